@@ -1,0 +1,86 @@
+# Everything a stranger needs. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# `promise`, which TFDS needs, comes as source: it is built with the setuptools that
+# the first lock pins, never with one that pip would fetch unseen.
+LOCKED := $(PIP) --require-hashes --no-build-isolation
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev setup-bench setup-browser data compare results \
+  results-mlp results-cnn results-rnn results-course results-small search report \
+  test test-slow lint bench lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.core  ## virtual environment from the lock
+setup-dev: $(VENV)/.dev  ## the same with the tools for tests and lint
+
+$(VENV)/.core: requirements.lock requirements-build.lock pyproject.toml
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(LOCKED) -r requirements-build.lock
+	@$(LOCKED) -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core requirements-dev.lock
+	@$(LOCKED) -r requirements-dev.lock
+	@touch $@
+
+setup-bench: $(VENV)/.core  ## PyTorch (CPU), the peer of `make bench`
+	@$(PIP) torch==2.13.0
+
+setup-browser:  ## headless Chromium for the test of the report page (Debian, root)
+	@command -v chromium >/dev/null || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	@chromium --version
+
+data: setup  ## fetch and verify Fashion-MNIST; say where it came from
+	@$(BIN)/python -m dropout_jax.data
+
+compare: setup data  ## the comparison in its short form: minutes
+	$(BIN)/python experiments/compare.py --model=mlp --seeds=3 --config.train.epochs=8 --workdir=runs/compare
+	@echo "report: runs/compare/report/report.html"
+
+# The published studies: their finished trials are in the committed ledgers, so that
+# each target only runs what is missing, in blocks of MINUTES, and reports.
+MINUTES ?= 60
+results: results-mlp results-course results-small results-rnn results-cnn  ## what README shows (hours; resumable)
+
+results-mlp: setup data
+	$(BIN)/python experiments/compare.py --model=mlp --seeds=10 --minutes=$(MINUTES) --ledger=results/mlp.jsonl --workdir=runs/results/mlp
+results-course: setup data
+	$(BIN)/python experiments/course.py --seeds=10 --minutes=$(MINUTES) --ledger=results/course.jsonl --workdir=runs/results/course
+results-small: setup data
+	$(BIN)/python experiments/small_data.py --seeds=10 --minutes=$(MINUTES) --ledger=results/small_data.jsonl --workdir=runs/results/small_data
+
+search: setup data  ## choose hyperparameters on validation again
+	$(BIN)/python experiments/search.py --model=mlp --minutes=$(MINUTES) --ledger=results/search_mlp.jsonl --workdir=runs/search
+
+test: setup-dev setup-browser data  ## all tests that take less than ten minutes together
+	$(BIN)/python -m pytest -m "not slow" -n 2
+test-slow: setup-dev data  ## the others
+	$(BIN)/python -m pytest -m slow
+
+lint: setup-dev  ## ruff and basedpyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+bench: setup data setup-bench  ## training speed beside PyTorch, into benchmarks/results/
+	$(BIN)/python benchmarks/training_speed.py
+
+lock:  ## make the locks anew (pip-tools)
+	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet pip-tools
+	echo 'setuptools<82' | build/lock/bin/pip-compile --quiet $(COMPILE) --no-annotate -o requirements-build.lock -
+	build/lock/bin/pip-compile --quiet $(COMPILE) -o requirements.lock pyproject.toml
+	build/lock/bin/pip-compile --quiet $(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+COMPILE := --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --no-emit-trusted-host --strip-extras --allow-unsafe --no-header
+
+clean:  ## remove the virtual environment, caches and runs (results/ stays)
+	rm -rf $(VENV) build runs .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
