@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linen layers over the transforms, and the models that use them."""
+
+from dropout_jax.nn.cnn import CNN
+from dropout_jax.nn.mlp import MLP
+from dropout_jax.nn.models import build_model, noise_from_config, register_model
+from dropout_jax.nn.noise import Noise, NoiseConfig
+from dropout_jax.nn.rnn import RNN
+
+__all__ = [
+    "CNN",
+    "MLP",
+    "RNN",
+    "Noise",
+    "NoiseConfig",
+    "build_model",
+    "noise_from_config",
+    "register_model",
+]

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Convolutional network: conv-pool blocks, then a dense head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from dropout_jax.nn.convolution import Conv, max_pool
+from dropout_jax.nn.noise import NoiseConfig
+
+
+class CNN(nn.Module):
+    """Conv-pool blocks and a dense head, with noise after each pooling and head layer.
+
+    With `noise.sharing == "spatial"` the block sites draw once per image and
+    channel, so that whole feature maps vanish (Tompson et al. 2015).
+
+    Attributes:
+      channels: output channels of each block; each block halves the image.
+      widths: units of the dense layers of the head.
+      kernel_size: odd side of the kernels, pixels.
+      convs_per_block: convolutions before each pooling.
+      batch_norm: batch normalisation after every convolution, and after the
+        pooling where one follows.
+      classes: number of outputs.
+      noise: which noise, and where.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> model = CNN(channels=(4, 8), widths=(16,), noise=NoiseConfig("dropout"))
+      >>> x, rates = jnp.zeros((2, 28, 28)), (0.0, 0.1, 0.1, 0.5)
+      >>> variables = model.init(jax.random.key(0), x, rates, train=False)
+      >>> model.apply(variables, x, rates, train=False).shape
+      (2, 10)
+    """
+
+    channels: tuple[int, ...]
+    widths: tuple[int, ...]
+    kernel_size: int = 3
+    convs_per_block: int = 1
+    batch_norm: bool = False
+    classes: int = 10
+    noise: NoiseConfig = NoiseConfig()
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Names of the noise sites, in the order of `rates`."""
+        blocks = (f"block_{i}" for i in range(len(self.channels)))
+        heads = (f"head_{i}" for i in range(len(self.widths)))
+        return ("input", *blocks, *heads)
+
+    @nn.compact
+    def __call__(self, images: jax.Array, rates: Any, *, train: bool) -> jax.Array:
+        """Returns logits [batch, classes]; arguments as in `MLP`."""
+        halvings = len(self.channels)
+        if min(images.shape[1:3]) < 2**halvings:
+            raise ValueError(
+                f"model.channels has {halvings} blocks, each halving the image, but "
+                f"images are {images.shape[1]}x{images.shape[2]}; use fewer blocks"
+            )
+        site_rates = dict(zip(self.sites, rates, strict=True))
+
+        def noisy(site: str, x: jax.Array, shared_axes: tuple[int, ...]) -> jax.Array:
+            layer = self.noise.layer(site, shared_axes)
+            return layer(x, site_rates[site], deterministic=not train)
+
+        spatial = (1, 2) if self.noise.sharing == "spatial" else ()
+        x = images[..., None]
+        if self.noise.on_input:
+            x = noisy("input", x, ())
+        for i, features in enumerate(self.channels):
+            for j in range(self.convs_per_block):
+                x = Conv(
+                    features,
+                    self.kernel_size,
+                    use_bias=not self.batch_norm,
+                    name=f"conv_{i}_{j}",
+                )(x)
+                # Pooling first leaves a quarter of the work to what follows.
+                if j + 1 == self.convs_per_block:
+                    x = max_pool(x)
+                if self.batch_norm:
+                    x = nn.BatchNorm(
+                        use_running_average=not train,
+                        momentum=0.9,
+                        name=f"batch_norm_{i}_{j}",
+                    )(x)
+                x = nn.relu(x)
+            x = noisy(f"block_{i}", x, spatial)
+        x = x.reshape(x.shape[0], -1)
+        for i, width in enumerate(self.widths):
+            x = nn.relu(nn.Dense(width, name=f"dense_{i}")(x))
+            x = noisy(f"head_{i}", x, ())
+        return nn.Dense(self.classes, name="logits")(x)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models by name: the built-in ones and those a user registers."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+
+from dropout_jax import transforms
+from dropout_jax.nn.cnn import CNN
+from dropout_jax.nn.mlp import MLP
+from dropout_jax.nn.noise import NoiseConfig
+from dropout_jax.nn.rnn import RNN
+
+_MODELS: dict[str, Callable[..., nn.Module]] = {}
+
+
+def register_model(name: str) -> Callable[[Callable[..., nn.Module]], Callable]:
+    """Registers a builder under `name`, so that `config.model.name` finds it.
+
+    Args:
+      name: new name; the built-in ones are `mlp`, `cnn` and `rnn`.
+
+    Returns:
+      A decorator for a function `build(config.model, noise, classes) -> module`. The
+      module is called as `module(images, rates, train=...)` and has the property
+      `sites`, the names of its noise sites, the first being the input.
+
+    Raises:
+      ValueError: the name is taken.
+
+    Example: `examples/own_model.py`.
+    """
+
+    def decorate(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+        if name in _MODELS:
+            raise ValueError(f"model name {name!r} is taken; choose another")
+        _MODELS[name] = build
+        return build
+
+    return decorate
+
+
+@register_model("mlp")
+def _mlp(model: Any, noise: NoiseConfig, classes: int) -> nn.Module:
+    return MLP(widths=tuple(model.widths), classes=classes, noise=noise)
+
+
+@register_model("cnn")
+def _cnn(model: Any, noise: NoiseConfig, classes: int) -> nn.Module:
+    return CNN(
+        channels=tuple(model.channels),
+        widths=tuple(model.widths),
+        kernel_size=model.kernel_size,
+        convs_per_block=model.convs_per_block,
+        batch_norm=model.batch_norm,
+        classes=classes,
+        noise=noise,
+    )
+
+
+@register_model("rnn")
+def _rnn(model: Any, noise: NoiseConfig, classes: int) -> nn.Module:
+    return RNN(
+        widths=tuple(model.widths), cell=model.cell, classes=classes, noise=noise
+    )
+
+
+def noise_from_config(config: Any) -> NoiseConfig:
+    """Returns the model's noise for the group `config.noise`.
+
+    Raises:
+      ValueError: `noise.kind` names no registered transform.
+    """
+    if config.kind == "none":
+        return NoiseConfig()
+    learned = bool(transforms.get(config.kind).learned)
+    initial, kl_options = {}, {}
+    if config.kind == "variational_dropout":
+        initial["log_alpha"] = config.log_alpha_init
+        kl_options["method"] = config.kl
+    return NoiseConfig(
+        kind=config.kind,
+        on_input=config.learned_input if learned else config.input_rate > 0,
+        sharing=config.sharing,
+        initial=initial,
+        kl_options=kl_options,
+    )
+
+
+def build_model(config: Any, classes: int = 10) -> Any:
+    """Returns the linen module that `config.model` and `config.noise` describe.
+
+    Args:
+      config: a whole configuration.
+      classes: number of outputs.
+
+    Raises:
+      ValueError: `model.name` or `noise.kind` is not registered.
+    """
+    if config.model.name not in _MODELS:
+        near = difflib.get_close_matches(config.model.name, _MODELS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"model.name {config.model.name!r} is not registered; "
+            f"known: {', '.join(sorted(_MODELS))}{hint}"
+        )
+    noise = noise_from_config(config.noise)
+    return _MODELS[config.model.name](config.model, noise, classes)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one stochastic layer: any registered transform as a `flax.linen` module."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from dropout_jax import transforms
+
+# Learned noise parameters are leaves with this prefix, so that an optimiser can
+# give them their own learning rate and exempt them from weight decay.
+PREFIX = "noise_"
+
+
+class Noise(nn.Module):
+    """Applies one registered transform to its input, with a key stream of its own.
+
+    While training, the layer draws its key from the stream `"dropout"`; linen
+    derives that key from the layer's path, hence the explicit name: removing one
+    layer leaves the masks of the others alone. A transform with learned parameters
+    gets one value per feature (the last axis of `x`), and its KL divergence,
+    summed over them, is sown into the collection `"kl"`.
+
+    Attributes:
+      kind: name in the transform registry, or `"none"` for the identity.
+      shared_axes: axes of the input along which one draw is shared.
+      options: further keyword arguments of the transform.
+      initial: start values of learned parameters, by name; the registry's if absent.
+      kl_options: keyword arguments of the transform's KL.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> layer = Noise(kind="dropout", name="noise")
+      >>> x = jnp.ones((2, 4))
+      >>> y = layer.apply({}, x, 0.5, deterministic=False,
+      ...                 rngs={"dropout": jax.random.key(0)})
+      >>> sorted(set(y.ravel().tolist()))
+      [0.0, 2.0]
+    """
+
+    kind: str
+    shared_axes: tuple[int, ...] = ()
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    initial: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    kl_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, rate: Any = None, *, deterministic: bool
+    ) -> jax.Array:
+        """Returns noisy `x` (or what the transform defines as its expectation).
+
+        Args:
+          x: any shape, floating dtype; the last axis holds the features.
+          rate: probability of dropping, a float or a traced array broadcastable to
+            `x`. Ignored by transforms that learn their noise.
+          deterministic: evaluation behaviour; static.
+
+        Raises:
+          ValueError: the layer has no explicit name, or no `"dropout"` key was given.
+        """
+        if self.kind == "none":
+            return x
+        if self.name is not None and self.name.startswith("Noise_"):
+            raise ValueError(
+                f"Noise layer {self.name!r} was named by flax; give it an explicit "
+                "name=..., so that adding or removing a layer does not change the "
+                "masks of the others"
+            )
+        transform = transforms.get(self.kind)
+        arguments = [rate]
+        if transform.learned:
+            arguments = [self._learned(x, leaf) for leaf in transform.learned]
+            if transform.kl is not None:
+                kl = transform.kl(*arguments, **self.kl_options)
+                self.sow("kl", "value", jnp.sum(kl))
+        if deterministic or self.is_initializing():
+            key, deterministic = None, True
+        elif self.has_rng("dropout"):
+            key = self.make_rng("dropout")
+        else:
+            raise ValueError(
+                f"Noise layer {self.name!r} needs a key of its own: call "
+                "apply(..., rngs={'dropout': key}), or pass deterministic=True / "
+                "train=False (the parameter key is never borrowed)"
+            )
+        return transform.apply(
+            key,
+            x,
+            *arguments,
+            shared_axes=self.shared_axes,
+            deterministic=deterministic,
+            **self.options,
+        )
+
+    def _learned(self, x: jax.Array, leaf: transforms.Learned) -> jax.Array:
+        start = self.initial.get(leaf.name, leaf.initial)
+        value = self.param(
+            PREFIX + leaf.name, nn.initializers.constant(start), x.shape[-1:]
+        )
+        # Explicit rank: the tests run with implicit rank promotion switched off.
+        return value.reshape((1,) * (x.ndim - 1) + x.shape[-1:])
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseConfig:
+    """What a model needs to know to place its noise layers.
+
+    Attributes:
+      kind: name in the transform registry, or `"none"`.
+      on_input: whether the model's input is a site too.
+      sharing: `"element"`, `"spatial"` (one draw per channel) or `"tied"` (one draw
+        per sequence).
+      initial: start values of learned parameters.
+      kl_options: keyword arguments of the KL.
+    """
+
+    kind: str = "none"
+    on_input: bool = False
+    sharing: str = "element"
+    initial: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    kl_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def layer(self, site: str, shared_axes: tuple[int, ...] = ()) -> Noise:
+        """Returns the noise layer of `site`, named `noise_<site>`."""
+        return Noise(
+            kind=self.kind,
+            shared_axes=shared_axes,
+            initial=self.initial,
+            kl_options=self.kl_options,
+            name=f"noise_{site}",
+        )
