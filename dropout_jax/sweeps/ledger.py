@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger of a study: one JSON line per finished trial, fit to be committed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.sweeps.plan import Trial
+from dropout_jax.training.run_directory import RunDirectory
+
+# Per-epoch metrics that reports draw.
+CURVES = (
+    "epoch",
+    "train_loss",
+    "clean_train_loss",
+    "clean_train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+)
+
+
+class Ledger:
+    """An append-only file of results; a line in it means the trial need not run.
+
+    Attributes:
+      path: the file, created with the first line.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Returns all whole lines.
+
+        A torn last line, left by a crash, is passed over; its trial runs again.
+
+        Raises:
+          UserError: a line before the last is not JSON.
+        """
+        if not self.path.exists():
+            return []
+        texts = self.path.read_text(encoding="utf-8").split("\n")
+        found = []
+        for number, text in enumerate(texts[:-1], 1):
+            try:
+                found.append(json.loads(text))
+            except ValueError as error:
+                raise UserError(
+                    f"{self.path} line {number} is not JSON ({error}); remove the line "
+                    "and its trial runs again"
+                ) from error
+        return found
+
+    def finished(self) -> set[str]:
+        """Returns the ids of all trials that have a line."""
+        return {line["trial"] for line in self.lines()}
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Adds one line, whole and on the disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(line, sort_keys=True, allow_nan=False) + "\n"
+        with self.path.open("ab+") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+                if file.read(1) != b"\n":  # cut off what a crash left of a line
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def ledger_line(trial: Trial, run: RunDirectory, *, test: bool) -> dict[str, Any]:
+    """Returns the line of a finished trial, from the files of its run.
+
+    Args:
+      trial: the trial.
+      run: its run directory.
+      test: whether test results go in; a search for hyperparameters says no.
+    """
+    result, environment = run.result(), run.environment()
+    if result is None or environment is None:
+        raise UserError(f"{run.path} holds no finished run; run it again")
+    records = run.metrics()
+    line = {
+        "study": trial.study,
+        "arm": trial.arm,
+        "seed": trial.seed,
+        "trial": trial.id,
+        "config": run.config(),
+        "result": {k: v for k, v in result.items() if k != "reliability"},
+        "history": {
+            name: [_short(record[name]) for record in records] for name in CURVES
+        },
+        "noise": records[-1]["noise"] if records else {},
+        "versions": environment["versions"],
+        "device": f"{environment['device']['kind']}, {environment['threads']} threads",
+        "data_sha256": environment["data"]["sha256"],
+    }
+    if test:
+        line["reliability"] = {
+            name: [_short(value) for value in values]
+            for name, values in result.get("reliability", {}).items()
+        }
+    else:
+        for name in ("test", "test_count"):
+            line["result"].pop(name, None)
+    return line
+
+
+def _short(value: float | None) -> float | None:
+    """Rounds what is only drawn: a committed file should not carry noise digits."""
+    return round(value, 5) if isinstance(value, float) else value

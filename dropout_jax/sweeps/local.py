@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the trials of a study on this machine, one after another."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from dropout_jax.sweeps.ledger import Ledger, ledger_line
+from dropout_jax.sweeps.plan import Trial
+from dropout_jax.training import TerminalProgress, run
+from dropout_jax.training.run_directory import RunDirectory
+
+
+def run_trials(
+    trials: Sequence[Trial],
+    workdir: str | Path,
+    ledger: Ledger,
+    *,
+    minutes: float = 0.0,
+    test: bool = True,
+    console: Console | None = None,
+) -> bool:
+    """Runs what the ledger does not have yet, and adds a line for each trial.
+
+    Interrupted at any moment, the same call goes on where it stopped: finished
+    trials are in the ledger, the current one resumes from its checkpoint. Trials
+    that differ only in traced values share their compiled program.
+
+    Args:
+      trials: the planned trials, run in this order.
+      workdir: directory under which every trial has a run directory.
+      ledger: the file of results.
+      minutes: no new trial begins after so many minutes; 0 for no limit.
+      test: whether test results enter the ledger.
+      console: where progress is shown.
+
+    Returns:
+      Whether all trials are finished.
+
+    Raises:
+      Interrupted: Ctrl-C or SIGTERM.
+    """
+    console = console or Console()
+    finished = ledger.finished()
+    waiting = [trial for trial in trials if trial.id not in finished]
+    if len(waiting) < len(trials):
+        console.print(
+            f"{len(trials) - len(waiting)} of {len(trials)} trials are in "
+            f"{ledger.path} already",
+            highlight=False,
+        )
+    started = time.monotonic()
+    for number, trial in enumerate(waiting):
+        spent = time.monotonic() - started
+        if minutes and spent > 60 * minutes:
+            console.print(
+                f"{minutes:g} minutes are over; {len(waiting) - number} trials remain: "
+                "run the same command again",
+                highlight=False,
+            )
+            return False
+        left = ""
+        if number:
+            minutes_left = spent / number * (len(waiting) - number) / 60
+            left = f", about {minutes_left:.0f} min left"
+        label = (
+            f"[{number + 1}/{len(waiting)}{left}] {trial.arm} seed {trial.seed}: "
+        )
+        name = f"seed_{trial.seed}_{trial.id[:8]}"
+        directory = Path(workdir) / trial.study / _safe(trial.arm) / name
+        progress = TerminalProgress(label, console, epoch_lines=False)
+        run(trial.config, directory, progress=progress)
+        line = ledger_line(trial, RunDirectory(directory), test=test)
+        ledger.append(line)
+        accuracy = line["result"].get("validation", {}).get("accuracy")
+        outcome = (
+            f"validation {100 * accuracy:.2f} %" if accuracy else line["result"]["status"]
+        )
+        seconds = line["result"]["seconds"]
+        console.print(
+            f"{label}{outcome}, {seconds:.0f} s", highlight=False, markup=False
+        )
+    return True
+
+
+def _safe(arm: str) -> str:
+    """Returns the arm's name as a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", arm)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a base configuration and overrides to validated trials with stable ids."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dropout_jax.config import config_id, validate
+from dropout_jax.config.errors import UserError
+
+ARM = "arm"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One training run inside a study.
+
+    Attributes:
+      study: name of the study.
+      arm: what the trial belongs to when results are compared, such as a method.
+      config: the whole configuration, seed included.
+      id: SHA-256 of the canonical configuration.
+    """
+
+    study: str
+    arm: str
+    config: Any
+    id: str
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return self.config.seed
+
+
+def plan(
+    study: str, base: Any, sweep: Iterable[Mapping[str, Any]]
+) -> list[Trial]:
+    """Returns the trials of a study, every one of them validated.
+
+    Args:
+      study: name of the study.
+      base: configuration that all trials start from; not modified.
+      sweep: for each trial the fields to override, by dotted path, and its `arm`.
+
+    Raises:
+      UserError: a trial's configuration is invalid, or two trials are the same; the
+        message names the trial. Nothing has run by then.
+
+    Example:
+      >>> from dropout_jax.config import defaults
+      >>> trials = plan("seeds", defaults(), [{"arm": "none", "seed": s} for s in (0, 1)])
+      >>> [trial.seed for trial in trials]
+      [0, 1]
+    """
+    trials: dict[str, Trial] = {}
+    for number, overrides in enumerate(sweep):
+        overrides = dict(overrides)
+        arm = overrides.pop(ARM, None)
+        if not isinstance(arm, str) or not arm:
+            raise UserError(
+                f"trial {number} of study {study!r} has no arm; give every override "
+                f"dict an entry {ARM!r} with a name"
+            )
+        config = base.copy_and_resolve_references()
+        try:
+            for path, value in overrides.items():
+                _set(config, path, value)
+            validate(config)
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise UserError(
+                f"trial {number} of study {study!r} (arm {arm!r}): {error}"
+            ) from error
+        trial = Trial(study, arm, config, config_id(config))
+        if trial.id in trials:
+            raise UserError(
+                f"trial {number} of study {study!r} (arm {arm!r}, seed {trial.seed}) "
+                f"is the same run as one of arm {trials[trial.id].arm!r}; remove one"
+            )
+        trials[trial.id] = trial
+    return list(trials.values())
+
+
+def _set(config: Any, path: str, value: Any) -> None:
+    *groups, name = path.split(".")
+    for group in groups:
+        config = config[group]
+    config[name] = value

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints: Orbax writes them, a manifest of SHA-256 sums proves them whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from dropout_jax.training.run_directory import to_json, write_atomically
+
+MANIFEST = "MANIFEST.json"
+KEEP = 2
+
+
+def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
+    """Writes the checkpoint of `step`, then removes all but the newest `KEEP`.
+
+    Orbax does not notice flipped bits; the manifest, written last, does. A
+    checkpoint without one was never finished.
+
+    Args:
+      directory: of all checkpoints of the run.
+      step: number of optimiser steps taken.
+      tree: any pytree of arrays.
+      host: JSON data that belongs to the same moment.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    target = directory.absolute() / str(step)
+    if (target / MANIFEST).exists():
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(target, tree)
+    manifest = {"step": step, "host": host, "files": _digests(target)}
+    write_atomically(target / MANIFEST, to_json(manifest))
+    for old in _steps(directory)[KEEP:]:
+        shutil.rmtree(directory / str(old))
+
+
+def restore(
+    directory: Path, abstract_tree: Any
+) -> tuple[Any, dict[str, Any], list[str]] | None:
+    """Returns (tree, host, notes) of the newest whole checkpoint, or None.
+
+    Args:
+      directory: of all checkpoints of the run.
+      abstract_tree: shapes and dtypes, as `jax.eval_shape` returns them.
+
+    Returns:
+      The tree, the host data saved with it, and one note for each newer checkpoint
+      that was passed over. None if there is no usable checkpoint.
+    """
+    for stale in directory.glob("*.orbax-checkpoint-tmp*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    notes = []
+    for step in _steps(directory):
+        path = directory.absolute() / str(step)
+        problem = _problem(path)
+        if problem:
+            notes.append(f"checkpoint {path} is passed over: {problem}")
+            continue
+        manifest = json.loads((path / MANIFEST).read_text())
+        with ocp.StandardCheckpointer() as checkpointer:
+            tree = checkpointer.restore(path, abstract_tree)
+        return tree, manifest["host"], notes
+    return None
+
+
+def sha256_of_tree(tree: Any) -> str:
+    """Returns the SHA-256 over the bytes of all arrays of `tree`, in path order."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = jax.device_get(leaf)
+        digest.update(jax.tree_util.keystr(path).encode())
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _steps(directory: Path) -> list[int]:
+    names = [p.name for p in directory.iterdir()] if directory.exists() else []
+    return sorted((int(name) for name in names if name.isdigit()), reverse=True)
+
+
+def _digests(path: Path) -> dict[str, str]:
+    files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != MANIFEST)
+    return {
+        str(p.relative_to(path)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in files
+    }
+
+
+def _problem(path: Path) -> str:
+    manifest = path / MANIFEST
+    if not manifest.exists():
+        return "it was never finished"
+    try:
+        expected = json.loads(manifest.read_text())["files"]
+    except (ValueError, KeyError):
+        return f"{MANIFEST} is damaged"
+    found = _digests(path)
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            return f"{name} is missing, new or does not have the SHA-256 it was saved with"
+    return ""
+
+
+def quiet() -> None:
+    """Keeps Orbax's running commentary out of the user's terminal."""
+    logging.getLogger("absl").setLevel(logging.ERROR)

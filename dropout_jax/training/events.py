@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TensorBoard events as a copy of metrics.jsonl, which stays the source of truth."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from tensorboardX import SummaryWriter
+
+from dropout_jax.training.run_directory import RunDirectory
+
+
+class EventWriter:
+    """Writes each epoch's scalars; begins anew from metrics.jsonl after a resume."""
+
+    def __init__(self, directory: RunDirectory):
+        shutil.rmtree(directory.tensorboard, ignore_errors=True)
+        self._writer = SummaryWriter(str(directory.tensorboard))
+        for record in directory.metrics():
+            self.write(record)
+
+    def __enter__(self) -> EventWriter:
+        return self
+
+    def __exit__(self, *unused: Any) -> None:
+        self._writer.close()
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Adds the numbers of one record of metrics.jsonl."""
+        scalars = {**record, **record["noise"]}
+        for name, value in scalars.items():
+            if isinstance(value, (int, float)) and name not in ("epoch", "step"):
+                self._writer.add_scalar(name, value, record["step"])

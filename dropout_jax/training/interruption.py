@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ctrl-C and SIGTERM as a request, honoured between two chunks."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+
+class StopRequest:
+    """Whether someone asked the run to stop."""
+
+    def __init__(self):
+        self.made = False
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Turns the first SIGINT or SIGTERM into a request; the second one kills.
+
+    Outside the main thread, where Python delivers no signals, nothing changes.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in signals}
+
+    def ask(number: int, frame: object) -> None:
+        del frame
+        request.made = True
+        signal.signal(number, previous[number])
+
+    for number in signals:
+        signal.signal(number, ask)
+    try:
+        yield request
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training objective: cross-entropy, an L2 penalty and the KL of learned noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dropout_jax.training.optimizers import is_kernel
+
+
+def cross_entropy(
+    logits: jax.Array, labels: jax.Array, label_smoothing: Any
+) -> jax.Array:
+    """Returns the mean cross-entropy, nats per example.
+
+    Args:
+      logits: [batch, classes].
+      labels: [batch] integers.
+      label_smoothing: mass spread evenly over all classes, [0, 1).
+    """
+    targets = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    targets = optax.smooth_labels(targets, label_smoothing)
+    return jnp.mean(optax.softmax_cross_entropy(logits, targets))
+
+
+def l2_penalty(params: Any) -> jax.Array:
+    """Returns half the squared norm of all kernels (biases and noise left out)."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    return 0.5 * sum(
+        (jnp.sum(leaf**2) for path, leaf in leaves if is_kernel(path)), jnp.zeros(())
+    )
+
+
+def kl_warmup(step: jax.Array, warmup_steps: float) -> jax.Array:
+    """Returns the factor on the KL: linear from 0 to 1 over the first steps.
+
+    References: Sonderby et al. 2016; Molchanov et al. 2017, section 4.3, where the
+    noise would otherwise wash out the weights before they mean anything.
+    """
+    if warmup_steps == 0:
+        return jnp.ones(())
+    return jnp.minimum(1.0, step / warmup_steps)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiled functions of a run: initialise, advance a chunk, predict."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from dropout_jax import keys, nn
+from dropout_jax.training import optimizers
+from dropout_jax.training.hyperparameters import static_signature, traced
+from dropout_jax.training.step import TrainState, make_train_step, pixels, zero_totals
+
+PREDICTION_BATCH = 1000
+
+
+class Programs(NamedTuple):
+    """The programs of all configs that share one static signature."""
+
+    model: Any
+    steps_per_epoch: int
+    init: Callable[..., TrainState]  # (hparams, seed) -> state
+    run_chunk: Callable[..., TrainState]  # (state, hparams, seed, data, stop) -> state
+    predict: Callable[..., jax.Array]  # (params, model_state, images) -> logits
+
+
+def build_programs(
+    config: Any, image_shape: tuple[int, int], classes: int, train_size: int
+) -> Programs:
+    """Returns the programs for `config`, compiled once per static signature.
+
+    Args:
+      config: a whole, validated configuration.
+      image_shape: (height, width) of the images, pixels.
+      classes: number of labels.
+      train_size: number of training examples.
+    """
+    signature = static_signature(config)
+    cached = _CACHE.get((signature, image_shape, classes, train_size))
+    if cached is None:
+        cached = _build(config.copy_and_resolve_references(), image_shape, classes, train_size)
+        _CACHE[signature, image_shape, classes, train_size] = cached
+    return cached
+
+
+_CACHE: dict[tuple[Any, ...], Programs] = {}
+
+
+def epoch_order(seed: Any, epoch: Any, train_size: int) -> jax.Array:
+    """Returns the order [train_size] in which an epoch visits the examples."""
+    stream = keys.stream(keys.root_key(seed), keys.DATA)
+    return jax.random.permutation(keys.step_key(stream, epoch), train_size)
+
+
+def _build(config, image_shape, classes, train_size) -> Programs:
+    model = nn.build_model(config, classes)
+    batch_size = config.train.batch_size
+    steps_per_epoch = train_size // batch_size
+    train_step = make_train_step(config, model, steps_per_epoch, train_size)
+
+    def init(hparams, seed) -> TrainState:
+        key = keys.stream(keys.root_key(seed), keys.PARAMS)
+        blank = jnp.zeros((1, *image_shape))
+        variables = dict(model.init(key, blank, hparams.rates, train=False))
+        variables.pop("kl", None)
+        params = variables.pop("params")
+        optimizer = optimizers.make_optimizer(config, steps_per_epoch, hparams)
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            model_state=variables,
+            opt_state=optimizer.init(params),
+            totals=zero_totals(),
+        )
+
+    def run_chunk(state, hparams, seed, data, stop) -> TrainState:
+        """Advances to the step `stop`, which lies in the same epoch."""
+        images, labels = data
+        epoch = state.step // steps_per_epoch
+        order = epoch_order(seed, epoch, train_size)
+        fresh = state.step % steps_per_epoch == 0
+        totals = jax.tree.map(lambda t: jnp.where(fresh, 0.0, t), state.totals)
+
+        def body(step, state):
+            start = (step % steps_per_epoch) * batch_size
+            chosen = lax.dynamic_slice(order, (start,), (batch_size,))
+            return train_step(state, hparams, seed, images[chosen], labels[chosen])
+
+        return lax.fori_loop(state.step, stop, body, state._replace(totals=totals))
+
+    def predict(params, model_state, images) -> jax.Array:
+        count = images.shape[0]
+        batch = min(PREDICTION_BATCH, count)
+        batches = math.ceil(count / batch)
+        # Padding is cut off again below, so that every image counts once.
+        padded = jnp.pad(images, ((0, batches * batch - count), (0, 0), (0, 0)))
+        no_noise = jnp.zeros((len(model.sites),))
+
+        def logits(batch_images):
+            variables = {"params": params, **model_state}
+            return model.apply(variables, pixels(batch_images), no_noise, train=False)
+
+        stacked = lax.map(logits, padded.reshape(batches, batch, *image_shape))
+        return stacked.reshape(batches * batch, -1)[:count]
+
+    return Programs(
+        model=model,
+        steps_per_epoch=steps_per_epoch,
+        init=jax.jit(init),
+        run_chunk=jax.jit(run_chunk, donate_argnums=0),
+        predict=jax.jit(predict),
+    )

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user sees while a run is at work: a live bar, or plain lines in a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+def describe(record: dict[str, Any]) -> str:
+    """Returns one epoch's metrics as a short line."""
+    speed = record["images_per_second"]
+    return (
+        f"loss {record['train_loss']:.4f}  "
+        f"validation {100 * record['validation_accuracy']:.2f} %  "
+        + (f"{speed:,.0f} images/s" if speed else "compiling")
+    )
+
+
+class TerminalProgress:
+    """Shows a run: a progress bar on a terminal, one line per epoch elsewhere.
+
+    Attributes:
+      label: printed before every line, such as the name of the trial.
+    """
+
+    def __init__(
+        self,
+        label: str = "",
+        console: Console | None = None,
+        *,
+        epoch_lines: bool = True,
+    ):
+        """Shows runs on `console`.
+
+        Args:
+          label: printed before every line, such as the name of the trial.
+          console: where to; standard output by default.
+          epoch_lines: whether each epoch has a line where there is no live bar.
+        """
+        self.label = label
+        self._epoch_lines = epoch_lines
+        self._console = console or Console()
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._epochs = 0
+        self._steps_per_epoch = 1
+
+    def note(self, message: str) -> None:
+        """Shows one line of its own."""
+        self._console.print(f"{self.label}{message}", highlight=False, markup=False)
+
+    def start(self, step: int, epochs: int, steps_per_epoch: int) -> None:
+        """Begins to show a run that has taken `step` steps already."""
+        self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
+        if not self._console.is_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[metrics]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        total = epochs * steps_per_epoch
+        self._task = self._bar.add_task("", total=total, metrics="compiling")
+        self._bar.start()
+        self.advance(step)
+
+    def advance(self, step: int) -> None:
+        """Shows that `step` steps are done."""
+        if self._bar is not None:
+            epoch = min(step // self._steps_per_epoch + 1, self._epochs)
+            self._bar.update(
+                self._task,
+                completed=step,
+                description=f"{self.label}epoch {epoch}/{self._epochs}",
+            )
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Shows the metrics of a finished epoch."""
+        if self._bar is not None:
+            self._bar.update(self._task, metrics=describe(record))
+        elif self._epoch_lines:
+            self.note(f"epoch {record['epoch']}/{self._epochs}  {describe(record)}")
+
+    def close(self) -> None:
+        """Ends the display; called on every way out of a run."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
