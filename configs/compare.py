@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The headline comparison: one model, five methods, several seeds.
+
+python experiments/compare.py --model=mlp --workdir=runs/compare
+
+Every method trains the same network from the same initial weights on the same
+batches. METHODS holds the fields in which a method differs, with the values that
+experiments/search.py chose on validation among CANDIDATES (as many for each method);
+the outcome of that search is committed as results/search_*.jsonl.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from dropout_jax.config import defaults
+from dropout_jax.config.errors import UserError
+from dropout_jax.config.loading import override
+
+Fields = dict[str, Any]
+
+BASELINE = "none"
+SEARCH_SEED = 1000  # a seed that no comparison uses
+
+BASE: dict[str, Fields] = {
+    "mlp": {
+        "model.name": "mlp",
+        "model.widths": (256, 256),
+        "train.batch_size": 256,
+        "train.epochs": 30,
+    },
+}
+
+_NOISE: dict[str, Fields] = {
+    "dropout": {"noise.kind": "dropout"},
+    "gaussian dropout": {"noise.kind": "gaussian_dropout"},
+    "variational dropout": {"noise.kind": "variational_dropout"},
+}
+
+
+def _grid(fixed: Fields, **axes: tuple[str, tuple[Any, ...]]) -> list[Fields]:
+    """Returns `fixed` with every combination of the axes, each (field, values)."""
+    names = [name for name, _ in axes.values()]
+    return [
+        {**fixed, **dict(zip(names, values, strict=True))}
+        for values in product(*(values for _, values in axes.values()))
+    ]
+
+
+def _candidates(learning_rates: tuple[float, ...], rates: tuple[Any, ...]) -> Any:
+    """Returns six candidates per method: two learning rates, three strengths."""
+    learning_rate = ("optimizer.learning_rate", learning_rates)
+    low, high = learning_rates
+    steps = (low / 3, low / 2, low, 2 * low, high, 2 * high)
+    return {
+        "none": _grid({}, a=("optimizer.learning_rate", steps)),
+        "weight decay": _grid(
+            {}, a=learning_rate, b=("regularizer.weight_decay", (0.01, 0.1, 0.5))
+        ),
+        "dropout": _grid(
+            _NOISE["dropout"], a=learning_rate, b=("noise.rates", rates)
+        ),
+        "gaussian dropout": _grid(
+            _NOISE["gaussian dropout"], a=learning_rate, b=("noise.rates", rates)
+        ),
+        "variational dropout": _grid(
+            _NOISE["variational dropout"],
+            a=learning_rate,
+            b=("noise.kl_weight", (0.1, 0.3, 1.0)),
+        ),
+    }
+
+
+CANDIDATES: dict[str, dict[str, list[Fields]]] = {
+    "mlp": _candidates((1e-3, 3e-3), ((0.1,), (0.2,), (0.4,))),
+}
+
+METHODS: dict[str, dict[str, Fields]] = {
+    "mlp": {name: fields[2] for name, fields in CANDIDATES["mlp"].items()},
+}
+
+
+def get_config(model: str = "mlp") -> ConfigDict:
+    """Returns the configuration that all methods of `model` share."""
+    if model not in BASE:
+        raise UserError(f"model {model!r} is not compared; known: {', '.join(BASE)}")
+    return override(defaults(), BASE[model])
+
+
+def sweep(model: str, seeds: int) -> Iterator[Fields]:
+    """Yields one trial per seed and method; a study cut short has every method."""
+    for seed in range(seeds):
+        for arm, fields in METHODS[model].items():
+            yield {"arm": arm, "seed": seed, **fields}
+
+
+def search(model: str) -> Iterator[Fields]:
+    """Yields one trial per candidate; its arm names the method and what it tries."""
+    for method, candidates in CANDIDATES[model].items():
+        for number, fields in enumerate(candidates):
+            yield {"arm": f"{method} #{number}", "seed": SEARCH_SEED, **fields}

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A regime where dropout is expected to help: 5,000 training images, trained long.
+
+python experiments/small_data.py --seeds=5
+
+With a tenth of the data the same network overfits badly, which is what dropout was
+made for. The hyperparameters are those that the full-data search chose, except for
+the strength: every method brings a weak, a middle and a strong setting, all shown.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from dropout_jax.config import defaults
+from dropout_jax.config.loading import override
+
+BASELINE = "none"
+
+ARMS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "weight decay 0.1": {"regularizer.weight_decay": 0.1},
+    "weight decay 1": {"regularizer.weight_decay": 1.0},
+    "dropout .2": {"noise.kind": "dropout", "noise.rates": (0.2,)},
+    "dropout .5": {"noise.kind": "dropout", "noise.rates": (0.5,)},
+    "gaussian dropout .2": {"noise.kind": "gaussian_dropout", "noise.rates": (0.2,)},
+    "gaussian dropout .5": {"noise.kind": "gaussian_dropout", "noise.rates": (0.5,)},
+    "variational dropout": {"noise.kind": "variational_dropout"},
+}
+
+
+def get_config() -> ConfigDict:
+    """Returns the configuration that all arms share."""
+    return override(
+        defaults(),
+        {
+            "model.widths": (512, 512),
+            "data.train_size": 5000,
+            "train.batch_size": 128,
+            "train.epochs": 100,
+        },
+    )
+
+
+def sweep(seeds: int) -> Iterator[dict[str, Any]]:
+    """Yields one trial per seed and arm."""
+    for seed in range(seeds):
+        for arm, fields in ARMS.items():
+            yield {"arm": arm, "seed": seed, **fields}

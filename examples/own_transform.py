@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A transform of your own: uniform multiplicative noise, usable from every config.
+
+python train.py --config=configs/smoke.py --config.plugin=examples/own_transform.py \
+    --config.noise.kind=uniform_noise --config.noise.rates='(0.3,)' --workdir=runs/uniform
+"""
+
+import jax
+import jax.numpy as jnp
+
+from dropout_jax import transforms
+from dropout_jax.transforms import Moments, Transform, register
+
+
+def uniform_noise(key, x, rate, *, shared_axes=(), deterministic=False):
+    """Multiplies `x` by uniform noise on [1 - rate, 1 + rate]."""
+    if deterministic:
+        return x
+    shape = [1 if axis in shared_axes else n for axis, n in enumerate(x.shape)]
+    return x * (1.0 + rate * jax.random.uniform(key, shape, minval=-1.0))
+
+
+def uniform_noise_moments(x, rate, **unused):
+    """Returns its moments: mean x, variance x^2 rate^2 / 3."""
+    return Moments(mean=x, variance=x**2 * rate**2 / 3.0, fourth=x**4 * rate**4 / 5.0)
+
+
+register(
+    Transform(
+        name="uniform_noise",
+        apply=uniform_noise,
+        moments=uniform_noise_moments,
+        summary="y = x u, u uniform on [1 - rate, 1 + rate]",
+    )
+)
+
+
+if __name__ == "__main__":
+    x = jnp.full((100_000,), 2.0)
+    y = uniform_noise(jax.random.key(0), x, 0.3)
+    expected = uniform_noise_moments(2.0, 0.3)
+    print(f"mean {y.mean():.3f}, expected {expected.mean:.3f}")
+    print(f"variance {y.var():.4f}, expected {expected.variance:.4f}")
+    print("registered beside", ", ".join(transforms.names()))

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which method wins? Five methods, one model, several seeds, paired.
+
+python experiments/compare.py --model=mlp --seeds=3 --config.train.epochs=10
+"""
+
+import sys
+
+import conduct
+from absl import flags
+
+from dropout_jax.config.loading import load_module
+
+CONFIG = "configs/compare.py"
+METHODS = load_module(conduct.ROOT / CONFIG)
+
+
+def define(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of this experiment."""
+    conduct.define_model(flag_values, METHODS.BASE)
+    conduct.define_seeds(flag_values, 3)
+    conduct.define_ledger(flag_values)
+
+
+def run(flag_values: flags.FlagValues) -> None:
+    """Compares the methods."""
+    model = flag_values.model
+    conduct.conduct(
+        flag_values,
+        f"compare_{model}",
+        METHODS.sweep(model, flag_values.seeds),
+        title=f"Which regularisation wins? {model.upper()} on Fashion-MNIST",
+        baseline=METHODS.BASELINE,
+        search_budget={
+            arm: len(candidates)
+            for arm, candidates in METHODS.CANDIDATES.get(model, {}).items()
+        },
+    )
+
+
+if __name__ == "__main__":
+    config = conduct.config_of_model(CONFIG, METHODS.BASE)
+    sys.exit(conduct.main(run, __doc__, config, workdir="runs/compare", define=define))

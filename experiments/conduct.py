@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all experiments share: plan, run what is missing, report from the ledger."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from dropout_jax.config import command_line
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def define_model(flag_values: flags.FlagValues, models: Iterable[str]) -> None:
+    """Defines --model."""
+    flags.DEFINE_enum(
+        "model", "mlp", list(models), "Which model.", flag_values=flag_values
+    )
+
+
+def config_of_model(config: str, models: Iterable[str]) -> str:
+    """Returns `config` for the --model of the command line.
+
+    The model decides on which defaults the other flags go, so it is read first.
+    """
+    given = [arg.partition("=")[2] for arg in sys.argv if arg.startswith("--model=")]
+    return f"{config}:{given[-1]}" if given and given[-1] in models else config
+
+
+def define_seeds(flag_values: flags.FlagValues, seeds: int) -> None:
+    """Defines --seeds."""
+    flags.DEFINE_integer(
+        "seeds",
+        seeds,
+        "Number of seeds, from 0; all methods share them.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+
+
+def define_ledger(flag_values: flags.FlagValues) -> None:
+    """Defines --ledger and --minutes."""
+    flags.DEFINE_string(
+        "ledger",
+        "",
+        "File with one line per finished trial; trials that have a line are not run "
+        "again. When left out, ledger.jsonl in the working directory.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "minutes",
+        0.0,
+        "Begin no new trial after so many minutes; 0: run to the end.",
+        lower_bound=0.0,
+        flag_values=flag_values,
+    )
+
+
+def conduct(
+    flag_values: flags.FlagValues,
+    name: str,
+    sweep: Iterable[Mapping[str, Any]],
+    *,
+    title: str,
+    baseline: str,
+    notes: Sequence[str] = (),
+    search_budget: Mapping[str, int] | None = None,
+) -> None:
+    """Runs the trials that the ledger lacks, then writes and prints the report.
+
+    Args:
+      flag_values: `config`, `workdir`, and those of `define_ledger`.
+      name: of the study.
+      sweep: override dicts of the trials, each with its `arm`.
+      title: heading of the report.
+      baseline: arm that the others are compared with.
+      notes: paragraphs for the report.
+      search_budget: number of candidates tried per arm before this study.
+    """
+    from dropout_jax import reports, sweeps
+
+    trials = sweeps.plan(name, flag_values.config, sweep)
+    path = flag_values.ledger or f"{flag_values.workdir}/ledger.jsonl"
+    ledger = sweeps.Ledger(path)
+    sweeps.run_trials(
+        trials, flag_values.workdir, ledger, minutes=flag_values.minutes
+    )
+    # The ledger may know other trials as well, of other lengths or seeds.
+    planned = {trial.id for trial in trials}
+    lines = [line for line in ledger.lines() if line["trial"] in planned]
+    chosen = Path(flag_values.workdir) / f"{name}.jsonl"
+    chosen.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    reports.write_report(
+        chosen,
+        Path(flag_values.workdir) / "report",
+        title=title,
+        baseline=baseline,
+        notes=notes,
+        command=" ".join(["python", *sys.argv]),
+        search_budget=search_budget,
+    )
+
+
+def main(
+    run: Callable[[flags.FlagValues], None],
+    description: str | None,
+    config: str,
+    *,
+    workdir: str,
+    define: Callable[[flags.FlagValues], object],
+) -> int:
+    """Returns the exit code of an experiment's command line.
+
+    Args:
+      run: does the work, given the parsed flags.
+      description: the script's docstring.
+      config: default of --config, relative to the repository.
+      workdir: default of --workdir.
+      define: defines the script's flags.
+    """
+    return command_line.main(
+        run,
+        description=description,
+        default_config=str(ROOT / config),
+        default_workdir=workdir,
+        define=define,
+    )
