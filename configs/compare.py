@@ -59,9 +59,7 @@ def _candidates(learning_rates: tuple[float, ...], rates: tuple[Any, ...]) -> An
         "weight decay": _grid(
             {}, a=learning_rate, b=("regularizer.weight_decay", (0.01, 0.1, 0.5))
         ),
-        "dropout": _grid(
-            _NOISE["dropout"], a=learning_rate, b=("noise.rates", rates)
-        ),
+        "dropout": _grid(_NOISE["dropout"], a=learning_rate, b=("noise.rates", rates)),
         "gaussian dropout": _grid(
             _NOISE["gaussian dropout"], a=learning_rate, b=("noise.rates", rates)
         ),

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What train.py and the experiments share: flags in, one line and an exit code out.
+
+absl and ml_collections parse; this file sees to it that whatever they, or the
+user's config file, complain about reaches the user as one line.
+"""
+
+import difflib
+import os
+import shlex
+import stat
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from dropout_jax.config.description import help_text
+from dropout_jax.config.errors import Interrupted, UserError
+from dropout_jax.config.field import show
+from dropout_jax.config.loading import load_config
+from dropout_jax.config.nearest import nearest
+from dropout_jax.config.schema import BY_PATH
+from dropout_jax.config.validation import unknown, validate
+
+_HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")
+
+
+def main(
+    run: Callable[[flags.FlagValues], int | None],
+    *,
+    description: str | None,
+    default_config: str | Path,
+    default_workdir: str = "",
+    define: Callable[[flags.FlagValues], object] | None = None,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parses the command line, calls `run`, and turns its end into an exit code.
+
+    Args:
+      run: called with the parsed flags: `config` (locked and valid), `workdir`,
+        `device`, and those of `define`. Imports JAX only inside. May return an exit
+        code.
+      description: the head of --help; the script's `__doc__`.
+      default_config: the file that --config names when it is left out.
+      default_workdir: the same for --workdir; empty: the flag must be given.
+      define: defines further flags in the FlagValues it is given.
+      argv: the command line, program first; by default that of the process.
+
+    Returns:
+      0; 2 after a mistake of the user's; 130 after Ctrl-C; or what `run` returned.
+      An exception that is none of these passes through: it is a bug.
+    """
+    argv = sys.argv if argv is None else argv
+    try:
+        flag_values = flags.FlagValues()
+        _define_shared(flag_values, default_config, default_workdir)
+        if define is not None:
+            define(flag_values)
+        if any(arg in _HELP for arg in argv[1:]):
+            print(help_text(description or "", flag_values))
+            return 0
+        parse(argv, flag_values)
+        _use_device(flag_values.device)
+        return run(flag_values) or 0
+    except UserError as error:
+        _say(f"error: {error}")
+        return 2
+    except Interrupted as stop:
+        _say(f"{stop}; to go on: {shlex.join(['python', *argv])}")
+        return 130
+    except KeyboardInterrupt:
+        _say("interrupted; the same command goes on from the last checkpoint")
+        return 130
+
+
+def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
+    """Fills `flag_values` from the command line; `config` becomes a valid ConfigDict.
+
+    Args:
+      argv: the command line, program first. --config may stand anywhere: the file
+        is read first and the other flags go on top of it.
+      flag_values: flags `config`, `workdir` and the script's own.
+
+    Raises:
+      UserError: naming the flag or field, its value, and what is allowed.
+    """
+    given = _given(argv[1:], flag_values)
+    path = flag_values["config"].default
+    path = next((text for name, text in reversed(given) if name == "config"), path)
+    config = load_config(path or "")
+    del flag_values.config
+    rest = [(name, text) for name, text in given if name != "config"]
+    args = [f"--{name}" if text is None else f"--{name}={text}" for name, text in rest]
+    args.insert(0, argv[0])
+    try:
+        # Python warns about odd escapes in what it takes for a tuple's source.
+        with warnings.catch_warnings(action="ignore"):
+            config_flags.DEFINE_config_dict(
+                "config", config, flag_values=flag_values, sys_argv=args
+            )
+            flag_values(args)
+    except flags.IllegalFlagValueError as error:
+        raise _illegal(str(error), rest) from None
+    validate(flag_values.config)
+    _check_workdir(flag_values.workdir)
+
+
+def _define_shared(
+    flag_values: flags.FlagValues, config: str | Path, workdir: str
+) -> None:
+    flags.DEFINE_string(
+        "config",
+        str(config),
+        f"Config file; when left out, {os.path.relpath(config)}.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "workdir",
+        workdir,
+        "Directory for what the run writes; the same command again resumes it.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_enum(
+        "device",
+        "auto",
+        ["auto", "cpu", "gpu", "tpu"],
+        "Where to compute: auto (what JAX finds), cpu, gpu or tpu.",
+        flag_values=flag_values,
+    )
+
+
+def _given(
+    args: Sequence[str], flag_values: flags.FlagValues
+) -> list[tuple[str, str | None]]:
+    """The flags as (name, text) in order, every name known; None: a bare boolean."""
+    given: list[tuple[str, str | None]] = []
+    queue = iter(args)
+    for arg in queue:
+        name, equals, text = arg.lstrip("-").partition("=")
+        if not arg.startswith("-") or not name:
+            raise UserError(
+                f"{show(arg)} belongs to no flag: write --flag=value, with quotes "
+                "around a value that has spaces or parentheses"
+            )
+        bare = _may_stand_bare(name, text, flag_values)
+        if equals and name.startswith("no") and name not in flag_values:
+            raise UserError(f"--{name}={show(text)}: takes no value; leave it bare")
+        value = text if equals else None if bare else next(queue, None)
+        if value is None and not bare:
+            raise UserError(f"--{name} needs a value: --{name}=...")
+        given.append((name, value))
+    return given
+
+
+def _may_stand_bare(name: str, text: str, flag_values: flags.FlagValues) -> bool:
+    """Whether a flag is boolean; UserError when there is no such flag."""
+    root, dot, path = name.partition(".")
+    if root in ("config", "noconfig") and dot:
+        field = BY_PATH.get(path)
+        if field is None:
+            raise unknown(path, *[text] * bool(text))
+        if root == "noconfig" and field.of is not bool:
+            raise field.error(False)
+        return field.of is bool
+    if name in flag_values:
+        return bool(flag_values[name].boolean)
+    positive = name.removeprefix("no")
+    if positive in flag_values and flag_values[positive].boolean:
+        return True
+    near = [] if dot else difflib.get_close_matches(name, list(flag_values), 1)
+    best = near[0] if near else f"config.{nearest(path or name)}"
+    raise UserError(f"--{name} is no flag: the nearest is --{best} (--help lists all)")
+
+
+def _illegal(message: str, given: list[tuple[str, str | None]]) -> UserError:
+    """Absl says "flag --name=value: reason"; a field says what it allows instead."""
+    for name, text in given:
+        # A bare --noname is reported under its positive name.
+        positive = name if name in message else name.removeprefix("no")
+        if message.startswith(f"flag --{positive}="):
+            if positive.startswith("config."):
+                return BY_PATH[positive.removeprefix("config.")].error(text)
+            reason = message.removeprefix(f"flag --{positive}={text}: ")
+            return UserError(f"--{positive}={show(text)}: {reason}")
+    return UserError(message)
+
+
+def _check_workdir(workdir: str) -> None:
+    if not workdir:
+        raise UserError(
+            "--workdir is missing: name a directory for the run, e.g. --workdir=runs/a"
+        )
+    try:
+        usable, why = stat.S_ISDIR(os.stat(workdir).st_mode), "it is a file"
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        usable, why = False, getattr(error, "strerror", None) or error
+    if not usable:
+        raise UserError(f"--workdir={show(workdir)}: must be a directory; {why}")
+
+
+def _use_device(device: str) -> None:
+    """Makes JAX compute on `device`, in this process and in those it starts."""
+    if device == "auto":
+        return
+    # Naming "gpu" would make JAX insist on every vendor's GPU. An accelerator that
+    # is there comes first by itself.
+    os.environ["JAX_PLATFORMS"] = platforms = "cpu" if device == "cpu" else ""
+    import jax
+
+    jax.config.update("jax_platforms", platforms)
+    try:
+        jax.devices(device)
+    except RuntimeError as error:
+        raise UserError(
+            f"--device={device}: JAX finds none here ({error}); choose --device=cpu, "
+            f"or install JAX for the {device} as README says"
+        ) from None
+
+
+def _say(line: str) -> None:
+    print(" ".join(line.split()), file=sys.stderr)

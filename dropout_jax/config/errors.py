@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exceptions that a command line turns into one line and an exit code."""
+
+from pathlib import Path
+
+
+class UserError(ValueError):
+    """Bad input from outside: a flag, a file, a directory.
+
+    Its message is one line that says what was wrong, the value, what is allowed
+    and the fix. Command lines print it alone and exit with code 2.
+    """
+
+
+class Interrupted(Exception):
+    """The run was asked to stop (Ctrl-C) and has saved itself; exit code 130.
+
+    Args:
+      workdir: the run directory, from which the same command resumes.
+    """
+
+    def __init__(self, workdir: str | Path):
+        super().__init__(f"interrupted; the run so far is in {workdir}")
+        self.workdir = Path(workdir)

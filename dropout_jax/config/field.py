@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One configuration field: its type, range and meaning, and the check of a value."""
+
+import dataclasses
+import sys
+from typing import Any
+
+from dropout_jax.config.errors import UserError
+
+_NOUNS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One row of the table of fields.
+
+    Attributes:
+      path: dotted name, e.g. "noise.rates".
+      default: the value a run has when nobody sets it; its type is the field's. A
+        tuple makes this a field of many entries.
+      meaning: one sentence for --help and docs/config.md, units included.
+      within: interval of allowed numbers as mathematics writes it, "[0, 1)".
+      choices: the allowed names, for a field that names one of several things.
+      extensible: a plugin may register further names than `choices`.
+      only_with: (path, values): the field acts only while that other field has
+        one of these values; changed elsewhere, it is refused rather than ignored.
+      example: entries of a tuple field whose default is empty, for its type and its
+        message.
+      identity: part of the id of a trial. False for what changes where or how
+        often a run writes and reads, and never its numbers.
+    """
+
+    path: str
+    default: Any
+    meaning: str
+    within: str = ""
+    choices: tuple[str, ...] = ()
+    extensible: bool = False
+    only_with: tuple[str, tuple[str, ...]] | None = None
+    example: tuple = ()
+    identity: bool = True
+
+    @property
+    def is_tuple(self) -> bool:
+        """Whether the value is a tuple of entries."""
+        return isinstance(self.default, tuple)
+
+    @property
+    def of(self) -> type:
+        """Type of the value, or of each entry of a tuple."""
+        return type(
+            (self.example or self.default)[0] if self.is_tuple else self.default
+        )
+
+    @property
+    def allowed(self) -> str:
+        """What a value may be, in words.
+
+        Example:
+          >>> Field("noise.input_rate", 0.0, "", "[0, 1]").allowed
+          'a number in [0, 1]'
+        """
+        if self.choices:
+            names = "one of " + ", ".join(self.choices)
+            return names + (" (or a name config.plugin adds)" * self.extensible)
+        if self.of in (bool, str):
+            return _NOUNS[self.of]
+        if self.is_tuple:
+            entries = show(self.example or self.default)
+            return f"a tuple of {_NOUNS[self.of]}s in {self.within}, e.g. {entries}"
+        return f"a {_NOUNS[self.of]} in {self.within}"
+
+    def check(self, value: Any) -> Any:
+        """Returns `value` in its canonical form.
+
+        Whole numbers become floats where floats are meant, lists become tuples
+        and -0.0 becomes 0.0, so that equal settings are equal values.
+
+        Args:
+          value: anything.
+
+        Returns:
+          The value as type `of`, or a tuple of them.
+
+        Raises:
+          UserError: not of the type, not finite, outside the range or the choices.
+        """
+        if not self.is_tuple:
+            return self._check_entry(value, value)
+        if not isinstance(value, tuple | list):
+            raise self.error(value)
+        return tuple(self._check_entry(entry, value) for entry in value)
+
+    def error(self, value: Any) -> UserError:
+        """The complaint about `value`: field, value, and what is allowed."""
+        return UserError(f"config.{self.path}={show(value)}: must be {self.allowed}")
+
+    def _check_entry(self, entry: Any, value: Any) -> Any:
+        if self.of in (bool, str):
+            right = isinstance(entry, self.of)
+        else:
+            # bool is a subclass of int: True would count as 1.
+            right = isinstance(entry, self.of | int) and not isinstance(entry, bool)
+        if not right or (self.within and not _inside(entry, self.within)):
+            raise self.error(value)
+        if self.choices and not self.extensible and entry not in self.choices:
+            raise self.error(value)
+        # Adding zero turns -0.0 into 0.0.
+        return float(entry) + 0.0 if self.of is float else entry
+
+
+def _inside(number: float, interval: str) -> bool:
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    above = number > low if interval[0] == "(" else number >= low
+    below = number < high if interval[-1] == ")" else number <= high
+    # NaN fails both. The largest float, because a Python int can be larger.
+    return above and below and number <= sys.float_info.max
+
+
+def show(value: Any) -> str:
+    """`value` as one would write it, on one line and at most 60 characters."""
+    text = "".join(c if c.isprintable() else " " for c in repr(value))
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A configuration as JSON and back, and the id by which a trial is known."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.config.field import show
+from dropout_jax.config.schema import BY_PATH, defaults
+from dropout_jax.config.validation import check_fields
+
+
+def canonical(config: ConfigDict | Mapping) -> dict[str, Any]:
+    """The configuration as JSON knows it: nested dicts in the schema's order.
+
+    Equal settings give equal results: 1 and 1.0 for a number, a list and a tuple.
+
+    Args:
+      config: a configuration whose fields are valid one by one.
+
+    Returns:
+      A dict of dicts of numbers, strings, booleans and lists.
+
+    Raises:
+      UserError: an unknown, missing or impossible field.
+    """
+    result: dict[str, Any] = {}
+    for path, value in check_fields(config).items():
+        *group, name = path.split(".")
+        place = result.setdefault(group[0], {}) if group else result
+        place[name] = list(value) if isinstance(value, tuple) else value
+    return result
+
+
+def config_id(config: ConfigDict | Mapping) -> str:
+    """The id of a trial: SHA-256 of the canonical JSON, as 64 hex digits.
+
+    Fields that say where a run reads or how often it saves are left out: they
+    change none of its numbers, and another machine must find the same trial done.
+
+    Args:
+      config: a configuration whose fields are valid one by one.
+
+    Returns:
+      64 hex digits.
+    """
+    values = check_fields(config)
+    kept = {path: values[path] for path, field in BY_PATH.items() if field.identity}
+    text = json.dumps(kept, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def from_json(given: Mapping) -> ConfigDict:
+    """Rebuilds the configuration that `canonical` wrote.
+
+    JSON has no tuples; the schema knows where they belong. The result need not be
+    one that `validate` accepts here: a path in it may belong to another machine.
+
+    Args:
+      given: the parsed content of a config.json.
+
+    Returns:
+      A locked ConfigDict equal to the one written.
+
+    Raises:
+      UserError: an unknown, missing or impossible field.
+
+    Example:
+      >>> from_json(canonical(defaults())) == defaults()
+      True
+    """
+    if not isinstance(given, Mapping):
+        raise UserError(f"a configuration must be a JSON object, not {show(given)}")
+    config = defaults()
+    config.update_from_flattened_dict(check_fields(given))
+    return config

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of configuration fields: the one place that says what can be set.
+
+Defaults, validation, --help and docs/config.md are all made from it.
+"""
+
+from ml_collections import ConfigDict
+
+from dropout_jax.config.field import Field
+
+FIXED_RATE_KINDS = ("dropout", "gaussian_dropout")
+LEARNED_KINDS = ("variational_dropout", "logit_normal_dropout")
+NOISE_KINDS = (*FIXED_RATE_KINDS, *LEARNED_KINDS)
+
+_CNN = ("model.name", ("cnn",))
+_RNN = ("model.name", ("rnn",))
+_FIXED = ("noise.kind", FIXED_RATE_KINDS)
+_LEARNED = ("noise.kind", LEARNED_KINDS)
+_VARIATIONAL = ("noise.kind", ("variational_dropout",))
+_STEP = ("optimizer.schedule", ("step",))
+
+FIELDS = (
+    Field(
+        "seed",
+        0,
+        "All randomness of the run; the same seed gives the same numbers, and the "
+        "same initial weights and batches for every method.",
+        "[0, 4294967295]",
+    ),
+    Field(
+        "plugin",
+        "",
+        "Python file or module imported before the model is built, which registers "
+        "models or transforms of your own.",
+    ),
+    # --- data -----------------------------------------------------------------
+    Field(
+        "data.name",
+        "fashion_mnist",
+        "fashion_mnist, synthetic (made-up images for tests), or the path of your own "
+        "data: an .npz file or a directory of IDX files (docs/data.md).",
+    ),
+    Field(
+        "data.source_dir",
+        "",
+        "Directory with the four Fashion-MNIST IDX files, looked at before every "
+        "other source; empty: installed package, then download.",
+        only_with=("data.name", ("fashion_mnist",)),
+        identity=False,
+    ),
+    Field(
+        "data.train_size",
+        55000,
+        "Train on the first n training images; 55000: on all. Validation and test "
+        "stay whole.",
+        "[1, 55000]",
+    ),
+    Field(
+        "data.shift",
+        0,
+        "Augmentation: shift each training image by up to this many pixels.",
+        "[0, 8]",
+    ),
+    Field(
+        "data.flip",
+        False,
+        "Augmentation: mirror each training image left to right half the time.",
+    ),
+    # --- model ----------------------------------------------------------------
+    Field(
+        "model.name",
+        "mlp",
+        "The network.",
+        choices=("mlp", "cnn", "rnn"),
+        extensible=True,
+    ),
+    Field(
+        "model.widths",
+        (256, 256),
+        "Units of the hidden layers (mlp), of the dense head (cnn), or of the "
+        "recurrent layers (rnn).",
+        "[1, 65536]",
+    ),
+    Field(
+        "model.channels",
+        (32, 64),
+        "Channels of the convolution-pooling blocks, one entry per block.",
+        "[1, 4096]",
+        only_with=_CNN,
+    ),
+    Field(
+        "model.kernel_size",
+        3,
+        "Side of the square kernels in pixels, odd.",
+        "[1, 7]",
+        only_with=_CNN,
+    ),
+    Field(
+        "model.convs_per_block",
+        1,
+        "Convolutions before each pooling.",
+        "[1, 4]",
+        only_with=_CNN,
+    ),
+    Field(
+        "model.batch_norm",
+        False,
+        "Batch normalisation after each convolution.",
+        only_with=_CNN,
+    ),
+    Field(
+        "model.cell",
+        "lstm",
+        "The recurrent cell.",
+        choices=("lstm", "gru"),
+        only_with=_RNN,
+    ),
+    # --- noise ----------------------------------------------------------------
+    Field(
+        "noise.kind",
+        "none",
+        "The multiplicative noise: a transform's name, or none.",
+        choices=("none", *NOISE_KINDS),
+        extensible=True,
+    ),
+    Field(
+        "noise.input_rate",
+        0.0,
+        "Probability of dropping an input of the network; below 1 for "
+        "gaussian_dropout.",
+        "[0, 1]",
+        only_with=_FIXED,
+    ),
+    Field(
+        "noise.rates",
+        (),
+        "Probability of dropping a unit: one value for all sites or one per site "
+        "(a hidden layer; a block, then a head layer; a recurrent layer); below 1 "
+        "for gaussian_dropout.",
+        "[0, 1]",
+        only_with=_FIXED,
+        example=(0.5,),
+    ),
+    Field(
+        "noise.sharing",
+        "element",
+        "What shares one draw: element (nothing), spatial (the pixels of a channel; "
+        "cnn), tied (the steps of a sequence; rnn).",
+        choices=("element", "spatial", "tied"),
+        only_with=("noise.kind", NOISE_KINDS),
+    ),
+    Field(
+        "noise.learned_input",
+        True,
+        "Learned noise on the network's inputs too, not only on its layers.",
+        only_with=_LEARNED,
+    ),
+    Field(
+        "noise.kl_weight",
+        1.0,
+        "Factor of the KL term (which is divided by the number of training images).",
+        "[0, inf)",
+        only_with=_LEARNED,
+    ),
+    Field(
+        "noise.kl_warmup_epochs",
+        5.0,
+        "Epochs over which the KL factor rises linearly from 0; in a run shorter "
+        "than this it does not reach noise.kl_weight.",
+        "[0, inf)",
+        only_with=_LEARNED,
+    ),
+    Field(
+        "noise.log_alpha_init",
+        -3.0,
+        "Initial log of the noise variance alpha.",
+        "[-20, 20]",
+        only_with=_VARIATIONAL,
+    ),
+    Field(
+        "noise.learning_rate_multiplier",
+        30.0,
+        "Learning rate of the noise's own parameters relative to the weights'.",
+        "(0, 10000]",
+        only_with=_LEARNED,
+    ),
+    Field(
+        "noise.max_alpha",
+        0.0,
+        "Upper bound of alpha; 0: unbounded, 1: the bound of Kingma et al. 2015.",
+        "[0, inf)",
+        only_with=_VARIATIONAL,
+    ),
+    Field(
+        "noise.kl",
+        "exact",
+        "The KL to the log-uniform prior: exact, or a published approximation.",
+        choices=("exact", "molchanov", "kingma"),
+        only_with=_VARIATIONAL,
+    ),
+    # --- regularizer ----------------------------------------------------------
+    Field(
+        "regularizer.weight_decay",
+        0.0,
+        "Decoupled weight decay: each step shrinks the weights by learning rate "
+        "times this.",
+        "[0, inf)",
+    ),
+    Field(
+        "regularizer.l2",
+        0.0,
+        "Penalty in the loss: half this times the squared norm of the weights.",
+        "[0, inf)",
+    ),
+    Field(
+        "regularizer.max_norm",
+        0.0,
+        "Bound on the norm of each unit's incoming weights; 0: off.",
+        "[0, inf)",
+    ),
+    Field(
+        "regularizer.label_smoothing",
+        0.0,
+        "Share of the target spread evenly over the classes.",
+        "[0, 1)",
+    ),
+    # --- optimizer ------------------------------------------------------------
+    Field(
+        "optimizer.name",
+        "adamw",
+        "The update rule.",
+        choices=("adamw", "sgd", "momentum", "nesterov"),
+    ),
+    Field("optimizer.learning_rate", 1e-3, "Peak learning rate.", "(0, 10]"),
+    Field(
+        "optimizer.momentum",
+        0.9,
+        "Decay of the velocity.",
+        "[0, 1)",
+        only_with=("optimizer.name", ("momentum", "nesterov")),
+    ),
+    Field(
+        "optimizer.schedule",
+        "cosine",
+        "Course of the learning rate after the warm-up.",
+        choices=("constant", "cosine", "step"),
+    ),
+    Field(
+        "optimizer.warmup_epochs",
+        0.0,
+        "Epochs of linear warm-up from 0; below train.epochs.",
+        "[0, inf)",
+    ),
+    Field(
+        "optimizer.step_epochs",
+        (),
+        "Epochs at whose end the learning rate is multiplied by "
+        "optimizer.step_factor; increasing, inside the run.",
+        "(0, inf)",
+        only_with=_STEP,
+        example=(10.0, 15.0),
+    ),
+    Field(
+        "optimizer.step_factor", 0.1, "Factor of each step.", "(0, 1)", only_with=_STEP
+    ),
+    Field(
+        "optimizer.clip_norm",
+        0.0,
+        "Bound on the norm of the whole gradient; 0: off.",
+        "[0, inf)",
+    ),
+    # --- train ----------------------------------------------------------------
+    Field("train.epochs", 20, "Passes over the training images.", "[1, 10000]"),
+    Field(
+        "train.batch_size",
+        128,
+        "Images per step; at most data.train_size.",
+        "[1, 55000]",
+    ),
+    Field(
+        "train.keep",
+        "best",
+        "Which parameters are tested: of the best validation epoch, or the last.",
+        choices=("best", "last"),
+    ),
+    Field(
+        "train.checkpoint_seconds",
+        20.0,
+        "Least time between two checkpoints, in seconds.",
+        "[0, 86400]",
+        identity=False,
+    ),
+)
+
+BY_PATH = {field.path: field for field in FIELDS}
+GROUPS = tuple(dict.fromkeys(p.split(".")[0] for p in BY_PATH if "." in p))
+
+
+def defaults() -> ConfigDict:
+    """A complete configuration: the MLP without noise.
+
+    Returns:
+      A locked ConfigDict, so that a misspelt field is an error and not a new field.
+
+    Example:
+      >>> config = defaults()
+      >>> config.noise.kind, config.noise.rates = "dropout", (0.5,)
+    """
+    config: dict = {}
+    for field in FIELDS:
+        *group, name = field.path.split(".")
+        place = config.setdefault(group[0], {}) if group else config
+        place[name] = field.default
+    return ConfigDict(config).lock()

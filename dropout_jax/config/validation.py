@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is this configuration one that a run can mean? Asked before JAX is imported."""
+
+import itertools
+import keyword
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.config.field import show
+from dropout_jax.config.nearest import nearest
+from dropout_jax.config.schema import BY_PATH, FIELDS, FIXED_RATE_KINDS, GROUPS
+
+Values = dict[str, Any]
+
+
+def validate(config: ConfigDict | Mapping) -> None:
+    """Checks every field, then how the fields go together.
+
+    A field that would have no effect is refused, not ignored: a knob that does
+    nothing is how wrong tables get published.
+
+    Args:
+      config: a configuration; nested mappings will do.
+
+    Raises:
+      UserError: naming the first problem: field, value, what is allowed, the fix.
+
+    Example:
+      >>> from dropout_jax.config.schema import defaults
+      >>> validate(defaults())
+    """
+    values = check_fields(config)
+    _check_places(values)
+    _check_effects(values)
+    _check_model(values)
+    _check_noise(values)
+    _check_schedule(values)
+
+
+def check_fields(config: ConfigDict | Mapping) -> Values:
+    """Checks names, types and ranges, field by field.
+
+    Args:
+      config: a configuration; nested mappings will do.
+
+    Returns:
+      Every field's value in canonical form, by dotted path.
+
+    Raises:
+      UserError: a field is unknown, missing, or has a value it cannot have.
+    """
+    given = dict(_leaves(config))
+    for path in given:
+        if path not in BY_PATH:
+            raise unknown(path)
+    for path in BY_PATH:
+        if path not in given:
+            raise UserError(
+                f"config.{path} is missing: start from dropout_jax.config.defaults(), "
+                "which sets every field"
+            )
+    return {field.path: field.check(given[field.path]) for field in FIELDS}
+
+
+def unknown(path: str, *value: Any) -> UserError:
+    """The complaint about a field that does not exist, with the nearest that does."""
+    if path in GROUPS:
+        given = "".join(f"={show(v)}" for v in value)
+        fields = ", ".join(p for p in BY_PATH if p.startswith(path + "."))
+        return UserError(f"config.{path}{given}: is a group, not a field: set {fields}")
+    parent = path.rpartition(".")[0]
+    if parent in BY_PATH:
+        return UserError(f"config.{path} does not exist: config.{parent} has no parts")
+    return UserError(
+        f"config.{path} does not exist: the nearest field is config.{nearest(path)} "
+        "(--help lists all)"
+    )
+
+
+def noise_sites(values: Values) -> int | None:
+    """How many places of the model take noise; None for a plugin's model.
+
+    Args:
+      values: by dotted path, as `check_fields` returns them.
+
+    Returns:
+      mlp: hidden layers; cnn: blocks and head layers; rnn: recurrent layers.
+    """
+    widths, blocks = len(values["model.widths"]), len(values["model.channels"])
+    sites = {"mlp": widths, "cnn": blocks + widths, "rnn": widths}
+    return sites.get(values["model.name"])
+
+
+def _leaves(config: ConfigDict | Mapping) -> Iterator[tuple[str, Any]]:
+    # to_dict resolves references and is many times faster than attribute access.
+    plain = config.to_dict() if isinstance(config, ConfigDict) else config
+    for name, value in plain.items():
+        if isinstance(value, Mapping):
+            if name not in GROUPS:
+                raise BY_PATH[name].error(value) if name in BY_PATH else unknown(name)
+            yield from ((f"{name}.{inner}", leaf) for inner, leaf in value.items())
+        elif name in GROUPS:
+            raise unknown(name, value)
+        else:
+            yield str(name), value
+
+
+def _refuse(values: Values, path: str, why: str) -> None:
+    raise UserError(f"config.{path}={show(values[path])}: {why}")
+
+
+def _check_places(values: Values) -> None:
+    """Files and directories that the configuration names are there."""
+    # os.path answers False, not with an exception, to names no file can have.
+    name, plugin = values["data.name"], values["plugin"]
+    if name not in ("fashion_mnist", "synthetic") and not os.path.exists(name):
+        _refuse(
+            values,
+            "data.name",
+            "must be fashion_mnist, synthetic, or the path of an .npz file or of a "
+            "directory of IDX files, and there is nothing at that path",
+        )
+    source = values["data.source_dir"]
+    if source and not os.path.isdir(source):
+        _refuse(values, "data.source_dir", "must be a directory, or empty")
+    if plugin.endswith(".py") or "/" in plugin:
+        if not os.path.isfile(plugin):
+            _refuse(values, "plugin", "there is no such Python file")
+    elif plugin and not all(
+        part.isidentifier() and not keyword.iskeyword(part)
+        for part in plugin.split(".")
+    ):
+        _refuse(values, "plugin", "must be a Python file or the name of a module")
+
+
+def _check_effects(values: Values) -> None:
+    """Names that need a plugin have one, and no changed field is without effect."""
+    for field in FIELDS:
+        value = values[field.path]
+        if field.extensible and value not in field.choices and not values["plugin"]:
+            raise field.error(value)
+        if field.only_with is None or value == field.check(field.default):
+            continue
+        other, needed = field.only_with
+        # What a plugin's own model or noise reads is not known here.
+        known = values[other] in BY_PATH[other].choices or not BY_PATH[other].extensible
+        if values[other] in needed or not known:
+            continue
+        _refuse(
+            values,
+            field.path,
+            f"has no effect with config.{other}={values[other]}: leave it at "
+            f"{show(field.default)}, or choose config.{other}={' or '.join(needed)}",
+        )
+
+
+def _check_model(values: Values) -> None:
+    name = values["model.name"]
+    if values["model.kernel_size"] % 2 == 0:
+        _refuse(values, "model.kernel_size", "must be odd: 1, 3, 5 or 7")
+    if name == "cnn" and not values["model.channels"]:
+        _refuse(values, "model.channels", "a cnn needs at least one block, e.g. (32,)")
+    if name == "rnn" and not values["model.widths"]:
+        _refuse(values, "model.widths", "an rnn needs at least one layer, e.g. (128,)")
+
+
+def _check_noise(values: Values) -> None:
+    name, kind = values["model.name"], values["noise.kind"]
+    needs = {"spatial": "cnn", "tied": "rnn"}.get(values["noise.sharing"], name)
+    if name != needs and name in BY_PATH["model.name"].choices:
+        _refuse(
+            values,
+            "noise.sharing",
+            f"needs config.model.name={needs}, not {name}; element suits every model",
+        )
+    if kind in FIXED_RATE_KINDS:
+        _check_rates(values, noise_sites(values))
+    if kind == "gaussian_dropout":
+        for path in ("noise.input_rate", "noise.rates"):
+            if 1.0 in (values[path] if path == "noise.rates" else [values[path]]):
+                _refuse(
+                    values, path, f"must be below 1: {kind} has infinite noise at 1"
+                )
+
+    bound = values["noise.max_alpha"]
+    if bound and values["noise.log_alpha_init"] > math.log(bound):
+        _refuse(
+            values,
+            "noise.log_alpha_init",
+            f"must be at most log(config.noise.max_alpha)={math.log(bound):.4g}",
+        )
+
+
+def _check_rates(values: Values, sites: int | None) -> None:
+    count = len(values["noise.rates"])
+    if sites is None or count == sites or (count == 1 and sites):
+        return
+    what = {"mlp": "hidden layers", "cnn": "blocks and head layers", "rnn": "layers"}
+    each = f"{sites} rates, one for each of the {what[values['model.name']]}"
+    fix = (
+        f"give one rate for all, e.g. (0.5,), or {each}" if sites else "leave it at ()"
+    )
+    _refuse(values, "noise.rates", f"{count} rates for {sites} sites: {fix}")
+
+
+def _check_schedule(values: Values) -> None:
+    epochs, warmup = values["train.epochs"], values["optimizer.warmup_epochs"]
+    steps = values["optimizer.step_epochs"]
+    if warmup >= epochs:
+        _refuse(
+            values,
+            "optimizer.warmup_epochs",
+            f"must be below config.train.epochs={epochs}",
+        )
+    if values["train.batch_size"] > values["data.train_size"]:
+        _refuse(
+            values,
+            "train.batch_size",
+            "must be at most the number of training images, "
+            f"config.data.train_size={values['data.train_size']}",
+        )
+    if values["optimizer.schedule"] != "step":
+        return
+    inside = all(warmup < step < epochs for step in steps)
+    rising = all(a < b for a, b in itertools.pairwise(steps))
+    if not (steps and inside and rising):
+        _refuse(
+            values,
+            "optimizer.step_epochs",
+            "with config.optimizer.schedule=step must be one or more increasing "
+            f"epochs after the warm-up ({warmup:g}) and before the end ({epochs})",
+        )

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fields go together: what is refused, and what must not be."""
+
+import pytest
+
+from dropout_jax.config import UserError, defaults, validate
+from dropout_jax.config.loading import override
+from dropout_jax.config.schema import FIELDS
+from dropout_jax.config.validation import check_fields, noise_sites
+
+CNN = {"model.name": "cnn"}
+RNN = {"model.name": "rnn"}
+DROPOUT = {"noise.kind": "dropout", "noise.rates": (0.5,)}
+GAUSSIAN = {"noise.kind": "gaussian_dropout", "noise.rates": (0.5,)}
+VARIATIONAL = {"noise.kind": "variational_dropout"}
+LOGIT_NORMAL = {"noise.kind": "logit_normal_dropout"}
+STEP = {"optimizer.schedule": "step"}
+
+REFUSED = [
+    # The first field named in each message, then the change that earns it.
+    ("noise.rates", DROPOUT | {"noise.rates": (0.1, 0.2, 0.3)}),
+    ("noise.rates", DROPOUT | {"noise.rates": ()}),
+    ("noise.rates", DROPOUT | {"model.widths": ()}),
+    ("noise.rates", DROPOUT | CNN | {"noise.rates": (0.1, 0.2, 0.3)}),
+    ("noise.rates", DROPOUT | RNN | {"noise.rates": (0.1, 0.2, 0.3)}),
+    ("noise.rates", GAUSSIAN | {"noise.rates": (0.5, 1.0)}),
+    ("noise.rates", VARIATIONAL | {"noise.rates": (0.5,)}),
+    ("noise.input_rate", GAUSSIAN | {"noise.input_rate": 1.0}),
+    ("noise.input_rate", LOGIT_NORMAL | {"noise.input_rate": 0.2}),
+    ("noise.sharing", DROPOUT | {"noise.sharing": "spatial"}),
+    ("noise.sharing", DROPOUT | CNN | {"noise.sharing": "tied"}),
+    ("noise.sharing", DROPOUT | RNN | {"noise.sharing": "spatial"}),
+    ("noise.sharing", RNN | {"noise.sharing": "tied"}),
+    ("noise.kl_weight", DROPOUT | {"noise.kl_weight": 0.5}),
+    ("noise.learned_input", {"noise.learned_input": False}),
+    ("noise.kl", LOGIT_NORMAL | {"noise.kl": "kingma"}),
+    ("noise.log_alpha_init", LOGIT_NORMAL | {"noise.log_alpha_init": -5.0}),
+    (
+        "noise.log_alpha_init",
+        VARIATIONAL | {"noise.max_alpha": 1.0, "noise.log_alpha_init": 0.1},
+    ),
+    ("model.channels", {"model.channels": (16,)}),
+    ("model.channels", CNN | {"model.channels": ()}),
+    ("model.batch_norm", RNN | {"model.batch_norm": True}),
+    ("model.cell", CNN | {"model.cell": "gru"}),
+    ("model.widths", RNN | {"model.widths": ()}),
+    ("model.kernel_size", CNN | {"model.kernel_size": 2}),
+    ("optimizer.momentum", {"optimizer.momentum": 0.5}),
+    ("optimizer.momentum", {"optimizer.name": "sgd", "optimizer.momentum": 0.5}),
+    ("optimizer.step_epochs", {"optimizer.step_epochs": (5.0,)}),
+    ("optimizer.step_factor", {"optimizer.step_factor": 0.5}),
+    ("optimizer.step_epochs", STEP),
+    ("optimizer.step_epochs", STEP | {"optimizer.step_epochs": (5.0, 20.0)}),
+    ("optimizer.step_epochs", STEP | {"optimizer.step_epochs": (10.0, 5.0)}),
+    ("optimizer.step_epochs", STEP | {"optimizer.step_epochs": (5.0, 5.0)}),
+    (
+        "optimizer.step_epochs",
+        STEP | {"optimizer.step_epochs": (5.0,), "optimizer.warmup_epochs": 5.0},
+    ),
+    ("optimizer.warmup_epochs", {"optimizer.warmup_epochs": 20.0}),
+    ("train.batch_size", {"data.train_size": 127}),
+    ("data.source_dir", {"data.name": "synthetic", "data.source_dir": "."}),
+    ("model.name", {"model.name": "mine"}),
+    ("noise.kind", {"noise.kind": "mine"}),
+]
+
+ACCEPTED = [
+    DROPOUT | {"noise.rates": (0.1, 0.2)},
+    DROPOUT | {"noise.rates": (0.0,), "noise.input_rate": 1.0},
+    DROPOUT | {"noise.rates": (1.0,)},
+    DROPOUT | {"model.widths": (), "noise.rates": (), "noise.input_rate": 0.1},
+    DROPOUT | CNN | {"noise.rates": (0.1, 0.2, 0.3, 0.4), "noise.sharing": "spatial"},
+    DROPOUT | RNN | {"noise.sharing": "tied", "model.cell": "gru"},
+    CNN | {"model.channels": (8,), "model.kernel_size": 5, "model.batch_norm": True},
+    # A warm-up of the KL longer than a short run is no mistake; it says so in docs.
+    VARIATIONAL | {"train.epochs": 2},
+    VARIATIONAL | {"noise.max_alpha": 1.0, "noise.log_alpha_init": 0.0},
+    LOGIT_NORMAL | {"noise.kl_weight": 0.0, "noise.learned_input": False},
+    {"optimizer.name": "nesterov", "optimizer.momentum": 0.5},
+    STEP | {"optimizer.step_epochs": (0.5, 19.5), "optimizer.step_factor": 0.5},
+    {"optimizer.schedule": "constant", "optimizer.warmup_epochs": 19.5},
+    {"data.train_size": 128},
+    {"data.name": "."},
+    {"plugin": "my.models", "model.name": "mine", "model.channels": (1,)},
+    {"plugin": "my.noises", "noise.kind": "mine", "noise.rates": (1.0,) * 7},
+]
+
+
+@pytest.mark.parametrize(("path", "changes"), REFUSED)
+def test_what_cannot_be_meant_is_refused(path, changes):
+    config = override(defaults(), changes)
+    with pytest.raises(UserError) as caught:
+        validate(config)
+    assert str(caught.value).startswith(f"config.{path}=")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", ACCEPTED)
+def test_what_can_be_meant_is_accepted(changes):
+    validate(override(defaults(), changes))
+
+
+def test_every_field_that_depends_on_another_is_refused_alone():
+    for field in FIELDS:
+        # The default of data.name is the one that data.source_dir acts with.
+        if field.only_with is None or field.path == "data.source_dir":
+            continue
+        changed = {
+            bool: not field.default,
+            str: (field.choices or ("",))[-1],
+            int: 5 if field.within.endswith("7]") else 2,
+            float: 0.25,
+        }[field.of]
+        config = override(
+            defaults(), {field.path: (changed,) if field.is_tuple else changed}
+        )
+        with pytest.raises(UserError, match="has no effect with"):
+            validate(config)
+
+
+def test_advice_of_the_no_effect_message_works():
+    config = override(defaults(), {"noise.rates": (0.5,)})
+    with pytest.raises(UserError, match=r"leave it at \(\), or .*noise.kind=dropout"):
+        validate(config)
+    validate(override(config, {"noise.rates": ()}))
+    validate(override(config, {"noise.kind": "dropout"}))
+
+
+def test_lost_types_are_found():
+    # ConfigDict gives up its type check once a field has been None.
+    config = defaults()
+    config.seed = None
+    with pytest.raises(UserError, match=r"config\.seed=None: must be a whole number"):
+        validate(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"noise": 3}, "config.noise=3: is a group"),
+        ({"seed": {"x": 1}}, "config.seed={'x': 1}: must be a whole number"),
+        ({"extra": 1}, "config.extra does not exist"),
+        ({"extra": {"x": 1}}, "config.extra does not exist"),
+        (
+            {"noise": defaults().noise.to_dict() | {"kind": {"a": 1}}},
+            "config.noise.kind={'a': 1}: must be one of",
+        ),
+    ],
+)
+def test_wrong_nesting(changes, says):
+    with pytest.raises(UserError) as caught:
+        check_fields(defaults().to_dict() | changes)
+    assert str(caught.value).startswith(says)
+
+
+def test_a_missing_field_is_named():
+    config = defaults().to_dict()
+    del config["noise"]["kl"]
+    with pytest.raises(UserError, match=r"config\.noise\.kl is missing"):
+        check_fields(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sites"),
+    [
+        ({"model.widths": (1, 2, 3)}, 3),
+        (CNN | {"model.channels": (1, 2), "model.widths": (3,)}, 3),
+        (RNN | {"model.widths": (3,)}, 1),
+        ({"model.name": "mine"}, None),
+    ],
+)
+def test_noise_sites(changes, sites):
+    assert noise_sites(check_fields(override(defaults(), changes))) == sites

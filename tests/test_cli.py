@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: what it accepts, its --help, its exit codes, its haste.
+
+Wrong command lines are in test_cli_errors.py.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from absl import flags
+
+from dropout_jax.config import Interrupted, command_line, validate
+
+ROOT = Path(__file__).parents[1]
+MLP, RNN = "--config=configs/mlp.py", "--config=configs/rnn.py"
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def answer(args, run, **options) -> int:
+    return command_line.main(
+        run,
+        description="Trains.",
+        default_config="configs/default.py",
+        argv=["train.py", *args],
+        **options,
+    )
+
+
+def never(flag_values):
+    pytest.fail(f"a wrong command line reached the run: {flag_values.config}")
+
+
+def accepted(args, tmp_path) -> flags.FlagValues:
+    seen = []
+    assert answer([*args, f"--workdir={tmp_path}/run"], seen.append) == 0
+    return seen[0]
+
+
+def test_no_config_means_the_defaults(tmp_path):
+    config = accepted([], tmp_path).config
+    validate(config)
+    assert (config.model.name, config.noise.kind) == ("mlp", "none")
+    assert config.is_locked
+
+
+@pytest.mark.parametrize(
+    ("args", "rates"),
+    [
+        (["--config.noise.rates=0.3"], (0.3,)),
+        (["--config.noise.rates", "0.3"], (0.3,)),
+        (["--config.noise.rates=(0.3,)"], (0.3,)),
+        (["--config.noise.rates=0.3,0.5"], (0.3, 0.5)),
+        (["--config.noise.rates=[0.3, 0.5]"], (0.3, 0.5)),
+        (["--config.noise.rates=0.3", "--config.noise.rates=0.5"], (0.3, 0.5)),
+        (["--config.noise.rates=0"], (0,)),
+    ],
+)
+def test_a_tuple_may_be_written_in_several_ways(args, rates, tmp_path):
+    assert accepted([MLP, *args], tmp_path).config.noise.rates == rates
+
+
+@pytest.mark.parametrize(
+    ("args", "flip"),
+    [
+        (["--config.data.flip"], True),
+        (["--config.data.flip=true"], True),
+        (["--config.data.flip", "--noconfig.data.flip"], False),
+    ],
+)
+def test_booleans(args, flip, tmp_path):
+    assert accepted(args, tmp_path).config.data.flip is flip
+
+
+def test_order_and_repetition_do_not_matter(tmp_path):
+    args = ["--config.seed=1", "--device=auto", "--config=configs/cnn.py"]
+    parsed = accepted([*args, RNN, "--config.seed=2", "--device=auto"], tmp_path)
+    assert (parsed.config.model.name, parsed.config.seed) == ("rnn", 2)
+    assert parsed.workdir == f"{tmp_path}/run"
+
+
+def test_a_config_file_may_take_an_argument(tmp_path):
+    (tmp_path / "sized.py").write_text(
+        "from dropout_jax.config import defaults\n"
+        "def get_config(size):\n    config = defaults()\n"
+        "    config.data.train_size = int(size)\n    return config\n"
+    )
+    parsed = accepted([f"--config={tmp_path}/sized.py:5000"], tmp_path)
+    assert parsed.config.data.train_size == 5000
+
+
+def test_a_plugin_opens_the_names(tmp_path):
+    args = ["--config.model.name=mine", "--config.noise.kind=shake"]
+    config = accepted([*args, "--config.plugin=my.module"], tmp_path).config
+    assert (config.model.name, config.noise.kind) == ("mine", "shake")
+
+
+def test_a_script_adds_its_own_flags_and_defaults(tmp_path, capsys):
+    def define(flag_values):
+        flags.DEFINE_integer("seeds", 5, "Seeds.", 1, 99, flag_values=flag_values)
+        flags.DEFINE_bool("short", False, "Quick.", flag_values=flag_values)
+
+    seen = []
+    options = {"define": define, "default_workdir": f"{tmp_path}/study"}
+    assert answer(["--seeds=3", "--short"], seen.append, **options) == 0
+    assert (seen[0].seeds, seen[0].short) == (3, True)
+    assert seen[0].workdir == f"{tmp_path}/study"
+    assert answer(["--noshort", "--seeds=0"], never, **options) == 2
+    assert "--seeds='0': " in capsys.readouterr().err
+    assert answer(["--seed=3"], never, **options) == 2
+    assert "--seeds (" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
+def test_help_lists_every_flag_and_field(flag, capsys):
+    assert answer([flag, "--config.seed=wrong"], never) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "--workdir" in out and "--device" in out
+    assert "--config.seed=0" in out
+    assert "--config.noise.rates=()" in out
+    assert "a number in (0, 10]" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_interruption_names_the_command_that_resumes(tmp_path, capsys):
+    def stopped(flag_values):
+        raise Interrupted(flag_values.workdir)
+
+    assert answer([f"--workdir={tmp_path}/my run"], stopped) == 130
+    err = capsys.readouterr().err
+    assert f"python train.py '--workdir={tmp_path}/my run'" in err
+    assert err.count("\n") == 1
+
+
+def test_ctrl_c_before_the_run_is_quiet(tmp_path, capsys):
+    def stopped(flag_values):
+        raise KeyboardInterrupt
+
+    assert answer([f"--workdir={tmp_path}/run"], stopped) == 130
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_bug_is_not_hidden(tmp_path):
+    def broken(flag_values):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        answer([f"--workdir={tmp_path}/run"], broken)
+
+
+def test_the_run_may_set_the_exit_code(tmp_path):
+    assert answer([f"--workdir={tmp_path}/run"], lambda flag_values: 1) == 1
+
+
+@pytest.mark.parametrize(("device", "platforms"), [("cpu", "cpu"), ("gpu", "")])
+def test_device_is_set_here_and_for_processes_started_later(
+    device, platforms, tmp_path, capsys, monkeypatch
+):
+    import jax
+
+    settings = {}
+    monkeypatch.setenv("JAX_PLATFORMS", "elsewhere")
+    monkeypatch.setattr(jax.config, "update", settings.__setitem__)
+    monkeypatch.setattr(jax, "devices", lambda platform: [platform])
+    accepted([f"--device={device}"], tmp_path)
+    assert settings == {"jax_platforms": platforms}
+    assert os.environ["JAX_PLATFORMS"] == platforms
+
+    def absent(platform):
+        raise RuntimeError(f"no {platform}\nat all")
+
+    monkeypatch.setattr(jax, "devices", absent)
+    args = [f"--device={device}", f"--workdir={tmp_path}/run"]
+    assert answer(args, never) == 2
+    err = capsys.readouterr().err
+    assert f"--device={device}: JAX finds none here (no {device} at all)" in err
+    assert err.count("\n") == 1
+
+
+REAL = [
+    ([MLP, "--config.noise.rates=1.5"], "numbers in [0, 1]"),
+    (["--config.noise.rate=1"], "config.noise.rates"),
+    (["--config.optimizer=3"], "set optimizer.name"),
+    (["--config=no/where.py"], "no/where.py"),
+    (["--workdri=a"], "--workdir"),
+]
+
+
+@pytest.mark.parametrize(("args", "says"), REAL, ids=[str(a)[:50] for a, _ in REAL])
+def test_the_real_program_answers_before_jax_is_imported(args, says, tmp_path):
+    done = train([f"--workdir={tmp_path}/run", *args], "-X", "importtime")
+    imported, said = by_origin(done.stderr)
+    assert done.returncode == 2
+    assert len(said) == 1 and says in said[0]
+    assert "ml_collections" in imported
+    assert not imported & {"jax", "flax", "optax", "numpy", "scipy"}
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_real_help_does_not_import_jax():
+    done = train(["--help"], "-X", "importtime")
+    imported, said = by_origin(done.stderr)
+    assert done.returncode == 0 and not said
+    assert "--config.noise.kind" in done.stdout
+    assert not imported & {"jax", "flax", "optax", "numpy", "scipy"}
+
+
+def test_the_import_check_sees_jax():
+    code = [sys.executable, "-X", "importtime", "-c", "import dropout_jax.transforms"]
+    done = subprocess.run(code, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert "jax" in by_origin(done.stderr)[0]
+
+
+def test_the_smoke_run_from_the_command_line(tmp_path):
+    workdir = tmp_path / "run"
+    args = ["--config=configs/smoke.py", f"--workdir={workdir}", "--device=cpu"]
+    done = train(args)
+    assert done.returncode == 0, done.stderr
+    assert (workdir / "result.json").is_file()
+
+
+def train(args, *python) -> subprocess.CompletedProcess:
+    command = [sys.executable, *python, "train.py", *args]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+
+
+def by_origin(stderr: str) -> tuple[set[str], list[str]]:
+    """The modules that -X importtime names, and the lines that are not its own."""
+    lines = stderr.splitlines()
+    said = [line for line in lines if not line.startswith("import time:")]
+    return {re.split(r"\|\s*", line)[-1].strip() for line in lines}, said

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains one model and tests it.
+
+python train.py --config=configs/cnn.py --config.seed=3 --workdir=runs/a
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from dropout_jax.config import command_line
+
+
+def run(flag_values: flags.FlagValues) -> int:
+    """Trains what the flags describe.
+
+    Args:
+      flag_values: `config` and `workdir`, checked.
+
+    Returns:
+      0, or 1 if the run diverged.
+    """
+    # This imports JAX, for which the answer to a wrong flag need not wait.
+    from dropout_jax import training
+
+    result = training.run(flag_values.config, flag_values.workdir)
+    return 0 if result.status == "done" else 1
+
+
+if __name__ == "__main__":
+    default = Path(__file__).parent / "configs" / "default.py"
+    sys.exit(command_line.main(run, description=__doc__, default_config=default))
