@@ -43,7 +43,6 @@ data: setup  ## fetch and verify Fashion-MNIST; say where it came from
 
 compare: setup data  ## the comparison in its short form: minutes
 	$(BIN)/python experiments/compare.py --model=mlp --seeds=3 --config.train.epochs=8 --workdir=runs/compare
-	@echo "report: runs/compare/report/report.html"
 
 # The published studies: their finished trials are in the committed ledgers, so that
 # each target only runs what is missing, in blocks of MINUTES, and reports.

@@ -35,7 +35,11 @@ LEARNING_RATE = 1e-3
 # name -> (our config, steps per round)
 MODELS: dict[str, tuple[dict[str, Any], int]] = {
     "MLP 784-256-256-10, dropout .2/.5, batch 256": (
-        {"model.widths": (256, 256), "noise.rates": (0.2, 0.5), "train.batch_size": 256},
+        {
+            "model.widths": (256, 256),
+            "noise.rates": (0.2, 0.5),
+            "train.batch_size": 256,
+        },
         200,
     ),
     "CNN 32c3-pool-64c3-pool-128-10, dropout .25/.25/.5, batch 128": (
@@ -120,12 +124,10 @@ def torch_model(name: str) -> torch.nn.Module:
 
 
 def peer(name: str, fields: dict[str, Any], dataset: data.Dataset) -> Step:
-    """Returns PyTorch's side: images on the device as floats, one step after another."""
+    """Returns PyTorch's side: float images in memory, one step after another."""
     torch.manual_seed(0)
     model = torch_model(name).train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(), LEARNING_RATE, weight_decay=0.0
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.0)
     images = torch.from_numpy(dataset.train_images.astype(np.float32) / 255.0)
     labels = torch.from_numpy(dataset.train_labels.astype(np.int64))
     batch = fields["train.batch_size"]
@@ -192,7 +194,7 @@ def compare(name: str, dataset: data.Dataset, rounds: int) -> list[str]:
 
 def main() -> None:
     """Measures all models and writes the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Training speed beside PyTorch.")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count")
     rounds = parser.parse_args().rounds
     dataset = data.load()

@@ -22,8 +22,7 @@ class ResidualMLP(linen.Module):
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """Names of the noise sites; `noise.rates` gives one rate for each but the
-        first, the input."""
+        """Names of the noise sites, the input first; `noise.rates` are the others'."""
         return ("input", *(f"block_{i}" for i in range(self.depth)))
 
     @linen.compact
@@ -47,4 +46,5 @@ if __name__ == "__main__":
     net = ResidualMLP(32, 2, 10, NoiseConfig("dropout"))
     images, rates = jnp.zeros((4, 28, 28)), (0.0, 0.2, 0.2)
     variables = net.init(jax.random.key(0), images, rates, train=False)
-    print("logits", net.apply(variables, images, rates, train=False).shape)
+    logits = jnp.asarray(net.apply(variables, images, rates, train=False))
+    print("logits", logits.shape)

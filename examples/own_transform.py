@@ -2,7 +2,7 @@
 """A transform of your own: uniform multiplicative noise, usable from every config.
 
 python train.py --config=configs/smoke.py --config.plugin=examples/own_transform.py \
-    --config.noise.kind=uniform_noise --config.noise.rates='(0.3,)' --workdir=runs/uniform
+    --config.noise.kind=uniform_noise --config.noise.rates=0.3 --workdir=runs/uniform
 """
 
 import jax

@@ -20,7 +20,7 @@ def loss(weights: jax.Array, key: jax.Array, x: jax.Array, t: jax.Array, rate):
 
 @jax.jit
 def train(rate: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
-    """Returns weights after 500 steps; the rate is traced, so one program serves all."""
+    """Returns weights after 500 steps; one program serves every rate."""
 
     def step(number, weights):
         key = keys.step_key(keys.stream(ROOT, keys.DROPOUT), number)
@@ -35,7 +35,8 @@ def main() -> None:
     x = jax.random.normal(x_key, (256, 8))
     t = x @ jnp.arange(8.0) + jax.random.normal(t_key, (256,))
     rates = jnp.array([0.0, 0.2, 0.5, 0.8])
-    for rate, weights in zip(rates, jax.vmap(train, (0, None, None))(rates, x, t)):
+    trained = jax.vmap(train, (0, None, None))(rates, x, t)
+    for rate, weights in zip(rates, trained, strict=True):
         print(f"rate {rate:.1f}: norm of the weights {jnp.linalg.norm(weights):.2f}")
 
 

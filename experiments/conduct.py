@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
+from rich.console import Console
 
 from dropout_jax.config import command_line
 
@@ -87,23 +89,30 @@ def conduct(
     trials = sweeps.plan(name, flag_values.config, sweep)
     path = flag_values.ledger or f"{flag_values.workdir}/ledger.jsonl"
     ledger = sweeps.Ledger(path)
-    sweeps.run_trials(
-        trials, flag_values.workdir, ledger, minutes=flag_values.minutes
-    )
+    sweeps.run_trials(trials, flag_values.workdir, ledger, minutes=flag_values.minutes)
     # The ledger may know other trials as well, of other lengths or seeds.
-    planned = {trial.id for trial in trials}
-    lines = [line for line in ledger.lines() if line["trial"] in planned]
+    known = ledger.by_trial()
+    lines = [known[trial.id] for trial in trials if trial.id in known]
     chosen = Path(flag_values.workdir) / f"{name}.jsonl"
     chosen.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    reports.write_report(
-        chosen,
+    study = reports.load_study(chosen)
+    arms = list(dict.fromkeys(trial.arm for trial in trials))
+    written = reports.write_report(
+        study,
         Path(flag_values.workdir) / "report",
         title=title,
         baseline=baseline,
+        arms=arms,
         notes=notes,
-        command=" ".join(["python", *sys.argv]),
+        command=shlex.join(["python", *sys.argv]),
         search_budget=search_budget,
     )
+    table = reports.tabulate(
+        study, baseline=baseline, arms=arms, search_budget=search_budget
+    )
+    console = Console()
+    console.print(reports.TerminalTable(table))
+    console.print(f"report: {written['report.html']}", highlight=False)
 
 
 def main(

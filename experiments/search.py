@@ -33,19 +33,17 @@ def run(flag_values: flags.FlagValues) -> None:
     from dropout_jax import sweeps
 
     model = flag_values.model
-    trials = sweeps.plan(
-        f"search_{model}", flag_values.config, METHODS.search(model)
-    )
+    trials = sweeps.plan(f"search_{model}", flag_values.config, METHODS.search(model))
     path = flag_values.ledger or f"{flag_values.workdir}/ledger.jsonl"
     ledger = sweeps.Ledger(path)
     sweeps.run_trials(
         trials, flag_values.workdir, ledger, minutes=flag_values.minutes, test=False
     )
-    results = {line["trial"]: line["result"] for line in ledger.lines()}
+    known = ledger.by_trial()
     accuracy = {
-        trial.arm: _validation(results[trial.id])
+        trial.arm: _validation(known[trial.id]["result"])
         for trial in trials
-        if trial.id in results
+        if trial.id in known
     }
     _show(accuracy, METHODS.CANDIDATES[model])
 

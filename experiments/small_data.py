@@ -33,4 +33,6 @@ def run(flag_values: flags.FlagValues) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(conduct.main(run, __doc__, CONFIG, workdir="runs/small_data", define=define))
+    sys.exit(
+        conduct.main(run, __doc__, CONFIG, workdir="runs/small_data", define=define)
+    )

@@ -8,7 +8,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config import config_id, defaults
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.flat import flat
+from dropout_jax.config.loading import override
 from dropout_jax.sweeps.plan import Trial
 from dropout_jax.training.run_directory import RunDirectory
 
@@ -55,9 +58,16 @@ class Ledger:
                 ) from error
         return found
 
-    def finished(self) -> set[str]:
-        """Returns the ids of all trials that have a line."""
-        return {line["trial"] for line in self.lines()}
+    def by_trial(self) -> dict[str, dict[str, Any]]:
+        """Returns the lines by trial id.
+
+        The id is computed anew from the stored configuration, a field that it does
+        not know taking its default: a new field leaves old results in place.
+        """
+        return {
+            config_id(override(defaults(), flat(line["config"]))): line
+            for line in self.lines()
+        }
 
     def append(self, line: dict[str, Any]) -> None:
         """Adds one line, whole and on the disk when this returns."""
@@ -75,25 +85,28 @@ class Ledger:
             os.fsync(file.fileno())
 
 
-def ledger_line(trial: Trial, run: RunDirectory, *, test: bool) -> dict[str, Any]:
+def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
     """Returns the line of a finished trial, from the files of its run.
 
     Args:
       trial: the trial.
       run: its run directory.
-      test: whether test results go in; a search for hyperparameters says no.
     """
     result, environment = run.result(), run.environment()
     if result is None or environment is None:
         raise UserError(f"{run.path} holds no finished run; run it again")
     records = run.metrics()
-    line = {
+    return {
         "study": trial.study,
         "arm": trial.arm,
         "seed": trial.seed,
         "trial": trial.id,
         "config": run.config(),
         "result": {k: v for k, v in result.items() if k != "reliability"},
+        "reliability": {
+            name: [_short(value) for value in values]
+            for name, values in result.get("reliability", {}).items()
+        },
         "history": {
             name: [_short(record[name]) for record in records] for name in CURVES
         },
@@ -102,15 +115,6 @@ def ledger_line(trial: Trial, run: RunDirectory, *, test: bool) -> dict[str, Any
         "device": f"{environment['device']['kind']}, {environment['threads']} threads",
         "data_sha256": environment["data"]["sha256"],
     }
-    if test:
-        line["reliability"] = {
-            name: [_short(value) for value in values]
-            for name, values in result.get("reliability", {}).items()
-        }
-    else:
-        for name in ("test", "test_count"):
-            line["result"].pop(name, None)
-    return line
 
 
 def _short(value: float | None) -> float | None:

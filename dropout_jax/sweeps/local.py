@@ -36,7 +36,7 @@ def run_trials(
       workdir: directory under which every trial has a run directory.
       ledger: the file of results.
       minutes: no new trial begins after so many minutes; 0 for no limit.
-      test: whether test results enter the ledger.
+      test: whether the test set is looked at; a search for hyperparameters says no.
       console: where progress is shown.
 
     Returns:
@@ -46,7 +46,7 @@ def run_trials(
       Interrupted: Ctrl-C or SIGTERM.
     """
     console = console or Console()
-    finished = ledger.finished()
+    finished = ledger.by_trial()
     waiting = [trial for trial in trials if trial.id not in finished]
     if len(waiting) < len(trials):
         console.print(
@@ -68,23 +68,12 @@ def run_trials(
         if number:
             minutes_left = spent / number * (len(waiting) - number) / 60
             left = f", about {minutes_left:.0f} min left"
-        label = (
-            f"[{number + 1}/{len(waiting)}{left}] {trial.arm} seed {trial.seed}: "
-        )
+        label = f"[{number + 1}/{len(waiting)}{left}] {trial.arm} seed {trial.seed}: "
         name = f"seed_{trial.seed}_{trial.id[:8]}"
         directory = Path(workdir) / trial.study / _safe(trial.arm) / name
         progress = TerminalProgress(label, console, epoch_lines=False)
-        run(trial.config, directory, progress=progress)
-        line = ledger_line(trial, RunDirectory(directory), test=test)
-        ledger.append(line)
-        accuracy = line["result"].get("validation", {}).get("accuracy")
-        outcome = (
-            f"validation {100 * accuracy:.2f} %" if accuracy else line["result"]["status"]
-        )
-        seconds = line["result"]["seconds"]
-        console.print(
-            f"{label}{outcome}, {seconds:.0f} s", highlight=False, markup=False
-        )
+        run(trial.config, directory, test=test, progress=progress)
+        ledger.append(ledger_line(trial, RunDirectory(directory)))
     return True
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from dropout_jax.config import config_id, validate
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.loading import override
 
 ARM = "arm"
 
@@ -35,9 +36,7 @@ class Trial:
         return self.config.seed
 
 
-def plan(
-    study: str, base: Any, sweep: Iterable[Mapping[str, Any]]
-) -> list[Trial]:
+def plan(study: str, base: Any, sweep: Iterable[Mapping[str, Any]]) -> list[Trial]:
     """Returns the trials of a study, every one of them validated.
 
     Args:
@@ -51,7 +50,8 @@ def plan(
 
     Example:
       >>> from dropout_jax.config import defaults
-      >>> trials = plan("seeds", defaults(), [{"arm": "none", "seed": s} for s in (0, 1)])
+      >>> sweep = [{"arm": "none", "seed": seed} for seed in (0, 1)]
+      >>> trials = plan("seeds", defaults(), sweep)
       >>> [trial.seed for trial in trials]
       [0, 1]
     """
@@ -64,12 +64,10 @@ def plan(
                 f"trial {number} of study {study!r} has no arm; give every override "
                 f"dict an entry {ARM!r} with a name"
             )
-        config = base.copy_and_resolve_references()
         try:
-            for path, value in overrides.items():
-                _set(config, path, value)
+            config = override(base, overrides)
             validate(config)
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+        except UserError as error:
             raise UserError(
                 f"trial {number} of study {study!r} (arm {arm!r}): {error}"
             ) from error
@@ -81,10 +79,3 @@ def plan(
             )
         trials[trial.id] = trial
     return list(trials.values())
-
-
-def _set(config: Any, path: str, value: Any) -> None:
-    *groups, name = path.split(".")
-    for group in groups:
-        config = config[group]
-    config[name] = value

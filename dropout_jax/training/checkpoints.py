@@ -108,7 +108,9 @@ def _problem(path: Path) -> str:
     found = _digests(path)
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            return f"{name} is missing, new or does not have the SHA-256 it was saved with"
+            return (
+                f"{name} is missing, new or does not have the SHA-256 it was saved with"
+            )
     return ""
 
 

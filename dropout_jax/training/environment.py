@@ -48,7 +48,7 @@ def capture(dataset: Dataset) -> dict[str, Any]:
         "versions": versions(),
         "prng": {
             "implementation": keys.IMPLEMENTATION,
-            "partitionable": bool(jax.config.jax_threefry_partitionable),
+            "partitionable": bool(jax.config.values["jax_threefry_partitionable"]),
         },
         "device": {
             "platform": device.platform,

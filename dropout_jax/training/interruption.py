@@ -27,7 +27,7 @@ def stop_requests() -> Iterator[StopRequest]:
         yield request
         return
     signals = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) for number in signals}
+    previous = {int(number): signal.getsignal(number) for number in signals}
 
     def ask(number: int, frame: object) -> None:
         del frame

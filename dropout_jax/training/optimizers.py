@@ -87,7 +87,9 @@ def make_optimizer(
         scale,
         optax.add_decayed_weights(hparams.weight_decay, kernels),
         optax.masked(optax.scale(config.noise.learning_rate_multiplier), noise),
-        optax.scale_by_learning_rate(lambda step: hparams.learning_rate * schedule(step)),
+        optax.scale_by_learning_rate(
+            lambda step: hparams.learning_rate * schedule(step)
+        ),
     ]
     if config.optimizer.clip_norm > 0:
         parts.insert(0, optax.clip_by_global_norm(config.optimizer.clip_norm))

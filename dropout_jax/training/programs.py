@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from jax import lax
 
 from dropout_jax import keys, nn
 from dropout_jax.training import optimizers
-from dropout_jax.training.hyperparameters import static_signature, traced
+from dropout_jax.training.hyperparameters import static_signature
 from dropout_jax.training.step import TrainState, make_train_step, pixels, zero_totals
 
 PREDICTION_BATCH = 1000
@@ -44,7 +43,9 @@ def build_programs(
     signature = static_signature(config)
     cached = _CACHE.get((signature, image_shape, classes, train_size))
     if cached is None:
-        cached = _build(config.copy_and_resolve_references(), image_shape, classes, train_size)
+        cached = _build(
+            config.copy_and_resolve_references(), image_shape, classes, train_size
+        )
         _CACHE[signature, image_shape, classes, train_size] = cached
     return cached
 

@@ -26,6 +26,21 @@ def describe(record: dict[str, Any]) -> str:
     )
 
 
+def describe_result(values: dict[str, Any]) -> str:
+    """Returns what a run found, the content of its result.json, as a line."""
+    if values["status"] == "diverged":
+        return f"diverged: {values['reason']}"
+    # Where the test set was left alone there is the validation set to speak of.
+    name = "test" if "test" in values else "validation"
+    found, speed = values[name], values["images_per_second"]
+    return (
+        f"{name} accuracy {100 * found['accuracy']:.2f} %  NLL {found['nll']:.4f}  "
+        f"ECE {found['ece']:.4f}  (epoch {values['best_epoch']} of "
+        f"{values['epochs']}; {values['seconds']:.0f} s"
+        + (f", {speed:,.0f} images/s)" if speed else ")")
+    )
+
+
 class TerminalProgress:
     """Shows a run: a progress bar on a terminal, one line per epoch elsewhere.
 
@@ -57,7 +72,9 @@ class TerminalProgress:
 
     def note(self, message: str) -> None:
         """Shows one line of its own."""
-        self._console.print(f"{self.label}{message}", highlight=False, markup=False)
+        self._console.print(
+            f"{self.label}{message}", highlight=False, markup=False, soft_wrap=True
+        )
 
     def start(self, step: int, epochs: int, steps_per_epoch: int) -> None:
         """Begins to show a run that has taken `step` steps already."""

@@ -24,7 +24,7 @@ from dropout_jax.training.hyperparameters import traced
 from dropout_jax.training.interruption import StopRequest, stop_requests
 from dropout_jax.training.optimizers import is_noise, make_schedule
 from dropout_jax.training.programs import Programs, build_programs
-from dropout_jax.training.progress import TerminalProgress
+from dropout_jax.training.progress import TerminalProgress, describe_result
 from dropout_jax.training.run_directory import RunDirectory
 
 CHUNK_SECONDS = 1.0  # a chunk this long keeps the display alive and Ctrl-C prompt
@@ -77,7 +77,11 @@ _PLUGINS: set[str] = set()
 
 
 def run(
-    config: Any, workdir: str | Path, *, progress: TerminalProgress | None = None
+    config: Any,
+    workdir: str | Path,
+    *,
+    test: bool = True,
+    progress: TerminalProgress | None = None,
 ) -> Result:
     """Trains, validates after every epoch, tests once, and writes the run directory.
 
@@ -88,6 +92,7 @@ def run(
     Args:
       config: a configuration as `dropout_jax.config.defaults()` makes it.
       workdir: directory of this run alone; created if absent.
+      test: whether the test set is looked at; a search for hyperparameters says no.
       progress: shows the run; a `TerminalProgress` by default.
 
     Returns:
@@ -125,11 +130,15 @@ def run(
     finished = directory.open(config)
     try:
         if finished is not None:
-            progress.note(f"{directory.path}: finished before, nothing to do")
+            progress.note("finished before, nothing to do")
+            progress.note(describe_result(finished))
             return Result(directory.path, finished["status"], finished, fresh=False)
         with stop_requests() as stop:
             loop = _Loop(config, directory, dataset, programs, hparams, progress, stop)
             values = loop.train()
+            if values["status"] == run_directory.DONE and test:
+                values |= loop.test()
+            loop.close(values)
         return Result(directory.path, values["status"], values, fresh=True)
     except (Interrupted, KeyboardInterrupt, UserError):
         raise
@@ -314,32 +323,35 @@ class _Loop:
 
     def _diverged(self, first: int, stop_at: int) -> dict[str, Any]:
         reason = f"the loss became NaN or infinite in steps {first} to {stop_at}"
-        values = {**self._common(run_directory.DIVERGED), "reason": reason}
-        self.directory.write_result(values)
-        self.directory.set_status(run_directory.DIVERGED, reason)
-        self.progress.note(f"diverged: {reason}")
-        return values
+        return {**self._common(run_directory.DIVERGED), "reason": reason}
 
     def _finish(self) -> dict[str, Any]:
-        """Tests the kept parameters, once, and closes the run."""
-        dataset, best = self.dataset, self.best
-        test_labels = jnp.asarray(dataset.test_labels, jnp.int32)
-        logits = self.programs.predict(*best, dataset.test_images)
-        summary = metrics.summary(logits, test_labels)
-        reliability = metrics.reliability(logits, test_labels)
-        values = {
+        validation = self._evaluate(
+            self.best, self.dataset.validation_images, self.dataset.validation_labels
+        )
+        return {
             **self._common(run_directory.DONE),
-            "validation": self._evaluate(
-                best, dataset.validation_images, dataset.validation_labels
-            ),
+            "validation": validation,
+            "parameters_sha256": checkpoints.sha256_of_tree(self.best[0]),
+        }
+
+    def test(self) -> dict[str, Any]:
+        """Returns what the test set says of the kept parameters; called once."""
+        labels = jnp.asarray(self.dataset.test_labels, jnp.int32)
+        logits = self.programs.predict(*self.best, self.dataset.test_images)
+        summary = metrics.summary(logits, labels)
+        reliability = metrics.reliability(logits, labels)
+        return {
             "test": {name: float(value) for name, value in summary.items()},
-            "test_count": len(dataset.test_labels),
+            "test_count": len(labels),
             "reliability": {
                 name: np.asarray(value).tolist()
                 for name, value in reliability._asdict().items()
             },
-            "parameters_sha256": checkpoints.sha256_of_tree(best[0]),
         }
+
+    def close(self, values: dict[str, Any]) -> None:
+        """Stores and shows what the run found."""
         self.directory.write_result(values)
-        self.directory.set_status(run_directory.DONE)
-        return values
+        self.directory.set_status(values["status"], values.get("reason", ""))
+        self.progress.note(describe_result(values))

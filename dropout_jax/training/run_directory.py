@@ -12,6 +12,7 @@ from typing import Any
 
 from dropout_jax.config import canonical
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.flat import flat
 
 RUNNING, DONE, DIVERGED, FAILED = "running", "done", "diverged", "failed"
 # What may differ between two runs of the same seed: how long things took.
@@ -19,7 +20,7 @@ TIMES = ("seconds", "images_per_second")
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes `text` to `path` so that a reader sees the old file or the whole new one."""
+    """Writes `text` so that a reader sees the old file or the whole new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -111,7 +112,8 @@ class RunDirectory:
             ) from error
 
     def _check_extension(self, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
-        fields = sorted(_differences(stored, wanted))
+        old, new = flat(stored), flat(wanted)
+        fields = sorted(f for f in old.keys() | new.keys() if old.get(f) != new.get(f))
         more = wanted["train"]["epochs"] > stored["train"]["epochs"]
         if fields != ["train.epochs"] or not more:
             raise UserError(
@@ -191,14 +193,3 @@ class RunDirectory:
             kept = {name: v for name, v in record.items() if name not in TIMES}
             digest.update(json.dumps(kept, sort_keys=True).encode())
         return digest.hexdigest()
-
-
-def _differences(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> set[str]:
-    fields = set()
-    for name in a.keys() | b.keys():
-        left, right = a.get(name), b.get(name)
-        if isinstance(left, dict) and isinstance(right, dict):
-            fields |= _differences(left, right, f"{prefix}{name}.")
-        elif left != right:
-            fields.add(prefix + name)
-    return fields
