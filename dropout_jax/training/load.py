@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from dropout_jax import data
 from dropout_jax.config import from_json
 from dropout_jax.config.errors import UserError
 from dropout_jax.training import checkpoints
-from dropout_jax.training.hyperparameters import traced
-from dropout_jax.training.programs import build_programs
-from dropout_jax.training.run import import_plugin
+from dropout_jax.training.prepare import prepare
 from dropout_jax.training.run_directory import RunDirectory
 
 
@@ -59,25 +55,8 @@ def load_run(directory: str | Path) -> LoadedRun:
     if stored is None:
         raise UserError(f"{directory} holds no run; give the --workdir of one")
     config = from_json(stored)
-    import_plugin(config.plugin)
-    dataset = data.load(
-        config.data.name,
-        source_dir=config.data.source_dir,
-        train_size=config.data.train_size,
-    )
-    programs = build_programs(
-        config,
-        image_shape=dataset.train_images.shape[1:],
-        classes=int(dataset.train_labels.max()) + 1,
-        train_size=len(dataset.train_labels),
-    )
-    hparams = traced(config, programs.model.sites)
-
-    def abstract() -> dict[str, Any]:
-        state = programs.init(hparams, jnp.asarray(config.seed, jnp.uint32))
-        return {"state": state, "best": (state.params, state.model_state)}
-
-    restored = checkpoints.restore(run.checkpoints, jax.eval_shape(abstract))
+    prepared = prepare(config)
+    restored = checkpoints.restore(run.checkpoints, prepared.abstract)
     if restored is None:
         raise UserError(f"{directory} has no usable checkpoint; run it again")
     params, model_state = restored[0]["best"]
@@ -85,7 +64,7 @@ def load_run(directory: str | Path) -> LoadedRun:
         config=config,
         params=params,
         model_state=model_state,
-        model=programs.model,
-        predict=lambda images: programs.predict(params, model_state, images),
+        model=prepared.programs.model,
+        predict=lambda images: prepared.programs.predict(params, model_state, images),
         result=run.result(),
     )
