@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A user's own data set: an `.npz` file, or a directory of IDX files."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.data import idx
+from dropout_jax.data.dataset import Dataset, Part
+
+# Split name to the prefix of its IDX files, in the order of the digest.
+_PREFIXES = {"train": "train", "validation": "validation", "test": "t10k"}
+_MAX_LABEL = 255
+
+# What numpy raises on a damaged or hostile file, depending on where the damage is.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def read(path: Path) -> Dataset:
+    """Read images of any height and width with their labels.
+
+    Without a validation split the last tenth of the training images becomes one.
+
+    Args:
+        path: `.npz` with `train_images`, `train_labels`, `test_images`,
+            `test_labels` and, if you have them, `validation_images` and
+            `validation_labels`; or a directory with the same as IDX files, named
+            like MNIST's (`train-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`,
+            `validation-...`), plain or `.gz`. Images are uint8 [n, H, W], labels
+            integers 0 to 255.
+
+    Returns:
+        The data set; its sha256 is of the arrays as given, before the split.
+
+    Raises:
+        UserError: something is missing, damaged or does not fit; one line.
+    """
+    parts = _from_idx(path) if path.is_dir() else _from_npz(path)
+    parts = {split: _checked(f"{path}: {split}", part) for split, part in parts.items()}
+    _agree(path, parts)
+    sha256 = idx.sha256(*(array for part in parts.values() for array in part))
+    train, validation = parts["train"], parts.get("validation")
+    if validation is None:
+        tail = max(1, len(train.labels) // 10)
+        if tail == len(train.labels):
+            raise UserError(
+                f"{path}: one training image cannot be split; give validation_images "
+                "and validation_labels"
+            )
+        train, validation = train.rows(None, -tail), train.rows(-tail, None)
+    return Dataset(
+        *train,
+        *validation,
+        *parts["test"],
+        name=path.stem,
+        source=str(path),
+        sha256=sha256,
+    )
+
+
+def _from_idx(path: Path) -> dict[str, Part]:
+    parts = {}
+    for split, prefix in _PREFIXES.items():
+        images, labels = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
+        if split == "validation" and not list(path.glob(f"{prefix}-*-ubyte*")):
+            continue
+        parts[split] = Part(
+            idx.read(idx.find(path, images), 3), idx.read(idx.find(path, labels), 1)
+        )
+    return parts
+
+
+def _from_npz(path: Path) -> dict[str, Part]:
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: not an .npz file; save one with numpy.savez")
+    try:
+        # Unpickling would run whatever code the file brings along.
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: cannot be read: {reason}") from None
+    parts = {}
+    for split in _PREFIXES:
+        names = (f"{split}_images", f"{split}_labels")
+        if split == "validation" and not arrays.keys() & set(names):
+            continue
+        for name in names:
+            if name not in arrays:
+                raise UserError(
+                    f"{path}: has no {name}; it has {', '.join(sorted(arrays))}"
+                )
+        images, labels = (arrays[name] for name in names)
+        parts[split] = Part(images, labels)
+    return parts
+
+
+def _checked(where: str, part: Part) -> Part:
+    """The part with its labels as uint8, if images and labels are what they must be."""
+    images, labels = part
+    if images.dtype != np.uint8 or images.ndim != 3 or not images.size:
+        raise UserError(
+            f"{where}_images: {images.dtype} {images.shape}; must be uint8 "
+            "(n, height, width), none of them 0"
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.shape != images.shape[:1]:
+        raise UserError(
+            f"{where}_labels: {labels.dtype} {labels.shape}; must be integers "
+            f"{images.shape[:1]}, one for each image"
+        )
+    if labels.min() < 0 or labels.max() > _MAX_LABEL:
+        raise UserError(
+            f"{where}_labels: {labels.min()} to {labels.max()}; must lie in "
+            f"0 to {_MAX_LABEL}"
+        )
+    return Part(images, labels.astype(np.uint8))
+
+
+def _agree(path: Path, parts: dict[str, Part]) -> None:
+    """Refuse a split that does not fit the training images."""
+    train = parts["train"]
+    for split, part in parts.items():
+        if part.images.shape[1:] != train.images.shape[1:]:
+            raise UserError(
+                f"{path}: {split}_images are {part.images.shape[1:]}, "
+                f"train_images {train.images.shape[1:]}; all must have one size"
+            )
+        if part.labels.max() > train.labels.max():
+            raise UserError(
+                f"{path}: {split}_labels go up to {part.labels.max()}, "
+                f"train_labels only to {train.labels.max()}"
+            )
