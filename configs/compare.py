@@ -94,6 +94,11 @@ def sweep(model: str, seeds: int) -> Iterator[Fields]:
             yield {"arm": arm, "seed": seed, **fields}
 
 
+def budget(model: str) -> dict[str, int]:
+    """Returns how many candidates each method was given in the search."""
+    return {arm: len(tried) for arm, tried in CANDIDATES[model].items()}
+
+
 def search(model: str) -> Iterator[Fields]:
     """Yields one trial per candidate; its arm names the method and what it tries."""
     for method, candidates in CANDIDATES[model].items():

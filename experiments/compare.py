@@ -31,10 +31,7 @@ def run(flag_values: flags.FlagValues) -> None:
         METHODS.sweep(model, flag_values.seeds),
         title=f"Which regularisation wins? {model.upper()} on Fashion-MNIST",
         baseline=METHODS.BASELINE,
-        search_budget={
-            arm: len(candidates)
-            for arm, candidates in METHODS.CANDIDATES.get(model, {}).items()
-        },
+        search_budget=METHODS.budget(model),
     )
 
 

@@ -103,7 +103,7 @@ def conduct(
         title=title,
         baseline=baseline,
         arms=arms,
-        notes=notes,
+        notes=(*reports.gap_notes(study, baseline), *notes),
         command=shlex.join(["python", *sys.argv]),
         search_budget=search_budget,
     )

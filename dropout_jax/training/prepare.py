@@ -48,7 +48,7 @@ def prepare(config: Any) -> Prepared:
         programs = build_programs(
             config,
             image_shape=dataset.train_images.shape[1:],
-            classes=int(dataset.train_labels.max()) + 1,
+            classes=dataset.num_classes,
             train_size=train_size,
         )
         hparams = traced(config, programs.model.sites)
