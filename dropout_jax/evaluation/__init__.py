@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures of a trained classifier, and of a set of seeds.
+
+`metrics` works on logits, in JAX; `statistics` on finished numbers, in SciPy. Each
+is loaded when first used, so that a report never pays for importing JAX.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dropout_jax.evaluation import metrics, statistics
+
+__all__ = ["metrics", "statistics"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

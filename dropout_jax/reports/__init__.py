@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A study turned into an answer: table, verdict, figures and one HTML page.
+
+Everything is read from a ledger on disk, nothing from live objects, and nothing here
+imports JAX.
+"""
+
+from dropout_jax.reports.render import TerminalTable, as_json, markdown
+from dropout_jax.reports.study import Study, Trial, load_study
+from dropout_jax.reports.table import Difference, Row, Table, tabulate
+from dropout_jax.reports.verdict import clauses, verdict
+from dropout_jax.reports.why import gap_notes
+from dropout_jax.reports.write import write_report
+
+__all__ = [
+    "Difference",
+    "Row",
+    "Study",
+    "Table",
+    "TerminalTable",
+    "Trial",
+    "as_json",
+    "clauses",
+    "gap_notes",
+    "load_study",
+    "markdown",
+    "tabulate",
+    "verdict",
+    "write_report",
+]

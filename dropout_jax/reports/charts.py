@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interactive charts of the page, as plain Plotly specifications.
+
+A specification is data (`{"data": [...], "layout": {...}}`); the page's script adds
+the colours of the light or dark theme and draws it. Plotly reads a little HTML in
+names, so that names of methods are escaped here.
+"""
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.reports.curves import Curve, curve, pooled_bins
+from dropout_jax.reports.numbers import bracketed, signed
+from dropout_jax.reports.palette import Style, short, styles
+from dropout_jax.reports.study import Study
+from dropout_jax.reports.table import Table
+
+Chart = dict[str, Any]
+
+
+def accuracy_chart(table: Table) -> Chart | None:
+    """Test accuracy per method: mean, interval and a point per seed."""
+    rows = [row for row in table.rows if row.accuracy]
+    looks = styles([row.arm for row in table.rows])
+    data = []
+    for height, row in enumerate(rows):
+        assert row.accuracy is not None
+        label = f"mean {bracketed(row.accuracy)} %"
+        data += _line(
+            height, row.arm, row.seeds, row.accuracies, row.accuracy, label, looks
+        )
+    return _methods([row.arm for row in rows], data, "test accuracy (%)")
+
+
+def differences_chart(table: Table) -> Chart | None:
+    """Paired differences to the baseline: mean, interval and a point per seed."""
+    rows = [row for row in table.rows if row.difference]
+    looks = styles([row.arm for row in table.rows])
+    data = []
+    for height, row in enumerate(rows):
+        assert row.difference is not None
+        found = row.difference
+        label = f"mean {bracketed(found.interval, signed)} points"
+        data += _line(
+            height, row.arm, found.seeds, found.values, found.interval, label, looks
+        )
+    chart = _methods([row.arm for row in rows], data, "difference (points)")
+    if chart:
+        chart["layout"]["xaxis"] |= {"zeroline": True, "zerolinewidth": 2}
+    return chart
+
+
+def curves_chart(study: Study, table: Table, kind: str) -> Chart | None:
+    """Validation (line) and noise-free training (dashes) over epochs.
+
+    Args:
+      study: the runs.
+      table: their table, for order and looks.
+      kind: "accuracy" or "loss".
+
+    Returns:
+      A chart whose bands span the seeds; None without any history.
+    """
+    looks = styles([row.arm for row in table.rows])
+    scale, unit = (100.0, " (%)") if kind == "accuracy" else (1.0, " (nats)")
+    data = []
+    for row in table.rows:
+        trials = list(study.done(row.arm).values())
+        training = curve(trials, f"clean_train_{kind}")
+        validation = curve(trials, f"validation_{kind}")
+        if training is None or validation is None:
+            continue
+        data.append(_band(row.arm, validation, scale, looks[row.arm]))
+        data.append(_mean(row.arm, validation, scale, looks[row.arm], "validation"))
+        data.append(_mean(row.arm, training, scale, looks[row.arm], "training"))
+    if not data:
+        return None
+    axes = {
+        "xaxis": {"title": _title("epoch"), "rangemode": "tozero"},
+        "yaxis": {"title": {"text": kind + unit}},
+    }
+    return {"data": data, "layout": _layout(height=420, **axes)}
+
+
+def reliability_chart(study: Study, table: Table) -> Chart | None:
+    """Accuracy against confidence, all seeds of a method together."""
+    looks = styles([row.arm for row in table.rows])
+    data: list[dict[str, Any]] = []
+    for row in table.rows:
+        bins = pooled_bins(study.done(row.arm).values())
+        if bins is None:
+            continue
+        look = looks[row.arm]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": html.escape(row.arm),
+                "x": _short(bins.confidence),
+                "y": _short(bins.accuracy),
+                "customdata": _short(100 * bins.share),
+                "line": {"color": look.colour, "width": 1.5},
+                "marker": {"color": look.colour, "symbol": look.plotly_mark, "size": 7},
+                "hovertemplate": "confidence %{x:.3f}<br>accuracy %{y:.3f}"
+                "<br>%{customdata:.1f} % of the examples",
+            }
+        )
+    if not data:
+        return None
+    diagonal = {"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1}
+    axes = {
+        "xaxis": {"title": _title("confidence"), "range": [0, 1.02]},
+        "yaxis": {"title": {"text": "accuracy"}, "range": [0, 1.02]},
+        "shapes": [diagonal | {"line": {"width": 1, "dash": "dot", "color": "#888"}}],
+    }
+    return {"data": data, "layout": _layout(height=420, **axes)}
+
+
+def _methods(arms: list[str], data: list[dict[str, Any]], title: str) -> Chart | None:
+    """Horizontal lines of methods, the first on top."""
+    if not arms:
+        return None
+    axes = {
+        "xaxis": {"title": _title(title), "zeroline": False},
+        "yaxis": {
+            "tickvals": list(range(len(arms))),
+            "ticktext": [html.escape(short(arm)) for arm in arms],
+            "range": [len(arms) - 0.5, -0.5],
+            "showgrid": False,
+            "zeroline": False,
+            "automargin": True,
+            "fixedrange": True,
+        },
+    }
+    height = 108 + 48 * len(arms)
+    return {"data": data, "layout": _layout(height=height, **axes, showlegend=False)}
+
+
+def _line(
+    height: int,
+    arm: str,
+    seeds: Sequence[int],
+    values: Sequence[float],
+    interval: Interval,
+    label: str,
+    looks: dict[str, Style],
+) -> list[dict[str, Any]]:
+    """Mean and interval above the line of a method, its seeds below."""
+    look, name = looks[arm], html.escape(arm)
+    mean = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [round(interval.mean, 4)],
+        "y": [height - 0.12],
+        "marker": {"color": look.colour, "symbol": look.plotly_mark, "size": 11},
+        "hovertemplate": label,
+    }
+    if np.isfinite(interval.low):
+        mean["error_x"] = {
+            "type": "data",
+            "symmetric": False,
+            "array": [round(interval.high - interval.mean, 4)],
+            "arrayminus": [round(interval.mean - interval.low, 4)],
+            "color": look.colour,
+            "thickness": 3,
+            "width": 0,
+        }
+    spread = np.linspace(0.1, 0.3, len(values)) if len(values) > 1 else np.full(1, 0.2)
+    points = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": _short(np.array(values)),
+        "y": _short(height + spread),
+        "customdata": list(seeds),
+        "marker": {"color": look.colour, "symbol": "circle-open", "size": 7},
+        "hovertemplate": "seed %{customdata}: %{x:.2f}",
+    }
+    return [points, mean]
+
+
+def _mean(
+    arm: str, series: Curve, scale: float, look: Style, part: str
+) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": html.escape(arm),
+        "legendgroup": html.escape(arm),
+        "showlegend": part == "validation",
+        "x": series.epoch.tolist(),
+        "y": _short(scale * series.mean),
+        "line": {
+            "color": look.colour,
+            "width": 2,
+            "dash": "solid" if part == "validation" else "dash",
+        },
+        "hovertemplate": f"epoch %{{x}}, {part}: %{{y:.4~f}}",
+    }
+
+
+def _band(arm: str, series: Curve, scale: float, look: Style) -> dict[str, Any]:
+    red, green, blue = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": html.escape(arm),
+        "legendgroup": html.escape(arm),
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "x": [*series.epoch.tolist(), *series.epoch[::-1].tolist()],
+        "y": _short(scale * np.concatenate([series.high, series.low[::-1]])),
+        "fill": "toself",
+        "fillcolor": f"rgba({red},{green},{blue},0.2)",
+        "line": {"width": 0},
+    }
+
+
+def _title(text: str) -> dict[str, Any]:
+    """An axis title close to its axis, clear of the legend on a phone."""
+    return {"text": text, "standoff": 4}
+
+
+def _layout(**options: Any) -> dict[str, Any]:
+    """What all charts share; the legend lies below, where a phone has room."""
+    return {
+        "margin": {"l": 60, "r": 16, "t": 30, "b": 56},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+        **options,
+    }
+
+
+def _short(values: np.ndarray) -> list[float]:
+    """Four decimals: more than any screen shows, a fifth of the bytes."""
+    return np.round(values.astype(float), 4).tolist()

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures for a paper: vector and pixel, the same bytes for the same study.
+
+Sizes are in inches for a two-column page: 3.4 for a column, 7 for the page, type of
+7 to 8 points at that size.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.reports.numbers import bracketed, signed
+from dropout_jax.reports.palette import Style, short, styles
+from dropout_jax.reports.panels import curves_figure, reliability_figure
+from dropout_jax.reports.study import Study
+from dropout_jax.reports.table import Table
+
+COLUMN = 3.4
+INK = "#222222"
+FIGURES = {
+    f"{name}.{kind}"
+    for name in ("accuracy", "differences", "curves", "reliability")
+    for kind in ("png", "svg")
+}
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # ships with Matplotlib: the same on every machine
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.parse_math": False,  # a "$" in a method's name is a dollar
+    "axes.unicode_minus": True,
+    "svg.hashsalt": "dropout_jax",  # identifiers in the SVG from the drawing alone
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """House style from Matplotlib's defaults, whatever the user's own settings."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def figures(study: Study, table: Table) -> dict[str, bytes]:
+    """Draws every figure that the study has the data for.
+
+    Args:
+      study: the runs.
+      table: their table; it gives order, baseline and intervals.
+
+    Returns:
+      File contents by name: `accuracy`, `differences`, `curves` and `reliability`,
+      each as `.png` (300 dots an inch) and `.svg`. Equal input gives equal bytes.
+    """
+    with _style():
+        drawn = {
+            "accuracy": accuracy_figure(table),
+            "differences": differences_figure(table),
+            "curves": curves_figure(study, table),
+            "reliability": reliability_figure(study, table),
+        }
+        files = {}
+        for name, figure in drawn.items():
+            if figure is not None:
+                files[f"{name}.png"] = _bytes(figure, "png", {"Software": None})
+                figure.set_layout_engine("none")  # it stays as it was found
+                files[f"{name}.svg"] = _bytes(figure, "svg", {"Date": None})
+    return files
+
+
+def _bytes(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
+    return buffer.getvalue()
+
+
+def accuracy_figure(table: Table) -> Figure | None:
+    """Test accuracy: a point per seed, the mean and its 95 % interval."""
+    rows = [row for row in table.rows if row.accuracy]
+    if not rows:
+        return None
+    figure, axes = _lines_of_methods([row.arm for row in rows])
+    looks = styles([row.arm for row in table.rows])
+    for height, row in enumerate(rows):
+        assert row.accuracy is not None
+        _points_and_interval(axes, height, row.accuracies, row.accuracy, looks[row.arm])
+        _value_at_the_right(axes, height, bracketed(row.accuracy))
+    axes.set_xlabel("test accuracy (%)")
+    return figure
+
+
+def differences_figure(table: Table) -> Figure | None:
+    """Paired differences to the baseline with their 95 % intervals (a forest plot)."""
+    rows = [row for row in table.rows if row.difference]
+    if not rows:
+        return None
+    figure, axes = _lines_of_methods([row.arm for row in rows])
+    looks = styles([row.arm for row in table.rows])
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    for height, row in enumerate(rows):
+        assert row.difference is not None
+        values, interval = row.difference.values, row.difference.interval
+        _points_and_interval(axes, height, values, interval, looks[row.arm])
+        _value_at_the_right(axes, height, bracketed(interval, signed))
+    axes.set_xlabel(f"test accuracy minus that of {short(table.baseline)} (points)")
+    return figure
+
+
+def _lines_of_methods(arms: list[str]) -> tuple[Figure, Axes]:
+    """One horizontal line per method, the first on top."""
+    figure = Figure(figsize=(COLUMN, 0.55 + 0.3 * len(arms)), layout="constrained")
+    axes = figure.subplots()
+    axes.set_yticks(range(len(arms)), [short(arm) for arm in arms])
+    axes.set_ylim(len(arms) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.margins(x=0.06)
+    return figure, axes
+
+
+def _points_and_interval(
+    axes: Axes, height: int, values, interval: Interval, look: Style
+) -> None:
+    # The interval runs above the line, the seeds lie below it, spread in their order:
+    # nothing hides anything.
+    spread = np.linspace(0.08, 0.3, len(values)) if len(values) > 1 else 0.15
+    axes.scatter(
+        values,
+        height + spread,
+        s=6,
+        facecolors="none",
+        edgecolors=look.colour,
+        linewidths=0.6,
+        zorder=2,
+    )
+    level = height - 0.12
+    if np.isfinite(interval.low):
+        axes.plot(
+            [interval.low, interval.high],
+            [level, level],
+            color=look.colour,
+            linewidth=1.8,
+            solid_capstyle="butt",
+            zorder=3,
+        )
+    axes.plot(
+        interval.mean,
+        level,
+        look.mark,
+        color=look.colour,
+        markersize=5,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        zorder=4,
+    )
+
+
+def _value_at_the_right(axes: Axes, height: int, text: str) -> None:
+    axes.annotate(
+        text,
+        (1, height),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=6.5,
+        annotation_clip=False,
+    )

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How numbers are written: with a true minus sign, a sign where it matters."""
+
+import math
+
+from dropout_jax.evaluation.statistics import Interval
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """A number with a fixed number of decimals.
+
+    Example:
+      >>> plain(-0.5)
+      '−0.50'
+    """
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number that always shows its sign, except where it rounds to zero.
+
+    Example:
+      >>> signed(0.423), signed(-0.423), signed(-0.001)
+      ('+0.42', '−0.42', '0.00')
+    """
+    if float(f"{value:.{digits}f}") == 0:
+        return f"{0:.{digits}f}"
+    return f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def points(value: float) -> str:
+    """A difference of two percentages."""
+    return f"{signed(value)} points"
+
+
+def bracketed(interval: Interval | None, write=plain) -> str:
+    """A mean with the ends of its interval.
+
+    Example:
+      >>> bracketed(Interval(90.5, 90.25, 90.75))
+      '90.50 [90.25, 90.75]'
+    """
+    if interval is None:
+        return NOTHING
+    if math.isnan(interval.low):
+        return write(interval.mean)
+    return f"{write(interval.mean)} [{write(interval.low)}, {write(interval.high)}]"
+
+
+def plus_minus(interval: Interval | None, digits: int) -> str:
+    """A mean with half the width of its symmetric interval.
+
+    Example:
+      >>> plus_minus(Interval(0.25, 0.24, 0.26), 3)
+      '0.250 ± 0.010'
+    """
+    if interval is None:
+        return NOTHING
+    if math.isnan(interval.low):
+        return plain(interval.mean, digits)
+    half = (interval.high - interval.low) / 2
+    return f"{plain(interval.mean, digits)} ± {plain(half, digits)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    Example:
+      >>> counted(1, "run"), counted(2, "run")
+      ('1 run', '2 runs')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def duration(seconds: float | None) -> str:
+    """A wall time in two units at most.
+
+    Example:
+      >>> duration(7.25), duration(83.0), duration(7260.0)
+      ('7.2 s', '1 min 23 s', '2 h 1 min')
+    """
+    if seconds is None:
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One HTML file with the whole answer, that never asks the network for anything.
+
+Style, script and Plotly are inside; a Content-Security-Policy forbids every request
+and every script but these two. All text is escaped: names of methods, their
+configurations and notes come from users.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from plotly.offline import get_plotlyjs
+
+from dropout_jax.reports.charts import (
+    Chart,
+    accuracy_chart,
+    curves_chart,
+    differences_chart,
+    reliability_chart,
+)
+from dropout_jax.reports.numbers import counted
+from dropout_jax.reports.sections import sections
+from dropout_jax.reports.study import Study
+from dropout_jax.reports.table import Table
+
+
+def page(
+    study: Study,
+    table: Table,
+    figures: Mapping[str, bytes],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    command: str = "",
+) -> str:
+    """Writes the page.
+
+    Args:
+      study: the runs.
+      table: their table.
+      figures: what `figures.figures` returned; the SVGs are embedded.
+      title: heading of the page, plain text.
+      notes: paragraphs of plain text that explain the result.
+      command: what to type to get these numbers again; several lines allowed.
+
+    Returns:
+      A complete HTML document. Equal input gives equal text.
+    """
+    charts = {
+        "accuracy": accuracy_chart(table),
+        "differences": differences_chart(table),
+        "curves_accuracy": curves_chart(study, table, "accuracy"),
+        "curves_loss": curves_chart(study, table, "loss"),
+        "reliability": reliability_chart(study, table),
+    }
+    drawn = {name: chart for name, chart in charts.items() if chart}
+    parts = sections(study, table, figures, drawn, notes=notes, command=command)
+    plotly, script = get_plotlyjs(), _asset("page.js")
+    return Template(_asset("page.html")).substitute(
+        title=escape(title),
+        script_hashes=f"{_hash(plotly)} {_hash(script)}",
+        css=_asset("page.css"),
+        facts=escape(_facts(study)),
+        navigation="\n".join(
+            f'<li><a href="#{s.anchor}">{s.heading}</a></li>' for s in parts
+        ),
+        sections="\n".join(
+            f'<section id="{s.anchor}" aria-labelledby="{s.anchor}-heading">\n'
+            f'<h2 id="{s.anchor}-heading">{s.heading}</h2>\n{s.body}\n</section>'
+            for s in parts
+        ),
+        chart_data="\n".join(_data(name, chart) for name, chart in drawn.items()),
+        plotly=plotly,
+        script=script,
+    )
+
+
+def _asset(name: str) -> str:
+    return files("dropout_jax.reports").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """A script's name in the policy: any other script on the page is refused."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _data(name: str, chart: Chart) -> str:
+    text = json.dumps(chart, allow_nan=False, separators=(",", ":"))
+    # Inside a script element only "<" can do harm; in JSON it may be written so.
+    text = text.replace("<", "\\u003c")
+    return f'<script type="application/json" data-chart="chart-{name}">{text}</script>'
+
+
+def _facts(study: Study) -> str:
+    devices = sorted({trial.device for trial in study.trials if trial.device})
+    seeds = len({trial.seed for trial in study.trials})
+    return ", ".join(
+        [
+            f"study {study.name}",
+            counted(len(study.arms), "method"),
+            counted(seeds, "seed"),
+            counted(len(study.trials), "run"),
+            *devices,
+        ]
+    )

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A table of results as a terminal table, as Markdown and as JSON."""
+
+import html
+import json
+import math
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from dropout_jax.reports.numbers import (
+    NOTHING,
+    bracketed,
+    duration,
+    plus_minus,
+    signed,
+)
+from dropout_jax.reports.table import Row, Table
+from dropout_jax.reports.verdict import verdict
+
+
+def columns(table: Table) -> list[str]:
+    """Headings of the table, in the order of `cells`."""
+    return [
+        "method",
+        "test accuracy, %",
+        f"difference to {table.baseline}, points",
+        "NLL",
+        "ECE",
+        "seeds",
+        "search trials",
+        "time per run",
+    ]
+
+
+def cells(table: Table, row: Row) -> list[str]:
+    """One row as text: what every rendering shows."""
+    return [
+        row.arm,
+        bracketed(row.accuracy),
+        "baseline" if row.arm == table.baseline else _difference(row),
+        plus_minus(row.nll, 3),
+        plus_minus(row.ece, 4),
+        _seeds(row),
+        NOTHING if row.search_budget is None else str(row.search_budget),
+        duration(row.seconds),
+    ]
+
+
+def _difference(row: Row) -> str:
+    if row.difference is None:
+        return NOTHING
+    text = bracketed(row.difference.interval, signed)
+    p_value = row.difference.p_value
+    return text if p_value is None else f"{text} (p = {p_value:.2g})"
+
+
+def _seeds(row: Row) -> str:
+    lost = ", ".join(f"{count} {status}" for status, count in row.lost.items())
+    return f"{len(row.seeds)} ({lost})" if lost else str(len(row.seeds))
+
+
+@dataclass(frozen=True)
+class TerminalTable:
+    """The verdict, the table and its notes, for `rich.console.Console.print`.
+
+    A terminal narrower than 116 columns is spared the last two columns and the
+    intervals of NLL and ECE. Names of methods are never read as markup.
+    """
+
+    table: Table
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        wide = options.max_width >= 116
+        shown = len(columns(self.table)) - (0 if wide else 2)
+        grid = RichTable(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+        for number, heading in enumerate(columns(self.table)[:shown]):
+            grid.add_column(
+                Text("\n".join(textwrap.wrap(heading, 14))),
+                justify="left" if number == 0 else "right",
+                no_wrap=heading != "seeds",
+                min_width=5,
+                overflow="fold",
+            )
+        for row in self.table.rows:
+            name, *numbers = cells(self.table, row)[:shown]
+            # An interval goes below its mean, so that most terminals hold the table.
+            lines = [re.sub(r" (?=[\[(±])", "\n", number) for number in numbers]
+            if not wide:
+                lines = [line.partition("\n±")[0] for line in lines]
+            style = "dim" if row.arm == self.table.baseline else ""
+            grid.add_row(Text(name), *map(Text, lines), style=style)
+        yield Text(verdict(self.table), style="bold")
+        yield grid
+        for note in self.table.notes:
+            yield Text(note, style="dim")
+
+
+def markdown(table: Table) -> str:
+    """The verdict, the table and its notes as GitHub-flavoured Markdown."""
+
+    def line(values: list[str]) -> str:
+        return f"| {' | '.join(values)} |"
+
+    headings = [_escaped(heading) for heading in columns(table)]
+    rule = "|".join(["", "---", *["---:"] * (len(headings) - 1), ""])
+    # Numbers are ours; the name of a method is the user's.
+    rows = [line([_escaped(row.arm), *cells(table, row)[1:]]) for row in table.rows]
+    notes = "\n".join(f"- {_escaped(note)}" for note in table.notes)
+    grid = "\n".join([line(headings), rule, *rows])
+    return f"**{_escaped(verdict(table))}**\n\n{grid}\n\n{notes}\n"
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is: no cell break, no markup, no HTML."""
+    text = re.sub(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", text)
+    return html.escape(text, quote=False)
+
+
+def as_json(table: Table) -> str:
+    """Every number of the table, unrounded, with the seeds behind it."""
+    record = {"verdict": verdict(table), **asdict(table)}
+    return json.dumps(_finite(record), indent=1, ensure_ascii=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """NaN is not JSON: an interval that does not exist is null. Tuples by name."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if hasattr(value, "_asdict"):
+        return _finite(value._asdict())
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report on disk: everything is drawn first, then every file appears whole."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dropout_jax.reports.figures import FIGURES, figures
+from dropout_jax.reports.page import page
+from dropout_jax.reports.render import as_json, markdown
+from dropout_jax.reports.study import Study
+from dropout_jax.reports.table import tabulate
+
+
+def write_report(
+    study: Study,
+    directory: str | Path,
+    *,
+    title: str,
+    baseline: str = "none",
+    arms: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    command: str = "",
+    search_budget: Mapping[str, int] | None = None,
+) -> dict[str, Path]:
+    """Writes table, figures and page of a study into a directory.
+
+    Args:
+      study: what `load_study` returned.
+      directory: made where it does not exist. Files of an earlier report in it are
+        replaced, each in one step, or removed; other files are left alone.
+      title: heading of the page.
+      baseline: the method that the others are compared with.
+      arms: methods that the study should have, in the order of the table; those
+        without a run are shown as missing.
+      notes: paragraphs for the page's section "Why".
+      command: what to type to get these numbers again.
+      search_budget: number of trials spent on choosing each method's settings.
+
+    Returns:
+      Paths by file name: report.html, table.md, table.json and the figures that the
+      study has the data for, each as PNG and SVG. The same study gives the same
+      bytes: no time, host or user is written.
+
+    Raises:
+      UserError: a baseline that is neither in the study nor in `arms`.
+      OSError: the directory cannot be written.
+    """
+    table = tabulate(study, baseline=baseline, arms=arms, search_budget=search_budget)
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    drawn = figures(study, table)
+    html = page(study, table, drawn, title=title, notes=notes, command=command)
+    contents = {
+        "table.md": markdown(table).encode(),
+        "table.json": as_json(table).encode(),
+        **drawn,
+        "report.html": html.encode(),
+    }
+    # The page comes last: who sees the new one sees new figures beside it.
+    for name, content in contents.items():
+        _write_whole(directory / name, content)
+    for stale in FIGURES - contents.keys():
+        (directory / stale).unlink(missing_ok=True)
+    return {name: directory / name for name in contents}
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """A reader sees the old file or the new one, never half of it."""
+    handle, staged = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(staged, 0o644)  # mkstemp's 0600 would hide a report from a web server
+        os.replace(staged, path)
+    except BaseException:
+        os.unlink(staged)
+        raise
