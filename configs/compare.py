@@ -31,6 +31,24 @@ BASE: dict[str, Fields] = {
         "train.batch_size": 256,
         "train.epochs": 30,
     },
+    "cnn": {
+        "model.name": "cnn",
+        "model.channels": (32, 64, 128),
+        "model.widths": (256,),
+        "model.batch_norm": True,
+        "optimizer.learning_rate": 2e-3,
+        "train.batch_size": 128,
+        "train.epochs": 12,
+    },
+    "rnn": {
+        "model.name": "rnn",
+        "model.cell": "gru",
+        "model.widths": (128,),
+        "optimizer.learning_rate": 3e-3,
+        "optimizer.clip_norm": 1.0,
+        "train.batch_size": 128,
+        "train.epochs": 15,
+    },
 }
 
 _NOISE: dict[str, Fields] = {
@@ -75,8 +93,29 @@ CANDIDATES: dict[str, dict[str, list[Fields]]] = {
     "mlp": _candidates((1e-3, 3e-3), ((0.1,), (0.2,), (0.4,))),
 }
 
+# For the CNN and the RNN no search has been run yet: their settings are first guesses.
 METHODS: dict[str, dict[str, Fields]] = {
     "mlp": {name: fields[2] for name, fields in CANDIDATES["mlp"].items()},
+    "cnn": {
+        "none": {},
+        "weight decay": {"regularizer.weight_decay": 0.1},
+        "dropout": {**_NOISE["dropout"], "noise.rates": (0.1, 0.2, 0.3, 0.5)},
+        "gaussian dropout": {
+            **_NOISE["gaussian dropout"],
+            "noise.rates": (0.1, 0.2, 0.3, 0.5),
+        },
+        "variational dropout": _NOISE["variational dropout"],
+    },
+    "rnn": {
+        "none": {},
+        "weight decay": {"regularizer.weight_decay": 0.1},
+        "dropout": {**_NOISE["dropout"], "noise.rates": (0.3,)},
+        "gaussian dropout": {**_NOISE["gaussian dropout"], "noise.rates": (0.3,)},
+        "variational dropout": {
+            **_NOISE["variational dropout"],
+            "noise.learned_input": False,
+        },
+    },
 }
 
 
@@ -95,8 +134,8 @@ def sweep(model: str, seeds: int) -> Iterator[Fields]:
 
 
 def budget(model: str) -> dict[str, int]:
-    """Returns how many candidates each method was given in the search."""
-    return {arm: len(tried) for arm, tried in CANDIDATES[model].items()}
+    """Returns how many candidates each method was given in the search, if any."""
+    return {arm: len(tried) for arm, tried in CANDIDATES.get(model, {}).items()}
 
 
 def search(model: str) -> Iterator[Fields]:

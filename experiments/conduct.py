@@ -30,8 +30,12 @@ def config_of_model(config: str, models: Iterable[str]) -> str:
 
     The model decides on which defaults the other flags go, so it is read first.
     """
-    given = [arg.partition("=")[2] for arg in sys.argv if arg.startswith("--model=")]
-    return f"{config}:{given[-1]}" if given and given[-1] in models else config
+    given = ""
+    for arg, following in zip(sys.argv[1:], [*sys.argv[2:], ""], strict=True):
+        flag, equals, value = arg.partition("=")
+        if flag in ("--model", "-model"):
+            given = value if equals else following
+    return f"{config}:{given}" if given in models else config
 
 
 def define_seeds(flag_values: flags.FlagValues, seeds: int) -> None:
@@ -94,6 +98,7 @@ def conduct(
     known = ledger.by_trial()
     lines = [known[trial.id] for trial in trials if trial.id in known]
     chosen = Path(flag_values.workdir) / f"{name}.jsonl"
+    chosen.parent.mkdir(parents=True, exist_ok=True)
     chosen.write_text("".join(json.dumps(line) + "\n" for line in lines))
     study = reports.load_study(chosen)
     arms = list(dict.fromkeys(trial.arm for trial in trials))
