@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every transform demands of its arguments, said in one place.
+
+Each check raises one line: what was wrong, the value, what is allowed.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.core
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+
+def check_call(
+    key: jax.Array | None,
+    x: ArrayLike,
+    shared_axes: Sequence[int],
+    deterministic: bool,
+) -> tuple[int, ...]:
+    """Checks the arguments that all transforms share, in every mode.
+
+    Args:
+      key: typed key of shape (); may be None where `deterministic` is True.
+      x: input; must be floating or complex, deterministic or not.
+      shared_axes: axes of `x` that share one draw.
+      deterministic: must be a Python bool.
+
+    Returns:
+      `shared_axes` as sorted non-negative integers.
+
+    Raises:
+      TypeError: integer `x`, traced `deterministic`, or no usable key.
+      ValueError: an axis that does not exist or is named twice.
+    """
+    dtype = jnp.result_type(x)
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        raise TypeError(
+            f"x has dtype {dtype}; dropout needs a floating dtype: "
+            "convert it first, x.astype(jnp.float32)"
+        )
+    axes = normalise_axes(shared_axes, jnp.ndim(x))
+    if not _is_deterministic(deterministic):
+        _check_key(key)
+    return axes
+
+
+def normalise_axes(shared_axes: Sequence[int], ndim: int) -> tuple[int, ...]:
+    """Returns `shared_axes` sorted and non-negative, or raises ValueError."""
+    axes = tuple(shared_axes)
+    if any(not -ndim <= axis < ndim for axis in axes):
+        raise ValueError(
+            f"shared_axes is {axes}; x has {ndim} axes, so each must be in "
+            f"[{-ndim}, {ndim - 1}]"
+        )
+    positive = tuple(sorted(axis % ndim for axis in axes))
+    if len(set(positive)) < len(positive):
+        raise ValueError(f"shared_axes is {axes}; an axis may be named only once")
+    return positive
+
+
+def check_range(name: str, value: ArrayLike, low: float, high: float, text: str):
+    """Raises ValueError unless every concrete entry is in [low, high].
+
+    Traced values pass unseen: they have no value yet.
+
+    Args:
+      name: what the user calls the value.
+      value: number or array.
+      low: smallest value allowed.
+      high: largest value allowed.
+      text: the allowed range in words, for the message.
+    """
+    if isinstance(value, jax.core.Tracer):
+        return
+    # tolist() reads the values on the host, also while something is being traced.
+    entries = value.tolist() if hasattr(value, "tolist") else value  # pyright: ignore
+    for entry in jax.tree.leaves(entries):
+        if not (math.isfinite(entry) and low <= entry <= high):
+            raise ValueError(f"{name} is {entry}; it must be {text}")
+
+
+def parameter(name: str, value: ArrayLike, x: ArrayLike) -> jax.Array:
+    """Returns `value` in float32, with leading axes of size 1 to match `x`.
+
+    Args:
+      name: what the user calls the value.
+      value: scalar, or array that broadcasts against `x` without enlarging it.
+      x: the array that the value belongs to.
+
+    Raises:
+      ValueError: if the value does not broadcast to the shape of `x`.
+    """
+    array = jnp.asarray(value, jnp.float32)
+    shape = jnp.shape(x)
+    padded = (1,) * (len(shape) - array.ndim) + array.shape
+    if len(padded) != len(shape) or any(
+        size not in (1, full) for size, full in zip(padded, shape, strict=True)
+    ):
+        raise ValueError(
+            f"{name} has shape {array.shape}; it must broadcast to the shape of x, "
+            f"{shape}"
+        )
+    return array if array.ndim == 0 else array.reshape(padded)
+
+
+def draw_shape(shape: Sequence[int], shared_axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns `shape` with size 1 along the shared axes: the draws to make."""
+    return tuple(1 if i in shared_axes else n for i, n in enumerate(shape))
+
+
+def compute_dtype(x: jax.Array) -> jnp.dtype:
+    """Returns the dtype to compute in: that of `x`, but never below float32."""
+    narrow = x.dtype.itemsize < 4
+    return jnp.dtype(jnp.float32) if narrow else x.dtype
+
+
+def _is_deterministic(deterministic: bool) -> bool:
+    if isinstance(deterministic, jax.core.Tracer):
+        raise TypeError(
+            "deterministic is a traced value; it must be a Python bool, so pass it "
+            "through static_argnames, or trace the rate instead (rate 0 drops nothing)"
+        )
+    if not isinstance(deterministic, bool):
+        raise TypeError(f"deterministic is {deterministic!r}; it must be True or False")
+    return deterministic
+
+
+def _check_key(key: jax.Array | None) -> None:
+    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        if key.shape == ():
+            return
+        got = f"an array of {key.shape} keys; use one key, or jax.vmap over them"
+    elif key is None:
+        got = "None; only deterministic=True needs no key"
+    elif hasattr(key, "dtype"):
+        got = f"a raw {key.dtype} array; wrap it with jax.random.wrap_key_data"
+    else:
+        got = f"{key!r}"
+    raise TypeError(f"key must be one typed key, as jax.random.key(0), but is {got}")

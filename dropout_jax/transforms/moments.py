@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Analytic moments of a transform's output, given its input."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from dropout_jax.transforms.contract import normalise_axes
+
+Index = tuple[int, ...]
+
+
+class Moments(NamedTuple):
+    """Moments of `y` given `x`.
+
+    Attributes:
+      mean: E[y], shape of x.
+      variance: E[(y - E[y])**2], shape of x.
+      fourth: fourth central moment, E[(y - E[y])**4], shape of x.
+      covariance: None where all elements are independent; otherwise a function of
+        two indices into x that returns Cov(y[a], y[b]), 0 where the two elements
+        share no draw.
+    """
+
+    mean: jax.Array
+    variance: jax.Array
+    fourth: jax.Array
+    covariance: Callable[[Index, Index], jax.Array] | None = None
+
+
+def multiplicative(
+    x: ArrayLike,
+    mean: jax.Array,
+    variance: jax.Array,
+    fourth: jax.Array,
+    shared_axes: Sequence[int],
+    cross: Callable[[Index, Index], jax.Array],
+) -> Moments:
+    """Returns the moments of `y = x * m`, given those of the factor `m`.
+
+    Args:
+      x: real input, any shape.
+      mean: E[m], broadcastable to x.
+      variance: Var[m], broadcastable to x.
+      fourth: fourth central moment of m, broadcastable to x.
+      shared_axes: axes of `x` along which the draw behind m is shared.
+      cross: Cov(m[a], m[b]) of two elements that share their draw.
+
+    Returns:
+      The moments of y given x.
+    """
+    x = jnp.asarray(x)
+    axes = normalise_axes(shared_axes, x.ndim)
+
+    def covariance(a: Index, b: Index) -> jax.Array:
+        shares = all(a[i] == b[i] for i in range(x.ndim) if i not in axes)
+        return x[a] * x[b] * cross(a, b) if shares else jnp.zeros((), x.dtype)
+
+    return Moments(
+        mean=x * mean,
+        variance=x**2 * variance,
+        fourth=x**4 * fourth,
+        covariance=covariance if axes else None,
+    )
+
+
+def entry(parameter: jax.Array, x: ArrayLike, index: Index) -> jax.Array:
+    """Returns the value that a broadcastable `parameter` has at `x[index]`."""
+    return jnp.broadcast_to(parameter, jnp.shape(x))[index]

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for every transform of the registry, exactly."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dropout_jax.transforms import dropout, gaussian_dropout, get, names
+
+KEY = jax.random.key(11)
+X = jnp.linspace(-2.0, 3.0, 24).reshape(4, 6)
+
+
+def settings(names, examples=slice(None)):
+    return [
+        pytest.param(get(name), example, id=f"{name}-{index}")
+        for name in names
+        for index, example in enumerate(get(name).examples[examples])
+    ]
+
+
+def apply(transform, example, key, x, **options):
+    return transform.apply(key, x, *example.parameters, **example.options, **options)
+
+
+# One setting of each where a setting costs a compilation; all of them elsewhere.
+ARGUMENTS = ("transform", "example")
+every = pytest.mark.parametrize(ARGUMENTS, settings(names(), slice(1)))
+two = pytest.mark.parametrize(
+    ARGUMENTS, settings(["dropout", "gaussian_dropout"], slice(1))
+)
+all_settings = pytest.mark.parametrize(ARGUMENTS, settings(names()))
+
+
+@every
+def test_same_key_same_bits_other_key_other_bits(transform, example):
+    first = apply(transform, example, KEY, X)
+    np.testing.assert_array_equal(first, apply(transform, example, KEY, X))
+    assert (first != apply(transform, example, jax.random.key(12), X)).any()
+
+
+@every
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_dtype_stays_and_noise_is_float32(transform, example, dtype):
+    x = X.astype(dtype)
+    y = apply(transform, example, KEY, x)
+    assert y.dtype == dtype
+    wide = apply(transform, example, KEY, x.astype(jnp.float32))
+    np.testing.assert_array_equal(y, wide.astype(dtype))
+    still = apply(transform, example, None, x, deterministic=True)
+    assert still.dtype == dtype
+
+
+@two
+def test_complex_input_takes_real_noise(transform, example):
+    y = apply(transform, example, KEY, X + 1j * X)
+    assert y.dtype == jnp.complex64
+    real = apply(transform, example, KEY, X)
+    np.testing.assert_allclose(y.real, real, rtol=1e-6)
+    np.testing.assert_array_equal(y.real, y.imag)
+
+
+@two
+def test_float64_keeps_its_precision(transform, example):
+    with jax.enable_x64(True):
+        x = jnp.asarray(np.asarray(X), jnp.float64) * (1 + 2.0**-40)
+        y = apply(transform, example, KEY, x)
+        assert y.dtype == jnp.float64
+        np.testing.assert_allclose(y, apply(transform, example, KEY, X), rtol=1e-6)
+
+
+@every
+@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.parametrize("dtype", [jnp.int32, jnp.uint8, jnp.bool_])
+def test_integers_are_refused_in_every_mode(transform, example, dtype, deterministic):
+    with pytest.raises(TypeError, match=f"x has dtype {jnp.dtype(dtype)}; .*astype"):
+        apply(transform, example, KEY, jnp.ones(3, dtype), deterministic=deterministic)
+
+
+@all_settings
+def test_deterministic_is_the_input_itself_or_the_mean(transform, example):
+    y = apply(transform, example, None, X, deterministic=True)
+    mean = transform.moments(X, *example.parameters, **example.options).mean
+    np.testing.assert_allclose(y, mean, rtol=1e-6)
+    if transform.mean_preserving and not {"scaling", "rescale"} & set(example.options):
+        assert y is X
+
+
+@every
+def test_traced_deterministic_is_refused_with_a_recipe(transform, example):
+    def run(flag):
+        return apply(transform, example, KEY, X, deterministic=flag)
+
+    with pytest.raises(TypeError, match="static_argnames"):
+        jax.jit(run)(True)
+    with pytest.raises(TypeError, match="must be True or False"):
+        run(1)
+
+
+@every
+@pytest.mark.parametrize(
+    ("key", "match"),
+    [
+        (None, "is None; only deterministic=True needs no key"),
+        (jnp.array([0, 1], jnp.uint32), "raw uint32 array; wrap it with"),
+        (jax.random.split(KEY, 3), r"array of \(3,\) keys; .*vmap"),
+        (0, "is 0$"),
+    ],
+    ids=["none", "raw", "many", "seed"],
+)
+def test_an_unusable_key_is_one_clear_error(transform, example, key, match):
+    with pytest.raises(TypeError, match=match) as caught:
+        apply(transform, example, key, X)
+    assert "\n" not in str(caught.value)
+
+
+@every
+@pytest.mark.parametrize("axes", [(2,), (-3,), (0, 0), (1, -1)], ids=str)
+def test_impossible_axes_are_refused(transform, example, axes):
+    for deterministic in (False, True):
+        with pytest.raises(ValueError, match="shared_axes is"):
+            apply(
+                transform,
+                example,
+                KEY,
+                X,
+                shared_axes=axes,
+                deterministic=deterministic,
+            )
+
+
+@every
+def test_one_draw_along_shared_axes(transform, example):
+    ones = jnp.ones((5, 6, 7))
+    y = apply(transform, example, KEY, ones, shared_axes=(-2,))
+    np.testing.assert_array_equal(y, jnp.broadcast_to(y[:, :1], y.shape))
+    assert (y[0] != y[1]).any() and (y.min(-1) != y.max(-1)).any()
+    same = apply(transform, example, KEY, ones, shared_axes=(1,))
+    np.testing.assert_array_equal(y, same)
+
+
+@every
+def test_parameters_per_unit_equal_the_scalar(transform, example):
+    arrays = [jnp.full(6, value) for value in example.parameters]
+    for axes in ((), (1,)):
+        y = transform.apply(KEY, X, *arrays, shared_axes=axes, **example.options)
+        scalar = apply(transform, example, KEY, X, shared_axes=axes)
+        np.testing.assert_allclose(y, scalar, rtol=1e-5, atol=1e-6)
+
+
+@every
+@pytest.mark.parametrize("shape", [(5,), (2, 4, 6), (7, 1)], ids=str)
+def test_parameters_that_do_not_fit_are_refused(transform, example, shape):
+    arrays = [jnp.full(shape, value) for value in example.parameters]
+    with pytest.raises(ValueError, match="must broadcast to the shape of x"):
+        transform.apply(KEY, X, *arrays, **example.options)
+
+
+@every
+@pytest.mark.parametrize("shape", [(), (3, 0)], ids=str)
+def test_empty_and_scalar_arrays_pass(transform, example, shape):
+    y = apply(transform, example, KEY, jnp.ones(shape))
+    assert y.shape == shape and jnp.isfinite(y).all()
+
+
+@every
+def test_a_longer_batch_begins_with_the_shorter(transform, example):
+    y = apply(transform, example, KEY, jnp.concatenate([X, X, X]))
+    np.testing.assert_array_equal(y[:4], apply(transform, example, KEY, X))
+
+
+@every
+def test_gradient_to_the_input_is_the_factor(transform, example):
+    factor = apply(transform, example, KEY, jnp.ones_like(X))
+    gradient = jax.grad(lambda x: apply(transform, example, KEY, x).sum())(X)
+    np.testing.assert_allclose(gradient, factor, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan"), float("inf")])
+def test_impossible_rates_are_refused_and_named(rate):
+    for function in (dropout, gaussian_dropout):
+        for value in (rate, np.float32(rate), jnp.array([0.5, rate])):
+            for deterministic in (False, True):
+                with pytest.raises(ValueError, match=rf"rate is {str(rate)[:4]}"):
+                    function(KEY, X[:, :2], value, deterministic=deterministic)
+        # A number inside a jitted function is as concrete as outside of it.
+        with pytest.raises(ValueError, match="rate is"):
+            jax.jit(lambda x, f=function: f(KEY, x, rate))(X)
+
+
+def test_a_traced_rate_compiles_once():
+    traces = []
+
+    @jax.jit
+    def step(rate):
+        traces.append(rate)
+        return dropout(KEY, X, rate)
+
+    for rate in (0.0, 0.25, 0.5, 1.0):
+        np.testing.assert_array_equal(step(rate), dropout(KEY, X, rate))
+    assert len(traces) == 1

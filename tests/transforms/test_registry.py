@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registry: complete entries, clear errors, and a place for one's own."""
+
+import inspect
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import test_contract
+import test_moments
+
+from dropout_jax import transforms
+from dropout_jax.transforms import Example, Moments, Transform, get, names, register
+from dropout_jax.transforms import registry as registry_module
+
+
+def test_the_four_transforms_are_there():
+    assert names() == (
+        "dropout",
+        "gaussian_dropout",
+        "variational_dropout",
+        "logit_normal_dropout",
+    )
+    for name in names():
+        assert get(name).apply is getattr(transforms, name)
+
+
+@pytest.mark.parametrize("name", names())
+def test_entries_are_complete(name):
+    entry = get(name)
+    assert entry.name == name and entry.summary and entry.reference and entry.examples
+    count = max(len(entry.learned), 1)
+    assert all(len(example.parameters) == count for example in entry.examples)
+    assert (entry.kl is not None) == bool(entry.learned)
+    documentation = inspect.getdoc(entry.apply)
+    for section in ("Args:", "Returns:", "Raises:", "Example:", "References:"):
+        assert section in documentation
+    assert list(inspect.signature(entry.apply).parameters)[:2] == ["key", "x"]
+
+
+@pytest.mark.parametrize("name", [n for n in names() if get(n).learned])
+def test_learned_parameters_start_finite_and_can_be_learned(name):
+    entry = get(name)
+    start = [jnp.full(6, learned.initial) for learned in entry.learned]
+    x = jax.random.normal(jax.random.key(0), (32, 6))
+
+    def loss(*values):
+        noisy = entry.apply(jax.random.key(1), x, *values)
+        return jnp.mean(noisy**2) + entry.kl(*values).sum() / 1000
+
+    gradients = jax.jit(jax.grad(loss, tuple(range(len(start)))))(*start)
+    for gradient in gradients:
+        assert gradient.shape == (6,)
+        assert jnp.isfinite(gradient).all() and (gradient != 0).all()
+    kl = entry.kl(*start)
+    assert kl.shape == (6,) and (kl >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("dropuot", "no transform 'dropuot'; did you mean 'dropout'?"),
+        ("gaussian", "no transform 'gaussian'; did you mean 'gaussian_dropout'?"),
+        ("zzz", "no transform 'zzz'; there are dropout, gaussian_dropout, "),
+    ],
+)
+def test_unknown_names_are_answered_with_the_nearest(name, message):
+    with pytest.raises(ValueError) as caught:
+        get(name)
+    assert str(caught.value).startswith(message)
+
+
+def uniform_dropout(key, x, rate, *, shared_axes=(), deterministic=False):
+    """A user's transform: x * U(1 - rate, 1 + rate), with the contract's checks."""
+    axes = transforms.contract.check_call(key, x, shared_axes, deterministic)
+    rate = transforms.contract.parameter("rate", rate, x)
+    if deterministic:
+        return x
+    drawn = transforms.bits.uniform(key, transforms.contract.draw_shape(x.shape, axes))
+    dtype = transforms.contract.compute_dtype(x)
+    factor = 1 + rate * (2 * drawn - 1)
+    return (x.astype(dtype) * factor.astype(dtype)).astype(x.dtype)
+
+
+def uniform_moments(x, rate, *, shared_axes=()):
+    rate = transforms.contract.parameter("rate", rate, x)
+    return transforms.moments.multiplicative(
+        x,
+        mean=jnp.float32(1.0),
+        variance=rate**2 / 3,
+        fourth=rate**4 / 5,
+        shared_axes=shared_axes,
+        cross=lambda a, b: rate**2 / 3,
+    )
+
+
+@pytest.fixture
+def mine(monkeypatch):
+    monkeypatch.setattr(
+        registry_module, "_TRANSFORMS", dict(registry_module._TRANSFORMS)
+    )
+    return register(
+        Transform(
+            name="uniform_dropout",
+            apply=jax.jit(
+                uniform_dropout, static_argnames=("shared_axes", "deterministic")
+            ),
+            moments=uniform_moments,
+            summary="each unit is multiplied by U(1 - rate, 1 + rate)",
+            reference="a test",
+            examples=(Example((0.5,)),),
+        )
+    )
+
+
+def test_a_transform_of_ones_own(mine):
+    """It is found, cannot be registered twice, and passes the same tests."""
+    assert get("uniform_dropout") is mine and names()[-1] == "uniform_dropout"
+    with pytest.raises(ValueError, match="is registered already"):
+        register(mine)
+    example = mine.examples[0]
+    test_moments.test_moments_hold_and_planted_mistakes_are_caught(mine, example)
+    test_moments.test_shared_draws_have_their_covariance_and_no_other(mine, example)
+    test_contract.test_one_draw_along_shared_axes(mine, example)
+
+
+def test_wrong_moments_of_ones_own_are_caught(mine):
+    def wrong(x, rate, *, shared_axes=()):
+        right = uniform_moments(x, rate, shared_axes=shared_axes)
+        return Moments(right.mean, 1.05 * right.variance, right.fourth)
+
+    example = mine.examples[0]
+    y = test_moments.draw(mine, example, jax.random.key(0))
+    x = test_moments.X[None]
+    assert test_moments.violations(y, uniform_moments(x, 0.5)) == set()
+    assert test_moments.violations(y, wrong(x, 0.5)) == {"variance"}
+
+
+def test_transforms_need_jax_and_nothing_else():
+    program = (
+        "import sys, dropout_jax.transforms, dropout_jax.keys; "
+        "print([m for m in ('flax', 'optax', 'scipy.stats', 'matplotlib', "
+        "'tensorflow_datasets', 'ml_collections') if m in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "[]"
+
+
+def test_moments_of_scalars_are_scalars():
+    for name in names():
+        entry = get(name)
+        example = entry.examples[0]
+        moments = entry.moments(
+            jnp.float32(2.0), *example.parameters, **example.options
+        )
+        assert moments.covariance is None
+        assert all(np.shape(part) == () for part in moments[:3])

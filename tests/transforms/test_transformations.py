@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Under jit, vmap, scan, remat, grad and on several devices: the same draws.
+
+Random bits are the same everywhere, so masks are equal bit for bit. Arithmetic on
+normals may differ in the last bit, where XLA fuses or folds it otherwise: CLOSE.
+"""
+
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dropout_jax.transforms import dropout, get, names
+
+KEY = jax.random.key(51)
+KEYS = jax.random.split(KEY, 3)
+X = jnp.linspace(-2.0, 3.0, 24).reshape(4, 6)
+CLOSE = {"rtol": 1e-5, "atol": 1e-6}
+
+every = pytest.mark.parametrize("transform", [get(name) for name in names()])
+
+
+def function_of(transform):
+    example = transform.examples[0]
+
+    def function(key, x, *parameters):
+        values = parameters or example.parameters
+        return transform.apply(key, x, *values, **example.options)
+
+    return function, example.parameters
+
+
+def equal(transform, found, expected):
+    if transform.name == "dropout":
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, **CLOSE)
+
+
+@every
+def test_jit(transform):
+    function, parameters = function_of(transform)
+    expected = function(KEY, X)
+    equal(transform, jax.jit(function)(KEY, X), expected)
+    equal(transform, jax.jit(function)(KEY, X, *parameters), expected)
+
+
+@every
+def test_vmap_over_keys_is_the_loop(transform):
+    function, _ = function_of(transform)
+    loop = jnp.stack([function(key, X) for key in KEYS])
+    equal(transform, jax.vmap(lambda key: function(key, X))(KEYS), loop)
+    assert (loop[0] != loop[1]).any()
+
+
+@every
+def test_vmap_over_parameters_is_the_loop(transform):
+    function, parameters = function_of(transform)
+    steps = [value + jnp.linspace(0.0, 0.2, 4) for value in parameters]
+    loop = [function(KEY, X, *(s[i] for s in steps)) for i in range(4)]
+    mapped = jax.vmap(lambda *values: function(KEY, X, *values))(*steps)
+    equal(transform, mapped, jnp.stack(loop))
+
+
+@every
+def test_scan_is_the_loop(transform):
+    function, _ = function_of(transform)
+    loop = jnp.stack([function(key, X) for key in KEYS])
+    _, scanned = jax.lax.scan(lambda c, key: (c, function(key, X)), None, KEYS)
+    equal(transform, scanned, loop)
+
+
+@every
+def test_remat_draws_the_same_noise_again(transform):
+    """A backward pass on another mask than the forward pass would be silent."""
+    function, _ = function_of(transform)
+
+    def gradient(key, wrapped):
+        return jax.grad(lambda x: jnp.sum(wrapped(key, x) ** 2))(X)
+
+    @jax.jit
+    def both(key):
+        return gradient(key, function), gradient(key, jax.checkpoint(function))
+
+    plain, remat = both(KEY)
+    equal(transform, remat, plain)
+    assert not np.allclose(both(KEYS[0])[1], plain)
+
+
+@every
+def test_one_key_under_vmap_over_the_batch(transform):
+    """Both ways: every row the same noise, or its own with the index folded in."""
+    function, _ = function_of(transform)
+    ones = jnp.ones((6, 50))
+    same = jax.vmap(lambda row: function(KEY, row))(ones)
+    np.testing.assert_array_equal(same, jnp.broadcast_to(same[:1], same.shape))
+
+    def own(index, row):
+        return function(jax.random.fold_in(KEY, index), row)
+
+    different = jax.vmap(own)(jnp.arange(6), ones)
+    assert all((different[0] != row).any() for row in different[1:])
+
+
+def test_second_derivatives_and_forward_mode():
+    mask = dropout(KEY, jnp.ones_like(X), 0.5)
+
+    def loss(x):
+        return jnp.sum(dropout(KEY, x, 0.5) ** 2)
+
+    _, tangent = jax.jvp(jax.grad(loss), (X,), (jnp.ones_like(X),))
+    np.testing.assert_array_equal(tangent, 2 * mask**2)
+
+
+DEVICES = """
+import jax, jax.numpy as jnp, numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
+from dropout_jax.transforms import get, names
+
+assert jax.device_count() == 4
+key, x = jax.random.key(51), jax.random.normal(jax.random.key(1), (8, 6))
+for name in names():
+    entry = get(name)
+    example = entry.examples[0]
+
+    def apply(key, x):
+        return entry.apply(key, x, *example.parameters, **example.options)
+
+    alone = np.asarray(jax.jit(apply)(key, x))
+    for kind, spec in ((AxisType.Auto, P("a", "b")), (AxisType.Explicit, P("a"))):
+        mesh = jax.make_mesh((2, 2), ("a", "b"), axis_types=(kind, kind))
+        with jax.set_mesh(mesh):
+            sharding = NamedSharding(mesh, spec)
+            y = jax.jit(apply)(key, jax.device_put(x, sharding))
+            assert y.sharding.is_equivalent_to(sharding, 2), (name, spec)
+            np.testing.assert_allclose(y, alone, rtol=1e-5, atol=1e-6)
+            if name == "dropout":
+                np.testing.assert_array_equal(y, alone)
+
+    # In shard_map one key gives every shard the same noise; folding the index in
+    # gives each its own.
+    mesh = jax.make_mesh((4,), ("d",), axis_types=(AxisType.Auto,))
+
+    def folded(key, x):
+        return apply(jax.random.fold_in(key, jax.lax.axis_index("d")), x)
+
+    @jax.jit
+    def mapped(key, x):
+        specs = {"in_specs": (P(), P("d")), "out_specs": P("d")}
+        return [jax.shard_map(f, mesh=mesh, **specs)(key, x) for f in (apply, folded)]
+
+    for y, same in zip(mapped(key, jnp.ones((32, 6))), (True, False)):
+        shards = np.asarray(y).reshape(4, 8, 6)
+        for shard in shards[1:]:
+            assert (shard == shards[0]).all() == same, (name, same)
+print("all equal")
+"""
+
+
+def test_on_four_devices():
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", DEVICES],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=environment,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout.strip() == "all equal"
