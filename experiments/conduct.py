@@ -14,6 +14,7 @@ from absl import flags
 from rich.console import Console
 
 from dropout_jax.config import command_line
+from dropout_jax.config.loading import load_module
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -118,6 +119,34 @@ def conduct(
     console = Console()
     console.print(reports.TerminalTable(table))
     console.print(f"report: {written['report.html']}", highlight=False)
+
+
+def study(name: str, description: str | None) -> int:
+    """Returns the exit code of the experiment that configs/<name>.py describes.
+
+    Args:
+      name: of the study; its config file has TITLE, BASELINE, NOTES, and a `sweep` of
+        the number of seeds.
+      description: the script's docstring.
+    """
+    config = f"configs/{name}.py"
+    described = load_module(ROOT / config)
+
+    def define(flag_values: flags.FlagValues) -> None:
+        define_seeds(flag_values, 3)
+        define_ledger(flag_values)
+
+    def run(flag_values: flags.FlagValues) -> None:
+        conduct(
+            flag_values,
+            name,
+            described.sweep(flag_values.seeds),
+            title=described.TITLE,
+            baseline=described.BASELINE,
+            notes=described.NOTES,
+        )
+
+    return main(run, description, config, workdir=f"runs/{name}", define=define)
 
 
 def main(
