@@ -95,7 +95,28 @@ CANDIDATES: dict[str, dict[str, list[Fields]]] = {
 
 # For the CNN and the RNN no search has been run yet: their settings are first guesses.
 METHODS: dict[str, dict[str, Fields]] = {
-    "mlp": {name: fields[2] for name, fields in CANDIDATES["mlp"].items()},
+    "mlp": {
+        "none": {"optimizer.learning_rate": 2e-3},
+        "weight decay": {
+            "optimizer.learning_rate": 3e-3,
+            "regularizer.weight_decay": 0.5,
+        },
+        "dropout": {
+            **_NOISE["dropout"],
+            "optimizer.learning_rate": 3e-3,
+            "noise.rates": (0.1,),
+        },
+        "gaussian dropout": {
+            **_NOISE["gaussian dropout"],
+            "optimizer.learning_rate": 1e-3,
+            "noise.rates": (0.2,),
+        },
+        "variational dropout": {
+            **_NOISE["variational dropout"],
+            "optimizer.learning_rate": 3e-3,
+            "noise.kl_weight": 0.3,
+        },
+    },
     "cnn": {
         "none": {},
         "weight decay": {"regularizer.weight_decay": 0.1},

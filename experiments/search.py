@@ -59,7 +59,11 @@ def _show(accuracy: Mapping[str, float], candidates: Mapping[str, Any]) -> None:
         best = max(names, key=lambda name: accuracy.get(name, float("-inf")))
         for name, fields in zip(names, tried, strict=True):
             if name in accuracy:
-                settings = ", ".join(f"{k}={v}" for k, v in fields.items())
+                settings = ", ".join(
+                    f"{field.rpartition('.')[2]}={value}"
+                    for field, value in fields.items()
+                    if field != "noise.kind"
+                )
                 mark = "chosen" if name == best else ""
                 table.add_row(method, settings, f"{100 * accuracy[name]:.2f} %", mark)
     Console().print(table)
