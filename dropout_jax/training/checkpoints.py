@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,32 +46,44 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
 
 
 def restore(
-    directory: Path, abstract_tree: Any
-) -> tuple[Any, dict[str, Any], list[str]] | None:
-    """Returns (tree, host, notes) of the newest whole checkpoint, or None.
+    directory: Path, abstract_tree: Any, note: Callable[[str], object]
+) -> tuple[Any, dict[str, Any]] | None:
+    """Returns (tree, host) of the newest whole checkpoint, or None.
+
+    Only reads: the run may be at work in another process.
 
     Args:
       directory: of all checkpoints of the run.
       abstract_tree: shapes and dtypes, as `jax.eval_shape` returns them.
+      note: called with one line for each checkpoint that is passed over.
 
     Returns:
-      The tree, the host data saved with it, and one note for each newer checkpoint
-      that was passed over. None if there is no usable checkpoint.
+      The tree, and the host data saved with it. None if no checkpoint is usable.
     """
-    for stale in directory.glob("*.orbax-checkpoint-tmp*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    notes = []
     for step in _steps(directory):
         path = directory.absolute() / str(step)
         problem = _problem(path)
         if problem:
-            notes.append(f"checkpoint {path} is passed over: {problem}")
+            note(f"checkpoint {path} is passed over: {problem}")
             continue
         manifest = json.loads((path / MANIFEST).read_text())
         with ocp.StandardCheckpointer() as checkpointer:
             tree = checkpointer.restore(path, abstract_tree)
-        return tree, manifest["host"], notes
+        return tree, manifest["host"]
     return None
+
+
+def discard_after(directory: Path, step: int) -> None:
+    """Removes what a run that goes on from `step` leaves behind.
+
+    These are the damaged and the unfinished: kept, they would count among the newest
+    and stand in the way when the run comes to the same step again.
+    """
+    for stale in directory.glob("*.orbax-checkpoint-tmp*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    for newer in _steps(directory):
+        if newer > step:
+            shutil.rmtree(directory / str(newer))
 
 
 def sha256_of_tree(tree: Any) -> str:

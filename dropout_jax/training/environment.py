@@ -34,6 +34,14 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
+def _threads() -> int:
+    """Returns the number of cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
 def versions() -> dict[str, str]:
     """Returns the versions on which a run's last bits depend."""
     found = {name: version(name) for name in PACKAGES}
@@ -55,7 +63,7 @@ def capture(dataset: Dataset) -> dict[str, Any]:
             "kind": device.device_kind,
             "count": jax.device_count(),
         },
-        "threads": len(os.sched_getaffinity(0)),
+        "threads": _threads(),
         "machine": platform.platform(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "git": {

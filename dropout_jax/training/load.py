@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from dropout_jax.config import from_json
 from dropout_jax.config.errors import UserError
 from dropout_jax.training import checkpoints
 from dropout_jax.training.prepare import prepare
-from dropout_jax.training.run_directory import RunDirectory
+from dropout_jax.training.run_directory import DONE, RunDirectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,8 @@ def load_run(directory: str | Path) -> LoadedRun:
       directory: the `--workdir` of the run.
 
     Raises:
-      UserError: there is no run, or no usable checkpoint in it.
+      UserError: there is no run, or no usable checkpoint in it, or the run is
+        finished and its checkpoint does not hold the parameters that were tested.
 
     Example:
       ``logits = load_run("runs/a").predict(images)``
@@ -56,15 +58,22 @@ def load_run(directory: str | Path) -> LoadedRun:
         raise UserError(f"{directory} holds no run; give the --workdir of one")
     config = from_json(stored)
     prepared = prepare(config)
-    restored = checkpoints.restore(run.checkpoints, prepared.abstract)
+    restored = checkpoints.restore(run.checkpoints, prepared.abstract, warnings.warn)
     if restored is None:
         raise UserError(f"{directory} has no usable checkpoint; run it again")
     params, model_state = restored[0]["best"]
+    result = run.result()
+    if run.status == DONE and result is not None:
+        if checkpoints.sha256_of_tree(params) != result["parameters_sha256"]:
+            raise UserError(
+                f"{directory}: the checkpoint with the tested parameters is damaged; "
+                "run it again in a new directory"
+            )
     return LoadedRun(
         config=config,
         params=params,
         model_state=model_state,
         model=prepared.programs.model,
         predict=lambda images: prepared.programs.predict(params, model_state, images),
-        result=run.result(),
+        result=result,
     )

@@ -81,9 +81,12 @@ class Loop:
                 else:
                     chunk = 8
                 step = stop_at
-                self.progress.advance(step)
+                self.progress.advance(step, self._images_per_second())
                 if step % per_epoch == 0:
-                    events.write(self._finish_epoch(step // per_epoch))
+                    record = self._finish_epoch(step // per_epoch)
+                    if record is None:
+                        return self._diverged(step - per_epoch, step)
+                    events.write(record)
                 age = time.monotonic() - saved_at
                 if self.stop.made or age > self.config.train.checkpoint_seconds:
                     self._save()
@@ -95,14 +98,15 @@ class Loop:
 
     def _start(self) -> tuple[Any, Any]:
         """Returns state and best parameters: new, or from the newest checkpoint."""
-        restored = checkpoints.restore(self.directory.checkpoints, self.abstract)
+        path = self.directory.checkpoints
+        restored = checkpoints.restore(path, self.abstract, self.progress.note)
         if restored is None:
+            checkpoints.discard_after(path, -1)
             self.directory.truncate_metrics(0)
             state = self.programs.init(self.hparams, self.seed)
             return state, jax.device_get((state.params, state.model_state))
-        tree, self.host, notes = restored
-        for note in notes:
-            self.progress.note(note)
+        tree, self.host = restored
+        checkpoints.discard_after(path, int(tree["state"].step))
         self.directory.truncate_metrics(self.host["metrics_bytes"])
         self.progress.note(f"resumed at step {int(tree['state'].step):,}")
         return tree["state"], jax.device_get(tree["best"])
@@ -117,8 +121,11 @@ class Loop:
         summary = metrics.summary(logits, jnp.asarray(labels, jnp.int32))
         return {name: float(value) for name, value in summary.items()}
 
-    def _finish_epoch(self, epoch: int) -> dict[str, Any]:
-        """Evaluates, remembers the best, and writes the epoch's line of metrics."""
+    def _finish_epoch(self, epoch: int) -> dict[str, Any] | None:
+        """Evaluates, remembers the best, and writes the epoch's line of metrics.
+
+        None if the last update left weights whose loss is not a number.
+        """
         started = time.monotonic()
         steps = self.programs.steps_per_epoch
         current = (self.state.params, self.state.model_state)
@@ -130,6 +137,8 @@ class Loop:
         validation = self._evaluate(
             current, self.dataset.validation_images, self.dataset.validation_labels
         )
+        if not np.isfinite(clean["nll"] + validation["nll"]):
+            return None
         improved = validation["accuracy"] > self.host["best_accuracy"]
         if improved or self.config.train.keep == "last":
             self.best = jax.device_get(current)

@@ -40,10 +40,10 @@ def make_schedule(config: Any, steps_per_epoch: int) -> optax.Schedule:
     if config.optimizer.schedule == "cosine":
         schedule = optax.cosine_decay_schedule(1.0, total - warmup)
     elif config.optimizer.schedule == "step":
-        boundaries = {
-            round(epoch * steps_per_epoch) - warmup: config.optimizer.step_factor
-            for epoch in config.optimizer.step_epochs
-        }
+        boundaries: dict[int, float] = {}
+        for epoch in config.optimizer.step_epochs:
+            at = round(epoch * steps_per_epoch) - warmup
+            boundaries[at] = boundaries.get(at, 1.0) * config.optimizer.step_factor
         schedule = optax.piecewise_constant_schedule(1.0, boundaries)
     else:
         schedule = optax.constant_schedule(1.0)

@@ -8,22 +8,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 
 def describe(record: dict[str, Any]) -> str:
-    """Returns one epoch's metrics as a short line."""
-    speed = record["images_per_second"]
-    return (
-        f"loss {record['train_loss']:.4f}  "
-        f"validation {100 * record['validation_accuracy']:.2f} %  "
-        + (f"{speed:,.0f} images/s" if speed else "compiling")
-    )
+    """Returns one epoch's metrics as a short text."""
+    accuracy = 100 * record["validation_accuracy"]
+    return f"loss {record['train_loss']:.4f}  validation {accuracy:.2f} %"
 
 
 def describe_result(values: dict[str, Any]) -> str:
@@ -83,35 +77,40 @@ class TerminalProgress:
             return
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[metrics]}", markup=False),
-            TimeElapsedColumn(),
+            BarColumn(bar_width=12),
+            TextColumn("{task.fields[speed]}{task.fields[metrics]}", markup=False),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
         )
         total = epochs * steps_per_epoch
-        self._task = self._bar.add_task("", total=total, metrics="compiling")
+        self._task = self._bar.add_task("", total=total, speed="compiling", metrics="")
         self._bar.start()
-        self.advance(step)
+        self.advance(step, None)
 
-    def advance(self, step: int) -> None:
-        """Shows that `step` steps are done."""
-        if self._bar is not None:
-            epoch = min(step // self._steps_per_epoch + 1, self._epochs)
-            self._bar.update(
-                self._task,
-                completed=step,
-                description=f"{self.label}epoch {epoch}/{self._epochs}",
-            )
+    def advance(self, step: int, images_per_second: float | None) -> None:
+        """Shows that `step` steps are done, and how fast."""
+        if self._bar is None:
+            return
+        epoch = min(step // self._steps_per_epoch + 1, self._epochs)
+        self._bar.update(
+            self._task,
+            completed=step,
+            description=f"{self.label}epoch {epoch}/{self._epochs}",
+        )
+        if images_per_second:
+            self._bar.update(self._task, speed=f"{images_per_second:,.0f} images/s")
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Shows the metrics of a finished epoch."""
         if self._bar is not None:
-            self._bar.update(self._task, metrics=describe(record))
+            self._bar.update(self._task, metrics=f"  {describe(record)}")
         elif self._epoch_lines:
-            self.note(f"epoch {record['epoch']}/{self._epochs}  {describe(record)}")
+            speed = record["images_per_second"]
+            self.note(
+                f"epoch {record['epoch']}/{self._epochs}  {describe(record)}"
+                + (f"  {speed:,.0f} images/s" if speed else "")
+            )
 
     def close(self) -> None:
         """Ends the display; called on every way out of a run."""

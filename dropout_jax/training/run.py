@@ -77,6 +77,8 @@ def run(
             if values["status"] == run_directory.DONE and test:
                 values |= loop.test()
             loop.close(values)
+            if stop.made:  # too late for this run, but not for the study around it
+                raise Interrupted(directory.path)
         return Result(directory.path, values["status"], values, fresh=True)
     except (Interrupted, KeyboardInterrupt, UserError):
         raise

@@ -13,6 +13,7 @@ from typing import Any
 from dropout_jax.config import canonical
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
+from dropout_jax.config.schema import BY_PATH
 
 RUNNING, DONE, DIVERGED, FAILED = "running", "done", "diverged", "failed"
 # What may differ between two runs of the same seed: how long things took.
@@ -56,7 +57,8 @@ class RunDirectory:
             written, or another process is at work in it.
         """
         if self.path.is_dir() and not self._file("config.json").exists():
-            strangers = [p for p in self.path.iterdir() if p.name != ".lock"]
+            # Hidden files are the lock, and what a kill may leave of the first write.
+            strangers = [p for p in self.path.iterdir() if p.name[0] != "."]
             if strangers:
                 raise UserError(
                     f"--workdir {self.path} holds other files (such as "
@@ -72,15 +74,25 @@ class RunDirectory:
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._claim(canonical(config))
         except BlockingIOError as error:
+            self.close()
             raise UserError(
                 f"--workdir {self.path} is in use by another process; wait for it or "
                 "choose another directory"
             ) from error
-        stored, wanted = self.config(), canonical(config)
-        if stored is not None and stored != wanted:
-            self._check_extension(stored, wanted)
-        if stored == wanted and self.status in (DONE, DIVERGED):
+        except UserError:
+            self.close()
+            raise
+
+    def _claim(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
+        stored = self.config()
+        changed = [] if stored is None else _changed(stored, wanted)
+        if stored is not None and changed:
+            self._check_extension(stored, wanted, changed)
+            # Before the config: killed in between, the old result is not the new one's.
+            self.set_status(RUNNING)
+        elif stored is not None and self.status in (DONE, DIVERGED):
             return self.result()
         if stored != wanted:
             write_atomically(self._file("config.json"), to_json(wanted))
@@ -111,14 +123,14 @@ class RunDirectory:
                 "another --workdir"
             ) from error
 
-    def _check_extension(self, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
-        old, new = flat(stored), flat(wanted)
-        fields = sorted(f for f in old.keys() | new.keys() if old.get(f) != new.get(f))
+    def _check_extension(
+        self, stored: dict[str, Any], wanted: dict[str, Any], changed: list[str]
+    ) -> None:
         more = wanted["train"]["epochs"] > stored["train"]["epochs"]
-        if fields != ["train.epochs"] or not more:
+        if changed != ["train.epochs"] or not more:
             raise UserError(
                 f"--workdir {self.path} belongs to a run with other settings "
-                f"({', '.join(fields)}); choose another directory or use its config"
+                f"({', '.join(changed)}); choose another directory or use its config"
             )
         if wanted["optimizer"]["schedule"] == "cosine":
             raise UserError(
@@ -193,3 +205,14 @@ class RunDirectory:
             kept = {name: v for name, v in record.items() if name not in TIMES}
             digest.update(json.dumps(kept, sort_keys=True).encode())
         return digest.hexdigest()
+
+
+def _changed(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Returns the fields that differ and may change a number of the run."""
+    old, new = flat(stored), flat(wanted)
+    return sorted(
+        field
+        for field in old.keys() | new.keys()
+        if old.get(field) != new.get(field)
+        and (field not in BY_PATH or BY_PATH[field].identity)
+    )

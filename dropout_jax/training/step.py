@@ -97,7 +97,7 @@ def make_train_step(config: Any, model: Any, steps_per_epoch: int, train_size: i
         totals = Totals(
             loss=state.totals.loss + data_loss,
             correct=state.totals.correct + jnp.sum(logits.argmax(-1) == labels),
-            gradient_norm=state.totals.gradient_norm + optax.global_norm(gradient),
+            gradient_norm=state.totals.gradient_norm + optax.tree.norm(gradient),
         )
         return TrainState(
             step=state.step + 1,

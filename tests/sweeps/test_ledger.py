@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger: whole lines or none, and results that outlive new fields."""
+
+import pytest
+
+from dropout_jax.config import UserError, canonical, defaults
+from dropout_jax.config.loading import override
+from dropout_jax.sweeps import Ledger, plan
+
+
+def lines(count):
+    trials = plan("s", defaults(), ({"arm": "a", "seed": i} for i in range(count)))
+    return [
+        {"trial": t.id, "arm": "a", "seed": t.seed, "config": canonical(t.config)}
+        for t in trials
+    ]
+
+
+def test_no_file_is_an_empty_ledger(tmp_path):
+    ledger = Ledger(tmp_path / "none.jsonl")
+    assert ledger.lines() == [] and ledger.by_trial() == {}
+    assert not ledger.path.exists()
+
+
+def test_what_is_appended_is_found_by_trial(tmp_path):
+    ledger = Ledger(tmp_path / "deep" / "ledger.jsonl")
+    for line in lines(3):
+        ledger.append(line)
+    assert ledger.lines() == lines(3)
+    assert ledger.by_trial() == {line["trial"]: line for line in lines(3)}
+
+
+@pytest.mark.parametrize("whole", [0, 2])
+def test_a_torn_last_line_is_passed_over_and_then_cut_off(tmp_path, whole):
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    wanted = lines(3)
+    for line in wanted[:whole]:
+        ledger.append(line)
+    with ledger.path.open("a") as file:
+        file.write('{"trial": "0123", "conf')
+    assert ledger.lines() == wanted[:whole]
+    ledger.append(wanted[2])
+    assert ledger.lines() == [*wanted[:whole], wanted[2]]
+    assert ledger.path.read_text().endswith("}\n")
+
+
+def test_a_broken_line_before_the_last_is_named(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.append(lines(1)[0])
+    with ledger.path.open("a") as file:
+        file.write("not json\n")
+    ledger.append(lines(2)[1])
+    with pytest.raises(UserError, match=r"ledger.jsonl line 2 is not JSON"):
+        ledger.lines()
+
+
+def test_an_old_line_without_a_new_field_is_still_found(tmp_path):
+    """The field's default is what the old run did; its id then differs, not it."""
+    ledger, (line,) = Ledger(tmp_path / "ledger.jsonl"), lines(1)
+    del line["config"]["data"]["flip"]
+    line["trial"] = "an id that was computed without the field"
+    ledger.append(line)
+    assert list(ledger.by_trial()) == [plan("s", defaults(), [{"arm": "a"}])[0].id]
+    flipped = override(defaults(), {"data.flip": True})
+    (other,) = plan("s", flipped, [{"arm": "a"}])
+    assert other.id not in ledger.by_trial()
+
+
+def test_a_number_that_is_none_is_refused(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    with pytest.raises(ValueError):
+        ledger.append({"accuracy": float("nan")})
+    assert not ledger.path.exists() or ledger.lines() == []

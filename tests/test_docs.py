@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is written is true: examples run, commands parse, everything is documented."""
+
+import ast
+import doctest
+import importlib
+import importlib.util
+import pkgutil
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+import dropout_jax
+from dropout_jax.config import command_line
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    found.name
+    for found in pkgutil.walk_packages(dropout_jax.__path__, "dropout_jax.")
+    if not found.name.endswith("__main__")  # running it is its import
+)
+FOLDERS = ("dropout_jax", "configs", "experiments", "examples", "benchmarks")
+SOURCES = sorted(
+    [ROOT / "train.py", *(p for f in FOLDERS for p in (ROOT / f).rglob("*.py"))]
+)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compiler():
+    """Examples run once: compiling them takes longer than they do."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+# --- docstrings ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    module = importlib.import_module(name)
+    runner = doctest.DocTestRunner()
+    said = []
+    for test in doctest.DocTestFinder().find(module, name):
+        runner.run(test, out=said.append)
+    assert runner.failures == 0, "".join(said)
+
+
+def test_a_wrong_example_would_be_noticed():
+    runner = doctest.DocTestRunner()
+    test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "x", None, None)
+    runner.run(test, out=lambda text: None)
+    assert runner.failures == 1
+
+
+def test_there_are_examples():
+    found = (re.findall(r"^\s+>>> ", p.read_text(), re.M) for p in SOURCES)
+    assert sum(map(len, found)) > 80
+
+
+def undocumented(path):
+    """Public modules, classes and functions of a file without a docstring."""
+    tree = ast.parse(path.read_text())
+    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    nodes = [("module", tree)]
+    for node in tree.body:
+        if isinstance(node, kinds) and not node.name.startswith("_"):
+            nodes.append((node.name, node))
+            if isinstance(node, ast.ClassDef):
+                nodes += [
+                    (f"{node.name}.{inner.name}", inner)
+                    for inner in node.body
+                    if isinstance(inner, kinds) and not inner.name.startswith("_")
+                ]
+    return [name for name, node in nodes if not ast.get_docstring(node)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_a_source_file_is_short_licensed_and_documented(path):
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# SPDX-License-Identifier: Apache-2.0"
+    assert len(lines) <= 350
+    assert undocumented(path) == []
+    assert path.name != "utils.py"
+
+
+# --- commands -----------------------------------------------------------------
+
+
+def code_blocks(text, languages):
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S):
+        if language in languages:
+            yield block
+
+
+def commands():
+    """Every command in a page's code blocks and a script's docstring."""
+    for page in PAGES:
+        for block in code_blocks(page.read_text(), ("", "bash", "sh", "console")):
+            yield from ((relative(page), line) for line in joined(block))
+    for path in SOURCES:
+        doc = ast.get_docstring(ast.parse(path.read_text())) or ""
+        yield from ((relative(path), line) for line in joined(doc))
+
+
+def joined(text):
+    for line in text.replace("\\\n", " ").splitlines():
+        line = line.strip().removeprefix("$ ").replace(".venv/bin/", "")
+        if re.match(r"(python|make)( |$)", line):
+            yield re.sub(r"\s+", " ", line)
+
+
+COMMANDS = sorted({command for _, command in commands()})
+
+
+@pytest.fixture
+def parse_only(monkeypatch):
+    """Lets a script parse its flags and do nothing more; returns its exit code."""
+    main = command_line.main
+    monkeypatch.setattr(
+        command_line, "main", lambda run, **kw: main(lambda flags: None, **kw)
+    )
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    monkeypatch.chdir(ROOT)
+
+    def parse(script, arguments):
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+        return end.value.code
+
+    return parse
+
+
+def check(command, parse):
+    """Fails unless the command names what exists, with flags that parse."""
+    program, *words = shlex.split(command, comments=True)
+    words = words[: words.index(">")] if ">" in words else words
+    if program == "make":
+        make = ["make", "--dry-run", *words]
+        done = subprocess.run(
+            make, cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+    elif words[0] == "-m":
+        assert importlib.util.find_spec(words[1]) is not None
+        package = importlib.util.find_spec(words[1]).submodule_search_locations
+        assert not package or importlib.util.find_spec(f"{words[1]}.__main__")
+    else:
+        script, *arguments = words
+        assert (ROOT / script).is_file()
+        if (
+            "command_line" in (ROOT / script).read_text()
+            or "conduct.main" in (ROOT / script).read_text()
+        ):
+            assert parse(script, arguments) == 0, command
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_written_command_is_one_that_runs(command, parse_only):
+    check(command, parse_only)
+
+
+def makefile_commands():
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    text = text.replace("$(BIN)/", "").replace("$(MINUTES)", "1")
+    return sorted(set(re.findall(r"^\t@?(python (?!-m pip).*)$", text, re.M)))
+
+
+@pytest.mark.parametrize("command", makefile_commands())
+def test_a_command_of_the_makefile_is_one_that_runs(command, parse_only):
+    check(command, parse_only)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python train.py --config=configs/cnn.py --config.sede=3 --workdir=runs/a",
+        "python train.py --config=configs/mpl.py --workdir=runs/a",
+        "python experiments/compare.py --seed=3",
+        "python experiments/none.py",
+        "python -m dropout_jax.nothing",
+        "make compear",
+    ],
+)
+def test_a_wrong_command_would_be_noticed(command, parse_only):
+    with pytest.raises(AssertionError):
+        check(command, parse_only)
+
+
+def test_readme_names_the_two_commands_first():
+    first = next(code_blocks((ROOT / "README.md").read_text(), ("bash",)))
+    assert [line.split("#")[0].strip() for line in first.splitlines()] == [
+        "make compare",
+        "make test",
+    ]
+
+
+def test_python_in_the_readme_runs(capsys):
+    blocks = list(code_blocks((ROOT / "README.md").read_text(), ("python",)))
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_links_to_files_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
