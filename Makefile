@@ -60,7 +60,7 @@ search: setup data  ## choose hyperparameters on validation again
 	$(BIN)/python experiments/search.py --model=mlp --minutes=$(MINUTES) --ledger=results/search_mlp.jsonl --workdir=runs/search
 
 test: setup-dev setup-browser data  ## all tests that take less than ten minutes together
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 test-slow: setup-dev data  ## the others
 	$(BIN)/python -m pytest -m slow
 

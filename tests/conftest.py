@@ -1,6 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings for every test: no silent broadcasting, no progress bars."""
+"""For every test: no silent broadcasting, and registries as they were before."""
 
 import jax
+import pytest
+
+from dropout_jax.nn import models
+from dropout_jax.training import plugin
+from dropout_jax.transforms import registry
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True)
+def _registries_are_restored():
+    kept = [registry._TRANSFORMS, models._MODELS, plugin._LOADED]
+    before = [table.copy() for table in kept]
+    yield
+    for table, entries in zip(kept, before, strict=True):
+        table.clear()
+        table.update(entries)

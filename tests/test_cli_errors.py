@@ -126,7 +126,7 @@ WRONG = [
     (["--device"], ["--device needs a value"]),
     (["--workdir="], ["--workdir is missing", "--workdir=runs/a"]),
     (["--workdir={tmp}/empty.py"], ["--workdir=", "empty.py'", "it is a file"]),
-    (["--workdir={tmp}/empty.py/run"], ["empty.py/run'", "Not a directory"]),
+    (["--workdir={tmp}/empty.py/run"], ["--workdir=", "Not a directory"]),
     (["--workdir=" + "w" * 300], ["--workdir='www", "File name too long"]),
     (["--config=" + "c" * 300], ["no config file 'ccc"]),
     (["--config.data.name=" + "d" * 300], ["data.name='ddd", "nothing at that path"]),

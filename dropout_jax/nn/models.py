@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
+from flax.core import FrozenDict
 
 from dropout_jax import transforms
 from dropout_jax.nn.cnn import CNN
@@ -86,8 +87,9 @@ def noise_from_config(config: Any) -> NoiseConfig:
         kind=config.kind,
         on_input=config.learned_input if learned else config.input_rate > 0,
         sharing=config.sharing,
-        initial=initial,
-        kl_options=kl_options,
+        # Frozen, so that a model is hashable and may be a static argument of jit.
+        initial=FrozenDict(initial),
+        kl_options=FrozenDict(kl_options),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.core import FrozenDict
 
 from dropout_jax import transforms
 
@@ -46,9 +47,9 @@ class Noise(nn.Module):
 
     kind: str
     shared_axes: tuple[int, ...] = ()
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    initial: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    kl_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    options: Mapping[str, Any] = FrozenDict()
+    initial: Mapping[str, float] = FrozenDict()
+    kl_options: Mapping[str, Any] = FrozenDict()
 
     @nn.compact
     def __call__(
@@ -124,8 +125,8 @@ class NoiseConfig:
     kind: str = "none"
     on_input: bool = False
     sharing: str = "element"
-    initial: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    kl_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    initial: Mapping[str, float] = FrozenDict()
+    kl_options: Mapping[str, Any] = FrozenDict()
 
     def layer(self, site: str, shared_axes: tuple[int, ...] = ()) -> Noise:
         """Returns the noise layer of `site`, named `noise_<site>`."""

@@ -26,8 +26,8 @@ def import_plugin(plugin: str) -> None:
             if spec is None or spec.loader is None or not Path(plugin).is_file():
                 raise ImportError("no such file")
             if plugin not in _LOADED:
-                _LOADED.add(plugin)
                 spec.loader.exec_module(importlib.util.module_from_spec(spec))
+                _LOADED.add(plugin)
         else:
             importlib.import_module(plugin)
     except Exception as error:

@@ -67,7 +67,13 @@ def run(
     directory = RunDirectory(workdir)
     finished = directory.open(config)
     try:
-        if finished is not None:
+        # A run that was left untested, as a search does, is tested now.
+        untested = (
+            finished is not None
+            and finished["status"] == run_directory.DONE
+            and "test" not in finished
+        )
+        if finished is not None and not (untested and test):
             progress.note("finished before, nothing to do")
             progress.note(describe_result(finished))
             return Result(directory.path, finished["status"], finished, fresh=False)

@@ -227,3 +227,12 @@ def test_a_registered_model_is_found_and_its_name_is_taken():
         nn.register_model("test_models_linear")(build)
     with pytest.raises(ValueError, match="'mlp' is taken"):
         nn.register_model("mlp")(build)
+
+
+def test_models_are_hashable_so_that_they_may_be_static():
+    fields = {"noise.kind": "variational_dropout"}
+    first, second = (nn.build_model(override(defaults(), fields)) for _ in range(2))
+    assert hash(first) == hash(second) and first == second
+    changed = {**fields, "noise.log_alpha_init": -1.0}
+    other = nn.build_model(override(defaults(), changed))
+    assert first != other

@@ -234,6 +234,15 @@ def test_a_search_leaves_the_test_set_alone(tiny, tmp_path, recorder, monkeypatc
     assert not {"test", "test_count", "reliability"} & set(result.values)
 
 
+def test_an_untested_run_is_tested_when_asked(tiny, tmp_path, recorder):
+    untested = training.run(tiny(), tmp_path / "a", test=False, progress=recorder())
+    again = training.run(tiny(), tmp_path / "a", progress=recorder())
+    at_once = training.run(tiny(), tmp_path / "b", progress=recorder())
+    assert again.fresh and "test" not in untested.values
+    for name in ("test", "parameters_sha256", "metrics_sha256"):
+        assert again.values[name] == at_once.values[name], name
+
+
 PLUGIN = """
 from dropout_jax import nn, transforms
 
@@ -266,5 +275,6 @@ def test_a_plugin_file_brings_model_and_noise(tiny, tmp_path, recorder):
 def test_a_broken_plugin_is_one_line(tiny, tmp_path):
     (tmp_path / "own.py").write_text("1 / 0")
     config = tiny({"plugin": str(tmp_path / "own.py")})
-    with pytest.raises(UserError, match=r"cannot be imported .ZeroDivisionError"):
-        training.run(config, tmp_path / "run")
+    for _ in range(2):  # a second try must not take it for loaded
+        with pytest.raises(UserError, match=r"cannot be imported .ZeroDivisionError"):
+            training.run(config, tmp_path / "run")
