@@ -9,8 +9,8 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-bench setup-browser data compare results \
-  results-mlp results-cnn results-rnn results-course results-small search report \
-  test test-slow lint bench lock clean
+  results-mlp results-course results-small publish search \
+  test lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,7 +47,7 @@ compare: setup data  ## the comparison in its short form: minutes
 # The published studies: their finished trials are in the committed ledgers, so that
 # each target only runs what is missing, in blocks of MINUTES, and reports.
 MINUTES ?= 60
-results: results-mlp results-course results-small results-rnn results-cnn  ## what README shows (hours; resumable)
+results: results-mlp results-course results-small publish  ## what README shows (hours; resumable)
 
 results-mlp: setup data
 	$(BIN)/python experiments/compare.py --model=mlp --seeds=10 --minutes=$(MINUTES) --ledger=results/mlp.jsonl --workdir=runs/results/mlp
@@ -56,13 +56,14 @@ results-course: setup data
 results-small: setup data
 	$(BIN)/python experiments/small_data.py --seeds=10 --minutes=$(MINUTES) --ledger=results/small_data.jsonl --workdir=runs/results/small_data
 
+publish: setup  ## write the tables and figures of README from the ledgers
+	$(BIN)/python experiments/publish.py
+
 search: setup data  ## choose hyperparameters on validation again
 	$(BIN)/python experiments/search.py --model=mlp --minutes=$(MINUTES) --ledger=results/search_mlp.jsonl --workdir=runs/search
 
-test: setup-dev setup-browser data  ## all tests that take less than ten minutes together
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
-test-slow: setup-dev data  ## the others
-	$(BIN)/python -m pytest -m slow
+test: setup-dev setup-browser data  ## all tests; under ten minutes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup-dev  ## ruff and basedpyright
 	$(BIN)/ruff check .
@@ -76,7 +77,8 @@ lock:  ## make the locks anew (pip-tools)
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet pip-tools
 	echo 'setuptools<82' | build/lock/bin/pip-compile --quiet $(COMPILE) --no-annotate -o requirements-build.lock -
 	build/lock/bin/pip-compile --quiet $(COMPILE) -o requirements.lock pyproject.toml
-	build/lock/bin/pip-compile --quiet $(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	cp requirements.lock requirements-dev.lock  # what is pinned there stays
+	build/lock/bin/pip-compile --quiet $(COMPILE) --extra dev -o requirements-dev.lock pyproject.toml
 COMPILE := --generate-hashes --no-emit-index-url --no-emit-find-links \
   --no-emit-trusted-host --strip-extras --allow-unsafe --no-header
 
