@@ -24,14 +24,26 @@ def define(flag_values: flags.FlagValues) -> None:
 
 def run(flag_values: flags.FlagValues) -> None:
     """Compares the methods."""
-    model = flag_values.model
+    model, config = flag_values.model, flag_values.config
+    budget = METHODS.budget(model)
+    notes = []
+    if not budget:
+        notes.append("No search was run for this model: the settings are guesses.")
+    elif config != METHODS.get_config(model):
+        epochs = METHODS.BASE[model]["train.epochs"]
+        notes.append(
+            f"The settings of the methods were chosen for {epochs} epochs on the full "
+            f"training set; this comparison changes what they share, and ran "
+            f"{config.train.epochs} epochs."
+        )
     conduct.conduct(
         flag_values,
         f"compare_{model}",
         METHODS.sweep(model, flag_values.seeds),
         title=f"Which regularisation wins? {model.upper()} on Fashion-MNIST",
         baseline=METHODS.BASELINE,
-        search_budget=METHODS.budget(model),
+        notes=notes,
+        search_budget=budget,
     )
 
 
