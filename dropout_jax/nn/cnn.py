@@ -8,7 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from dropout_jax.nn.convolution import Conv, max_pool
+from dropout_jax.nn.convolution import Conv
 from dropout_jax.nn.noise import NoiseConfig
 
 
@@ -77,11 +77,10 @@ class CNN(nn.Module):
                     features,
                     self.kernel_size,
                     use_bias=not self.batch_norm,
+                    # Pooling first leaves a quarter of the work to what follows.
+                    pool=j + 1 == self.convs_per_block,
                     name=f"conv_{i}_{j}",
                 )(x)
-                # Pooling first leaves a quarter of the work to what follows.
-                if j + 1 == self.convs_per_block:
-                    x = max_pool(x)
                 if self.batch_norm:
                     x = nn.BatchNorm(
                         use_running_average=not train,

@@ -80,7 +80,10 @@ class RecurrentLayer(nn.Module):
             candidate_bias = self.param(
                 "candidate_bias", nn.initializers.zeros_init(), (self.units,)
             ).reshape(1, -1)
-        projected = nn.Dense(columns, bias_init=self._bias, name="projection")(x)
+        # Time first before the projection, not after it: fewer numbers to move.
+        projected = nn.Dense(columns, bias_init=self._bias, name="projection")(
+            x.swapaxes(0, 1)
+        )
 
         def body(carry, projected_t):
             hidden, cell = carry
@@ -89,7 +92,7 @@ class RecurrentLayer(nn.Module):
             return carry, carry[0]
 
         zeros = jnp.zeros((x.shape[0], self.units), x.dtype)
-        _, states = lax.scan(body, (zeros, zeros), projected.swapaxes(0, 1))
+        _, states = lax.scan(body, (zeros, zeros), projected)
         return states.swapaxes(0, 1)
 
     def _bias(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
