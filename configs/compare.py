@@ -23,6 +23,7 @@ Fields = dict[str, Any]
 
 BASELINE = "none"
 SEARCH_SEED = 1000  # a seed that no comparison uses
+SEARCH_EPOCHS = {"mlp": 30}
 
 BASE: dict[str, Fields] = {
     "mlp": {
@@ -67,30 +68,49 @@ def _grid(fixed: Fields, **axes: tuple[str, tuple[Any, ...]]) -> list[Fields]:
     ]
 
 
-def _candidates(learning_rates: tuple[float, ...], rates: tuple[Any, ...]) -> Any:
-    """Returns six candidates per method: two learning rates, three strengths."""
+def _candidates(
+    learning_rates: tuple[float, float],
+    alone: tuple[float, ...],
+    *,
+    decays: tuple[float, ...],
+    rates: tuple[tuple[float, ...], ...],
+    kl_weights: tuple[float, ...],
+) -> dict[str, list[Fields]]:
+    """Returns equally many candidates per method: learning rates times strengths.
+
+    Args:
+      learning_rates: for the methods that have a strength.
+      alone: for "none", which has no strength to choose.
+      decays: weight decays.
+      rates: rates of Bernoulli and of Gaussian dropout.
+      kl_weights: factors of the KL of variational dropout.
+    """
     learning_rate = ("optimizer.learning_rate", learning_rates)
-    low, high = learning_rates
-    steps = (low / 3, low / 2, low, 2 * low, high, 2 * high)
+    strengths = {
+        "dropout": ("noise.rates", rates),
+        "gaussian dropout": ("noise.rates", rates),
+        "variational dropout": ("noise.kl_weight", kl_weights),
+    }
     return {
-        "none": _grid({}, a=("optimizer.learning_rate", steps)),
+        "none": _grid({}, a=("optimizer.learning_rate", alone)),
         "weight decay": _grid(
-            {}, a=learning_rate, b=("regularizer.weight_decay", (0.01, 0.1, 0.5))
+            {}, a=learning_rate, b=("regularizer.weight_decay", decays)
         ),
-        "dropout": _grid(_NOISE["dropout"], a=learning_rate, b=("noise.rates", rates)),
-        "gaussian dropout": _grid(
-            _NOISE["gaussian dropout"], a=learning_rate, b=("noise.rates", rates)
-        ),
-        "variational dropout": _grid(
-            _NOISE["variational dropout"],
-            a=learning_rate,
-            b=("noise.kl_weight", (0.1, 0.3, 1.0)),
-        ),
+        **{
+            method: _grid(_NOISE[method], a=learning_rate, b=strength)
+            for method, strength in strengths.items()
+        },
     }
 
 
 CANDIDATES: dict[str, dict[str, list[Fields]]] = {
-    "mlp": _candidates((1e-3, 3e-3), ((0.1,), (0.2,), (0.4,))),
+    "mlp": _candidates(
+        (1e-3, 3e-3),
+        (1e-3 / 3, 1e-3 / 2, 1e-3, 2e-3, 3e-3, 6e-3),
+        decays=(0.01, 0.1, 0.5),
+        rates=((0.1,), (0.2,), (0.4,)),
+        kl_weights=(0.1, 0.3, 1.0),
+    ),
 }
 
 # For the CNN and the RNN no search has been run yet: their settings are first guesses.
@@ -140,11 +160,19 @@ METHODS: dict[str, dict[str, Fields]] = {
 }
 
 
-def get_config(model: str = "mlp") -> ConfigDict:
-    """Returns the configuration that all methods of `model` share."""
+def get_config(name: str = "mlp") -> ConfigDict:
+    """Returns the configuration that all methods of a model share.
+
+    Args:
+      name: the model, or search_<model> for the shorter runs of the search.
+    """
+    model = name.removeprefix("search_")
     if model not in BASE:
         raise UserError(f"model {model!r} is not compared; known: {', '.join(BASE)}")
-    return override(defaults(), BASE[model])
+    config = override(defaults(), BASE[model])
+    if model != name:
+        config.train.epochs = SEARCH_EPOCHS[model]
+    return config
 
 
 def sweep(model: str, seeds: int) -> Iterator[Fields]:
@@ -157,6 +185,17 @@ def sweep(model: str, seeds: int) -> Iterator[Fields]:
 def budget(model: str) -> dict[str, int]:
     """Returns how many candidates each method was given in the search, if any."""
     return {arm: len(tried) for arm, tried in CANDIDATES.get(model, {}).items()}
+
+
+def notes(model: str) -> tuple[str, ...]:
+    """Returns how the settings of the methods came about, for the report."""
+    if model not in CANDIDATES:
+        return ("No search was run for this model: the settings are guesses.",)
+    count = max(budget(model).values())
+    return (
+        f"Settings of each method chosen on validation among {count} candidates, one "
+        f"seed each, trained for {SEARCH_EPOCHS[model]} epochs.",
+    )
 
 
 def search(model: str) -> Iterator[Fields]:

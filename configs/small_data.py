@@ -18,6 +18,7 @@ from dropout_jax.config.loading import override
 TITLE = "5,000 training images: MLP 512-512 on Fashion-MNIST"
 BASELINE = "none"
 NOTES = ()
+PUBLISHED = {}
 
 ARMS: dict[str, dict[str, Any]] = {
     "none": {},

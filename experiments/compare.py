@@ -25,16 +25,11 @@ def define(flag_values: flags.FlagValues) -> None:
 def run(flag_values: flags.FlagValues) -> None:
     """Compares the methods."""
     model, config = flag_values.model, flag_values.config
-    budget = METHODS.budget(model)
-    notes = []
-    if not budget:
-        notes.append("No search was run for this model: the settings are guesses.")
-    elif config != METHODS.get_config(model):
-        epochs = METHODS.BASE[model]["train.epochs"]
+    notes = [*METHODS.notes(model)]
+    if config != METHODS.get_config(model):
         notes.append(
-            f"The settings of the methods were chosen for {epochs} epochs on the full "
-            f"training set; this comparison changes what they share, and ran "
-            f"{config.train.epochs} epochs."
+            "This comparison changes what the methods share, for which their settings "
+            f"were chosen, and ran {config.train.epochs} epochs."
         )
     conduct.conduct(
         flag_values,
@@ -43,7 +38,7 @@ def run(flag_values: flags.FlagValues) -> None:
         title=f"Which regularisation wins? {model.upper()} on Fashion-MNIST",
         baseline=METHODS.BASELINE,
         notes=notes,
-        search_budget=budget,
+        search_budget=METHODS.budget(model),
     )
 
 

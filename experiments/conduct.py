@@ -20,23 +20,28 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def define_model(flag_values: flags.FlagValues, models: Iterable[str]) -> None:
-    """Defines --model."""
-    flags.DEFINE_enum(
-        "model", "mlp", list(models), "Which model.", flag_values=flag_values
-    )
+    """Defines --model; the first of `models` is its default."""
+    known = list(models)
+    flags.DEFINE_enum("model", known[0], known, "Which model.", flag_values=flag_values)
 
 
-def config_of_model(config: str, models: Iterable[str]) -> str:
+def config_of_model(config: str, models: Iterable[str], prefix: str = "") -> str:
     """Returns `config` for the --model of the command line.
 
     The model decides on which defaults the other flags go, so it is read first.
+
+    Args:
+      config: file whose `get_config` takes a name.
+      models: known models, the default first.
+      prefix: what stands before the model in the name.
     """
-    given = ""
+    known = list(models)
+    given = known[0]
     for arg, following in zip(sys.argv[1:], [*sys.argv[2:], ""], strict=True):
         flag, equals, value = arg.partition("=")
         if flag in ("--model", "-model"):
             given = value if equals else following
-    return f"{config}:{given}" if given in models else config
+    return f"{config}:{prefix}{given if given in known else known[0]}"
 
 
 def define_seeds(flag_values: flags.FlagValues, seeds: int) -> None:
@@ -77,6 +82,7 @@ def conduct(
     baseline: str,
     notes: Sequence[str] = (),
     search_budget: Mapping[str, int] | None = None,
+    published: Mapping[str, str] | None = None,
 ) -> None:
     """Runs the trials that the ledger lacks, then writes and prints the report.
 
@@ -88,6 +94,7 @@ def conduct(
       baseline: arm that the others are compared with.
       notes: paragraphs for the report.
       search_budget: number of candidates tried per arm before this study.
+      published: what others have printed, by arm.
     """
     from dropout_jax import reports, sweeps
 
@@ -103,6 +110,7 @@ def conduct(
     chosen.write_text("".join(json.dumps(line) + "\n" for line in lines))
     study = reports.load_study(chosen)
     arms = list(dict.fromkeys(trial.arm for trial in trials))
+    beside = {"search_budget": search_budget, "published": published}
     written = reports.write_report(
         study,
         Path(flag_values.workdir) / "report",
@@ -111,11 +119,9 @@ def conduct(
         arms=arms,
         notes=(*reports.gap_notes(study, baseline), *notes),
         command=shlex.join(["python", *sys.argv]),
-        search_budget=search_budget,
+        **beside,
     )
-    table = reports.tabulate(
-        study, baseline=baseline, arms=arms, search_budget=search_budget
-    )
+    table = reports.tabulate(study, baseline=baseline, arms=arms, **beside)
     console = Console()
     console.print(reports.TerminalTable(table))
     console.print(f"report: {written['report.html']}", highlight=False)
@@ -125,8 +131,8 @@ def study(name: str, description: str | None) -> int:
     """Returns the exit code of the experiment that configs/<name>.py describes.
 
     Args:
-      name: of the study; its config file has TITLE, BASELINE, NOTES, and a `sweep` of
-        the number of seeds.
+      name: of the study; its config file has TITLE, BASELINE, NOTES, PUBLISHED, and a
+        `sweep` of the number of seeds.
       description: the script's docstring.
     """
     config = f"configs/{name}.py"
@@ -144,6 +150,7 @@ def study(name: str, description: str | None) -> int:
             title=described.TITLE,
             baseline=described.BASELINE,
             notes=described.NOTES,
+            published=described.PUBLISHED,
         )
 
     return main(run, description, config, workdir=f"runs/{name}", define=define)

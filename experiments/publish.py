@@ -11,7 +11,9 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import conduct
 
@@ -23,25 +25,37 @@ PICTURES = conduct.ROOT / "docs" / "results"
 FIGURES = ("accuracy.png", "curves.png")
 
 
-def published() -> dict[str, tuple[str, dict[str, int] | None]]:
-    """Returns baseline and search budget of each study, by the name of its ledger."""
+class Described(NamedTuple):
+    """What a config says of its study, beside the runs."""
+
+    options: dict[str, Any]  # of `reports.tabulate`
+    notes: Sequence[str]
+
+
+def published() -> dict[str, Described]:
+    """Returns what is said of each study, by the name of its ledger."""
     compare = load_module(conduct.ROOT / "configs" / "compare.py")
-    studies = {
-        model: (compare.BASELINE, compare.budget(model)) for model in compare.METHODS
-    }
+    studies = {}
+    for model in compare.METHODS:
+        options = {
+            "baseline": compare.BASELINE,
+            "search_budget": compare.budget(model),
+        }
+        studies[model] = Described(options, compare.notes(model))
     for name in ("course", "small_data"):
         config = load_module(conduct.ROOT / "configs" / f"{name}.py")
-        studies[name] = (config.BASELINE, None)
+        options = {"baseline": config.BASELINE, "published": config.PUBLISHED}
+        studies[name] = Described(options, config.NOTES)
     return studies
 
 
-def section(name: str, baseline: str, budget: dict[str, int] | None) -> str:
+def section(name: str, described: Described) -> str:
     """Returns the Markdown of one study and stores its figures."""
     study = reports.load_study(conduct.ROOT / "results" / f"{name}.jsonl")
-    table = reports.tabulate(study, baseline=baseline, search_budget=budget)
+    table = reports.tabulate(study, **described.options)
     with tempfile.TemporaryDirectory() as directory:
         written = reports.write_report(
-            study, directory, title=name, baseline=baseline, search_budget=budget
+            study, directory, title=name, **described.options
         )
         for figure in FIGURES:
             (PICTURES / name).mkdir(parents=True, exist_ok=True)
@@ -50,18 +64,19 @@ def section(name: str, baseline: str, budget: dict[str, int] | None) -> str:
         f"![{name}: {Path(figure).stem}](docs/results/{name}/{figure})"
         for figure in FIGURES
     )
-    why = "\n".join(f"- {note}" for note in reports.gap_notes(study, baseline))
+    notes = (*described.notes, *reports.gap_notes(study, described.options["baseline"]))
+    why = "\n".join(f"- {note}" for note in notes)
     return f"{reports.markdown(table)}\n{pictures}\n\n{why}\n"
 
 
 def main() -> int:
     """Fills every pair of markers; returns the exit code."""
     text = README.read_text(encoding="utf-8")
-    for name, (baseline, budget) in published().items():
+    for name, described in published().items():
         if not (conduct.ROOT / "results" / f"{name}.jsonl").exists():
             continue
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        body = section(name, baseline, budget)
+        body = section(name, described)
         text, found = re.subn(
             pattern, lambda m, body=body: m[1] + body + m[2], text, flags=re.DOTALL
         )

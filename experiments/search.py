@@ -70,5 +70,5 @@ def _show(accuracy: Mapping[str, float], candidates: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    config = conduct.config_of_model(CONFIG, METHODS.CANDIDATES)
+    config = conduct.config_of_model(CONFIG, METHODS.CANDIDATES, "search_")
     sys.exit(conduct.main(run, __doc__, config, workdir="runs/search", define=define))

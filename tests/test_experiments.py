@@ -106,7 +106,7 @@ def test_search_marks_the_best_candidate_of_each_method(
 ):
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(local, "run", lambda *_, **__: pytest.fail("ran again"))
-    base = override(COMPARE.get_config("mlp"), SMALL)
+    base = override(COMPARE.get_config("search_mlp"), SMALL)
     trials = sweeps.plan("search_mlp", base, COMPARE.search("mlp"))
     ledger = sweeps.Ledger(tmp_path / "ledger.jsonl")
     for trial in trials:
@@ -125,8 +125,11 @@ def test_the_model_decides_on_the_defaults(execute, monkeypatch, form):
     monkeypatch.setattr(sys, "argv", ["compare.py", "--seeds=2", *form, "--minutes=1"])
     found = conduct.config_of_model("configs/compare.py", ["mlp", "cnn"])
     assert found == "configs/compare.py:cnn"
-    monkeypatch.setattr(sys, "argv", ["compare.py", "--model=none"])
-    assert conduct.config_of_model("x.py", ["mlp"]) == "x.py"
+    found = conduct.config_of_model("configs/compare.py", ["mlp", "cnn"], "search_")
+    assert found == "configs/compare.py:search_cnn"
+    assert COMPARE.get_config("search_mlp").train.epochs == COMPARE.SEARCH_EPOCHS["mlp"]
+    monkeypatch.setattr(sys, "argv", ["compare.py", "--model=none"])  # refused later
+    assert conduct.config_of_model("x.py", ["mlp"]) == "x.py:mlp"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ COMPARE = load_module(ROOT / "configs" / "compare.py")
 @pytest.mark.parametrize("model", COMPARE.CANDIDATES)
 def test_chosen_hyperparameters_are_the_best_on_validation(model):
     ledger = Ledger(ROOT / "results" / f"search_{model}.jsonl").by_trial()
-    trials = plan("search", COMPARE.get_config(model), COMPARE.search(model))
+    trials = plan(
+        "search", COMPARE.get_config(f"search_{model}"), COMPARE.search(model)
+    )
     accuracy = {t.arm: ledger[t.id]["result"]["validation"]["accuracy"] for t in trials}
     for method, candidates in COMPARE.CANDIDATES[model].items():
         # The first of equals, as experiments/search.py marks it.
@@ -43,11 +45,12 @@ def test_readme_shows_the_tables_of_the_ledgers(monkeypatch):
     publish = load_module(ROOT / "experiments" / "publish.py")
     readme = (ROOT / "README.md").read_text()
     shown = 0
-    for name, (baseline, budget) in publish.published().items():
+    for name, described in publish.published().items():
         path = ROOT / "results" / f"{name}.jsonl"
         if path.exists():
             study = reports.load_study(path)
-            table = reports.tabulate(study, baseline=baseline, search_budget=budget)
+            table = reports.tabulate(study, **described.options)
             assert reports.markdown(table) in readme, name
+            assert all(note in readme for note in described.notes), name
             shown += 1
     assert shown

@@ -25,33 +25,50 @@ from dropout_jax.reports.numbers import (
 from dropout_jax.reports.table import Row, Table
 from dropout_jax.reports.verdict import verdict
 
+RESULTS = 6  # columns that hold results; those that follow say how they came about
+
 
 def columns(table: Table) -> list[str]:
     """Headings of the table, in the order of `cells`."""
-    return [
+    headings = [
         "method",
         "test accuracy, %",
         f"difference to {table.baseline}, points",
         "NLL",
         "ECE",
         "seeds",
-        "search trials",
-        "time per run",
     ]
+    if _searched(table):
+        headings.append("search trials")
+    if _published(table):
+        headings.append("published, %")
+    return [*headings, "time per run"]
 
 
 def cells(table: Table, row: Row) -> list[str]:
     """One row as text: what every rendering shows."""
-    return [
+    shown = [
         row.arm,
         bracketed(row.accuracy),
         "baseline" if row.arm == table.baseline else _difference(row),
         plus_minus(row.nll, 3),
         plus_minus(row.ece, 4),
         _seeds(row),
-        NOTHING if row.search_budget is None else str(row.search_budget),
-        duration(row.seconds),
     ]
+    if _searched(table):
+        budget = row.search_budget
+        shown.append(NOTHING if budget is None else str(budget))
+    if _published(table):
+        shown.append(row.published or NOTHING)
+    return [*shown, duration(row.seconds)]
+
+
+def _searched(table: Table) -> bool:
+    return any(row.search_budget is not None for row in table.rows)
+
+
+def _published(table: Table) -> bool:
+    return any(row.published for row in table.rows)
 
 
 def _difference(row: Row) -> str:
@@ -71,8 +88,8 @@ def _seeds(row: Row) -> str:
 class TerminalTable:
     """The verdict, the table and its notes, for `rich.console.Console.print`.
 
-    A terminal narrower than 116 columns is spared the last two columns and the
-    intervals of NLL and ECE. Names of methods are never read as markup.
+    A terminal narrower than 116 columns is spared the columns after the seeds and
+    the intervals of NLL and ECE. Names of methods are never read as markup.
     """
 
     table: Table
@@ -81,7 +98,7 @@ class TerminalTable:
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
         wide = options.max_width >= 116
-        shown = len(columns(self.table)) - (0 if wide else 2)
+        shown = len(columns(self.table)) if wide else RESULTS
         grid = RichTable(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
         for number, heading in enumerate(columns(self.table)[:shown]):
             grid.add_column(
@@ -113,8 +130,12 @@ def markdown(table: Table) -> str:
 
     headings = [_escaped(heading) for heading in columns(table)]
     rule = "|".join(["", "---", *["---:"] * (len(headings) - 1), ""])
-    # Numbers are ours; the name of a method is the user's.
-    rows = [line([_escaped(row.arm), *cells(table, row)[1:]]) for row in table.rows]
+    rows = []
+    for row in table.rows:
+        # Numbers are ours; names of methods and what others printed are the user's.
+        name, *results = cells(table, row)[:RESULTS]
+        rest = cells(table, row)[RESULTS:]
+        rows.append(line([_escaped(name), *results, *map(_escaped, rest)]))
     notes = "\n".join(f"- {_escaped(note)}" for note in table.notes)
     grid = "\n".join([line(headings), rule, *rows])
     return f"**{_escaped(verdict(table))}**\n\n{grid}\n\n{notes}\n"

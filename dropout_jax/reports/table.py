@@ -60,6 +60,7 @@ class Row:
     difference: Difference | None = None
     seconds: float | None = None
     search_budget: int | None = None
+    published: str = ""  # what others have printed for this method
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def tabulate(
     baseline: str = "none",
     arms: Sequence[str] = (),
     search_budget: Mapping[str, int] | None = None,
+    published: Mapping[str, str] | None = None,
 ) -> Table:
     """Averages a study over its seeds and compares every method with the baseline.
 
@@ -96,6 +98,7 @@ def tabulate(
       arms: methods that the study should have, in the order of the table; those
         without a run are shown as missing. Others follow.
       search_budget: number of trials spent on choosing each method's settings.
+      published: results that others have printed, by method, shown beside ours.
 
     Returns:
       A `Table`. Only runs that are done are averaged; the others are counted.
@@ -110,8 +113,8 @@ def tabulate(
             f"choose one of {', '.join(order)}"
         )
     order = [baseline, *(arm for arm in order if arm != baseline)]
-    budget = search_budget or {}
-    rows = [_row(study, arm, budget.get(arm)) for arm in order]
+    budget, printed = search_budget or {}, published or {}
+    rows = [_row(study, arm, budget.get(arm), printed.get(arm, "")) for arm in order]
 
     reference = study.done(baseline)
     rivals = [arm for arm in order[1:] if study.done(arm).keys() & reference.keys()]
@@ -140,13 +143,13 @@ def tabulate(
     return Table(study.name, baseline, tuple(rows), _notes(study, rows), lead)
 
 
-def _row(study: Study, arm: str, budget: int | None) -> Row:
+def _row(study: Study, arm: str, budget: int | None, published: str) -> Row:
     done = study.done(arm)
     lost: dict[str, int] = {}
     for trial in study.of(arm):
         if not trial.done:
             lost[trial.status] = lost.get(trial.status, 0) + 1
-    row = Row(arm, tuple(done), lost, search_budget=budget)
+    row = Row(arm, tuple(done), lost, search_budget=budget, published=published)
     if not done:
         return row
     values = {
@@ -223,7 +226,7 @@ def _notes(study: Study, rows: Sequence[Row]) -> tuple[str, ...]:
     devices = sorted({trial.device for trial in study.trials if trial.device})
     if len(devices) > 1:
         notes.append(
-            f"Runs come from different devices ({', '.join(devices)}): "
+            f"Runs come from different devices ({'; '.join(devices)}): "
             "their wall times do not compare."
         )
     return (*notes, *study.notes)

@@ -23,6 +23,7 @@ def write_report(
     notes: Sequence[str] = (),
     command: str = "",
     search_budget: Mapping[str, int] | None = None,
+    published: Mapping[str, str] | None = None,
 ) -> dict[str, Path]:
     """Writes table, figures and page of a study into a directory.
 
@@ -37,6 +38,7 @@ def write_report(
       notes: paragraphs for the page's section "Why".
       command: what to type to get these numbers again.
       search_budget: number of trials spent on choosing each method's settings.
+      published: results that others have printed, by method, shown beside ours.
 
     Returns:
       Paths by file name: report.html, table.md, table.json and the figures that the
@@ -47,7 +49,13 @@ def write_report(
       UserError: a baseline that is neither in the study nor in `arms`.
       OSError: the directory cannot be written.
     """
-    table = tabulate(study, baseline=baseline, arms=arms, search_budget=search_budget)
+    table = tabulate(
+        study,
+        baseline=baseline,
+        arms=arms,
+        search_budget=search_budget,
+        published=published,
+    )
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     drawn = figures(study, table)

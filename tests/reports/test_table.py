@@ -96,7 +96,7 @@ def test_missing_methods_are_shown(study):
     assert "gaussian: no run in the ledger." in table.notes
     assert "none has no results, so nothing can be paired." in table.notes
     assert all(row.difference is None for row in table.rows)
-    assert "| gaussian | – | – | – | – | 0 | – | – |" in markdown(table)
+    assert "| gaussian | – | – | – | – | 0 | – |" in markdown(table)
 
 
 def test_an_unknown_baseline_is_refused(study):
@@ -124,7 +124,7 @@ def test_p_values_come_from_ten_pairs_adjusted_by_holm(ledger, n):
 def test_different_devices_are_mentioned(ledger, trial):
     lines = [trial("none", 0), trial("none", 1) | {"device": "gpu"}]
     assert (
-        "different devices (gpu, synthetic cpu)"
+        "different devices (gpu; synthetic cpu)"
         in tabulate(load_study(ledger(lines))).notes[-1]
     )
 
@@ -135,7 +135,7 @@ def test_markdown_is_one_grid_and_shows_names_as_they_are(ledger, trial):
     grid = [line for line in text.splitlines() if line.startswith("|")]
     assert len(grid) == 4
     cells = [line.replace("\\\\", "").replace("\\|", "").count("|") for line in grid]
-    assert cells == [9] * 4
+    assert cells == [8] * 4
     assert "<script>" not in text and "[z](w)" not in text and " *x*" not in text
     assert r"\_\_v\_\_" in text
     assert "weight_decay" in markdown(
@@ -143,6 +143,20 @@ def test_markdown_is_one_grid_and_shows_names_as_they_are(ledger, trial):
             load_study(ledger([trial("weight_decay", 0)])), baseline="weight_decay"
         )
     )
+
+
+def test_columns_without_an_entry_are_left_out(study):
+    runs = study(none=NONE, dropout=BETTER)
+    bare = markdown(tabulate(runs))
+    assert "search trials" not in bare and "published" not in bare
+    printed_by_others = {"dropout": "89.7; *90*"}
+    text = markdown(
+        tabulate(runs, search_budget={"none": 7}, published=printed_by_others)
+    )
+    heading, _, none, dropout = (x for x in text.splitlines() if x.startswith("|"))
+    assert heading.endswith("| seeds | search trials | published, % | time per run |")
+    assert none.split(" | ")[5:8] == ["4", "7", "–"]
+    assert dropout.split(" | ")[5:8] == ["4", "–", r"89.7; \*90\*"]
 
 
 def test_json_is_valid_without_nan_and_unrounded(study):
