@@ -12,6 +12,10 @@ class UserError(ValueError):
     """
 
 
+class InUse(UserError):
+    """Another process is at work in the directory."""
+
+
 class Interrupted(Exception):
     """The run was asked to stop (Ctrl-C) and has saved itself; exit code 130.
 

@@ -81,7 +81,10 @@ def patches_times_kernel(
 
     @jax.checkpoint
     def convolve(part, kernel):
-        return _patches(part, *kernel.shape[:2]) @ kernel.reshape(taps, features)
+        # One row per pixel: with more axes XLA copies what the gradient contracts.
+        patches = _patches(part, *kernel.shape[:2]).reshape(-1, taps)
+        y = patches @ kernel.reshape(taps, features)
+        return y.reshape(-1, height, width, features)
 
     def one_slice(part):
         y = convolve(part, kernel)

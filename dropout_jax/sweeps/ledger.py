@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -70,10 +71,14 @@ class Ledger:
         }
 
     def append(self, line: dict[str, Any]) -> None:
-        """Adds one line, whole and on the disk when this returns."""
+        """Adds one line, whole and on the disk when this returns.
+
+        Several processes may append to one file.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(line, sort_keys=True, allow_nan=False) + "\n"
         with self.path.open("ab+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(size - 1)

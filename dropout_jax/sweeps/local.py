@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the trials of a study on this machine, one after another."""
+"""Runs the trials of a study on this machine, one after another in each process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dropout_jax.config.errors import InUse
 from dropout_jax.sweeps.ledger import Ledger, ledger_line
 from dropout_jax.sweeps.plan import Trial
 from dropout_jax.training import TerminalProgress, run
@@ -29,7 +30,8 @@ def run_trials(
 
     Interrupted at any moment, the same call goes on where it stopped: finished
     trials are in the ledger, the current one resumes from its checkpoint. Trials
-    that differ only in traced values share their compiled program.
+    that differ only in traced values share their compiled program. The same call in
+    several processes shares the work: each passes over what another one runs.
 
     Args:
       trials: the planned trials, run in this order.
@@ -40,7 +42,7 @@ def run_trials(
       console: where progress is shown.
 
     Returns:
-      Whether all trials are finished.
+      Whether all trials are in the ledger.
 
     Raises:
       Interrupted: Ctrl-C or SIGTERM.
@@ -71,10 +73,23 @@ def run_trials(
         label = f"[{number + 1}/{len(waiting)}{left}] {trial.arm} seed {trial.seed}: "
         name = f"seed_{trial.seed}_{trial.id[:8]}"
         directory = Path(workdir) / trial.study / _safe(trial.arm) / name
+        if trial.id in ledger.by_trial():  # another process was faster
+            continue
         progress = TerminalProgress(label, console, epoch_lines=False)
-        run(trial.config, directory, test=test, progress=progress)
+        try:
+            run(trial.config, directory, test=test, progress=progress)
+        except InUse:
+            continue
         ledger.append(ledger_line(trial, RunDirectory(directory)))
-    return True
+    finished = ledger.by_trial()
+    elsewhere = sum(trial.id not in finished for trial in trials)
+    if elsewhere:
+        console.print(
+            f"{elsewhere} trials are being run by another process: when it has "
+            "ended, run the same command again",
+            highlight=False,
+        )
+    return not elsewhere
 
 
 def _safe(arm: str) -> str:

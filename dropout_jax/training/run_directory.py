@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dropout_jax.config import canonical
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import InUse, UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.schema import BY_PATH
 
@@ -54,7 +54,7 @@ class RunDirectory:
 
         Raises:
           UserError: it belongs to another config, is no run directory, cannot be
-            written, or another process is at work in it.
+            written, or (`InUse`) another process is at work in it.
         """
         if self.path.is_dir() and not self._file("config.json").exists():
             # Hidden files are the lock, and what a kill may leave of the first write.
@@ -77,7 +77,7 @@ class RunDirectory:
             return self._claim(canonical(config))
         except BlockingIOError as error:
             self.close()
-            raise UserError(
+            raise InUse(
                 f"--workdir {self.path} is in use by another process; wait for it or "
                 "choose another directory"
             ) from error

@@ -10,6 +10,7 @@ from rich.console import Console
 from dropout_jax.config import Interrupted, defaults
 from dropout_jax.config.loading import override
 from dropout_jax.sweeps import Ledger, local, plan, run_trials
+from dropout_jax.training.run_directory import RunDirectory
 
 BASE = override(
     defaults(),
@@ -106,6 +107,34 @@ def test_no_trial_begins_after_the_time_limit(tmp_path, counted, monkeypatch):
     )
     assert len(counted) == len(ledger.lines()) == 1
     assert "1 minutes are over; 2 trials remain" in console.file.getvalue()
+
+
+def test_processes_share_the_work(tmp_path, counted, monkeypatch):
+    """Another process has run seed 0 meanwhile, and is at work on seed 1."""
+    ledger, other = Ledger(tmp_path / "ledger.jsonl"), tmp_path / "other"
+    asked = trials(0, 1, 2)
+    run_trials(trials(0), other, Ledger(other / "ledger.jsonl"), console=quiet())
+    (line,) = Ledger(other / "ledger.jsonl").lines()
+    run = local.run
+
+    def meanwhile(config, directory, **kwargs):
+        if config.seed == 2:
+            ledger.append(line)
+        return run(config, directory, **kwargs)
+
+    monkeypatch.setattr(local, "run", meanwhile)
+    held = tmp_path / "study" / "drop_0.2_x" / f"seed_1_{asked[1].id[:8]}"
+    holder = RunDirectory(held)
+    holder.open(asked[1].config)
+    console = quiet()
+    order = [asked[2], asked[0], asked[1]]
+    assert not run_trials(order, tmp_path, ledger, console=console)
+    assert counted == [0, 2, 1]  # seed 1 was tried and found held; seed 0 not again
+    assert {line["seed"] for line in ledger.lines()} == {0, 2}
+    assert "1 trials are being run by another process" in console.file.getvalue()
+    holder.close()
+    assert run_trials(order, tmp_path, ledger, console=quiet())
+    assert sorted(line["seed"] for line in ledger.lines()) == [0, 1, 2]
 
 
 def test_ctrl_c_ends_the_study(tmp_path, monkeypatch):
