@@ -37,9 +37,9 @@ BASE: dict[str, Fields] = {
         "model.channels": (32, 64, 128),
         "model.widths": (256,),
         "model.batch_norm": True,
-        "optimizer.learning_rate": 2e-3,
-        "train.batch_size": 128,
-        "train.epochs": 12,
+        "optimizer.learning_rate": 1.5e-3,
+        "train.batch_size": 64,
+        "train.epochs": 20,
     },
     "rnn": {
         "model.name": "rnn",
@@ -155,10 +155,10 @@ METHODS: dict[str, dict[str, Fields]] = {
     "cnn": {
         "none": {},
         "weight decay": {"regularizer.weight_decay": 0.1},
-        "dropout": {**_NOISE["dropout"], "noise.rates": (0.1, 0.2, 0.3, 0.5)},
+        "dropout": {**_NOISE["dropout"], "noise.rates": (0.1, 0.2, 0.2, 0.5)},
         "gaussian dropout": {
             **_NOISE["gaussian dropout"],
-            "noise.rates": (0.1, 0.2, 0.3, 0.5),
+            "noise.rates": (0.1, 0.2, 0.2, 0.5),
         },
         "variational dropout": _NOISE["variational dropout"],
     },
