@@ -42,7 +42,7 @@ WRONG = [
     ([MLP, r"--config.noise.rates='\d'"], ["noise.rates=", RATES]),
     ([MLP, "--config.noise.rates=(.1,.2,.3)"], ["3 rates for 2 sites", "(0.5,)"]),
     ([MLP, "--config.noise.rates=()"], ["0 rates for 2 sites", "hidden layers"]),
-    ([CNN, "--config.noise.rates=(.1,.2)"], ["2 rates for 3 sites", "head layers"]),
+    ([CNN, "--config.noise.rates=(.1,.2)"], ["2 rates for 4 sites", "head layers"]),
     (
         [MLP, "--config.noise.kind=gaussian_dropout", "--config.noise.rates=1"],
         ["noise.rates=(1.0,)", "below 1"],
