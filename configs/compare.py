@@ -199,6 +199,9 @@ def get_config(name: str = "mlp") -> ConfigDict:
         raise UserError(f"model {model!r} is not compared; known: {', '.join(BASE)}")
     config = override(defaults(), BASE[model])
     if model != name:
+        if model not in SEARCH_EPOCHS:
+            known = ", ".join(SEARCH_EPOCHS)
+            raise UserError(f"model {model!r} has no search; those that have: {known}")
         config.train.epochs = SEARCH_EPOCHS[model]
     return config
 

@@ -39,9 +39,9 @@ PUBLISHED = {
     ".5/.2, 5 epochs": "86.7",
 }
 NOTES = (
-    "Published numbers are single runs, here as there at learning rate 0.5, where the "
-    "test accuracy jumps by points from epoch to epoch: one run decides nothing, the "
-    "interval over seeds does.",
+    "Published numbers are single runs. At learning rate 0.5 the test accuracy jumps "
+    "by points from epoch to epoch: one run decides nothing, the interval over seeds "
+    "does.",
 )
 
 

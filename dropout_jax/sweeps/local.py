@@ -85,8 +85,8 @@ def run_trials(
     elsewhere = sum(trial.id not in finished for trial in trials)
     if elsewhere:
         console.print(
-            f"{elsewhere} trials are being run by another process: when it has "
-            "ended, run the same command again",
+            f"left to another process: {elsewhere} of {len(trials)} trials; when it "
+            "has ended, run the same command again",
             highlight=False,
         )
     return not elsewhere

@@ -131,7 +131,7 @@ def test_processes_share_the_work(tmp_path, counted, monkeypatch):
     assert not run_trials(order, tmp_path, ledger, console=console)
     assert counted == [0, 2, 1]  # seed 1 was tried and found held; seed 0 not again
     assert {line["seed"] for line in ledger.lines()} == {0, 2}
-    assert "1 trials are being run by another process" in console.file.getvalue()
+    assert "left to another process: 1 of 3 trials" in console.file.getvalue()
     holder.close()
     assert run_trials(order, tmp_path, ledger, console=quiet())
     assert sorted(line["seed"] for line in ledger.lines()) == [0, 1, 2]
