@@ -10,7 +10,7 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-bench setup-browser data compare results \
   results-mlp results-cnn results-rnn results-course results-small publish search \
-  search-mlp search-rnn test lint bench lock clean
+  search-mlp search-cnn search-rnn test lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,9 +63,11 @@ results-small: setup data
 publish: setup  ## write the tables and figures of README from the ledgers
 	$(BIN)/python experiments/publish.py
 
-search: search-mlp search-rnn  ## choose hyperparameters on validation (hours; resumable)
+search: search-mlp search-cnn search-rnn  ## choose hyperparameters on validation (hours; resumable)
 search-mlp: setup data
 	$(BIN)/python experiments/search.py --model=mlp --minutes=$(MINUTES) --ledger=results/search_mlp.jsonl --workdir=runs/search
+search-cnn: setup data
+	$(BIN)/python experiments/search.py --model=cnn --minutes=$(MINUTES) --ledger=results/search_cnn.jsonl --workdir=runs/search
 search-rnn: setup data
 	$(BIN)/python experiments/search.py --model=rnn --minutes=$(MINUTES) --ledger=results/search_rnn.jsonl --workdir=runs/search
 

@@ -9,7 +9,7 @@ experiments/search.py chose on validation among CANDIDATES (as many for each met
 the outcome of that search is committed as results/search_*.jsonl.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product
 from typing import Any
 
@@ -23,7 +23,7 @@ Fields = dict[str, Any]
 
 BASELINE = "none"
 SEARCH_SEED = 1000  # a seed that no comparison uses
-SEARCH_EPOCHS = {"mlp": 30, "rnn": 4}
+SEARCH_EPOCHS = {"mlp": 30, "cnn": 8, "rnn": 4}
 
 BASE: dict[str, Fields] = {
     "mlp": {
@@ -118,6 +118,14 @@ CANDIDATES: dict[str, dict[str, list[Fields]]] = {
         rates=((0.1,), (0.2,), (0.4,)),
         kl_weights=(0.1, 0.3, 1.0),
     ),
+    "cnn": _candidates(
+        (1.5e-3,),
+        (1e-3, 1.5e-3),
+        decays=(0.05, 0.3),
+        rates=((0.1, 0.2, 0.2, 0.5), (0.2, 0.3, 0.3, 0.5)),
+        kl_weights=(0.1, 1.0),
+        variational=_SHORT,
+    ),
     "rnn": _candidates(
         (1.5e-3, 3e-3, 6e-3),
         (1e-3, 1.5e-3, 3e-3, 6e-3, 9e-3, 12e-3),
@@ -206,11 +214,30 @@ def get_config(name: str = "mlp") -> ConfigDict:
     return config
 
 
-def sweep(model: str, seeds: int) -> Iterator[Fields]:
-    """Yields one trial per seed and method; a study cut short has every method."""
-    for seed in range(seeds):
-        for arm, fields in METHODS[model].items():
-            yield {"arm": arm, "seed": seed, **fields}
+def sweep(model: str, seeds: int, methods: Collection[str] = ()) -> list[Fields]:
+    """Returns one trial per seed and method; a study cut short has every method.
+
+    Args:
+      model: the model.
+      seeds: their number, from 0.
+      methods: only these; all when empty.
+
+    Raises:
+      UserError: a method that is not compared.
+    """
+    known = METHODS[model]
+    for method in methods:
+        if method not in known:
+            raise UserError(
+                f"--methods: {method!r} is not compared for model {model!r}; those "
+                f"that are: {', '.join(known)}"
+            )
+    return [
+        {"arm": arm, "seed": seed, **fields}
+        for seed in range(seeds)
+        for arm, fields in known.items()
+        if not methods or arm in methods
+    ]
 
 
 def budget(model: str) -> dict[str, int]:

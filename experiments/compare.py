@@ -2,6 +2,7 @@
 """Which method wins? Five methods, one model, several seeds, paired.
 
 python experiments/compare.py --model=mlp --seeds=3 --config.train.epochs=10
+python experiments/compare.py --model=cnn --methods=none,dropout
 """
 
 import sys
@@ -19,6 +20,12 @@ def define(flag_values: flags.FlagValues) -> None:
     """Defines the flags of this experiment."""
     conduct.define_model(flag_values, METHODS.BASE)
     conduct.define_seeds(flag_values, 3)
+    flags.DEFINE_list(
+        "methods",
+        [],
+        "Only these, e.g. none,dropout; when left out, all.",
+        flag_values=flag_values,
+    )
     conduct.define_ledger(flag_values)
 
 
@@ -34,7 +41,7 @@ def run(flag_values: flags.FlagValues) -> None:
     conduct.conduct(
         flag_values,
         f"compare_{model}",
-        METHODS.sweep(model, flag_values.seeds),
+        METHODS.sweep(model, flag_values.seeds, flag_values.methods),
         title=f"Which regularisation wins? {model.upper()} on Fashion-MNIST",
         baseline=METHODS.BASELINE,
         notes=notes,

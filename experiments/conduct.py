@@ -109,7 +109,7 @@ def conduct(
     chosen.parent.mkdir(parents=True, exist_ok=True)
     chosen.write_text("".join(json.dumps(line) + "\n" for line in lines))
     study = reports.load_study(chosen)
-    arms = list(dict.fromkeys(trial.arm for trial in trials))
+    arms = list(dict.fromkeys([baseline, *(trial.arm for trial in trials)]))
     beside = {"search_budget": search_budget, "published": published}
     written = reports.write_report(
         study,

@@ -101,6 +101,23 @@ def test_compare_runs_what_is_missing_and_reports(
     assert (tmp_path / "b" / report).exists()
 
 
+def test_compare_of_two_methods_runs_and_shows_only_these(
+    execute, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(local, "run", lambda *_, **__: pytest.fail("ran again"))
+    base = override(COMPARE.get_config("mlp"), SMALL)
+    ledger = sweeps.Ledger(tmp_path / "ledger.jsonl")
+    trials = sweeps.plan("compare_mlp", base, COMPARE.sweep("mlp", 1))
+    for trial in trials:
+        if trial.arm in ("none", "dropout"):
+            ledger.append(line(trial, 0.5))
+    flags = [*FLAGS, "--seeds=1", f"--ledger={ledger.path}"]
+    chosen = ["--methods=dropout,none", f"--workdir={tmp_path / 'a'}"]
+    assert execute("compare.py", *flags, *chosen) == 0
+    shown = capsys.readouterr().out
+    assert "dropout" in shown and "weight decay" not in shown
+
+
 def test_search_marks_the_best_candidate_of_each_method(
     execute, tmp_path, monkeypatch, capsys
 ):
@@ -133,7 +150,14 @@ def test_the_model_decides_on_the_defaults(execute, monkeypatch, form):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--model=mpl"], ["--seeds=0"], ["--minutes=-1"], ["--config.x=1"]]
+    "arguments",
+    [
+        ["--model=mpl"],
+        ["--seeds=0"],
+        ["--minutes=-1"],
+        ["--config.x=1"],
+        ["--methods=none,dropuot"],
+    ],
 )
 def test_a_wrong_flag_is_one_line_and_exit_code_2(execute, tmp_path, capsys, arguments):
     assert execute("compare.py", *arguments, f"--workdir={tmp_path / 'a'}") == 2
