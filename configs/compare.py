@@ -136,7 +136,6 @@ CANDIDATES: dict[str, dict[str, list[Fields]]] = {
     ),
 }
 
-# For the CNN no search has been run yet: its settings are first guesses.
 METHODS: dict[str, dict[str, Fields]] = {
     "mlp": {
         "none": {"optimizer.learning_rate": 2e-3},
@@ -161,14 +160,27 @@ METHODS: dict[str, dict[str, Fields]] = {
         },
     },
     "cnn": {
-        "none": {},
-        "weight decay": {"regularizer.weight_decay": 0.1},
-        "dropout": {**_NOISE["dropout"], "noise.rates": (0.1, 0.2, 0.2, 0.5)},
-        "gaussian dropout": {
-            **_NOISE["gaussian dropout"],
+        "none": {"optimizer.learning_rate": 1.5e-3},
+        "weight decay": {
+            "optimizer.learning_rate": 1.5e-3,
+            "regularizer.weight_decay": 0.3,
+        },
+        "dropout": {
+            **_NOISE["dropout"],
+            "optimizer.learning_rate": 1.5e-3,
             "noise.rates": (0.1, 0.2, 0.2, 0.5),
         },
-        "variational dropout": _NOISE["variational dropout"],
+        "gaussian dropout": {
+            **_NOISE["gaussian dropout"],
+            "optimizer.learning_rate": 1.5e-3,
+            "noise.rates": (0.1, 0.2, 0.2, 0.5),
+        },
+        "variational dropout": {
+            **_NOISE["variational dropout"],
+            **_SHORT,
+            "optimizer.learning_rate": 1.5e-3,
+            "noise.kl_weight": 1.0,
+        },
     },
     "rnn": {
         "none": {"optimizer.learning_rate": 9e-3},
