@@ -12,6 +12,9 @@ import jax.core
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+# The largest float32 below 1: a rate that would round to 1 is refused too.
+BELOW_ONE = 1.0 - 2.0**-24
+
 
 def check_call(
     key: jax.Array | None,
@@ -46,17 +49,19 @@ def check_call(
     return axes
 
 
-def normalise_axes(shared_axes: Sequence[int], ndim: int) -> tuple[int, ...]:
-    """Returns `shared_axes` sorted and non-negative, or raises ValueError."""
-    axes = tuple(shared_axes)
+def normalise_axes(
+    given: Sequence[int], ndim: int, name: str = "shared_axes"
+) -> tuple[int, ...]:
+    """Returns the axes sorted and non-negative, or raises ValueError."""
+    axes = tuple(given)
     if any(not -ndim <= axis < ndim for axis in axes):
         raise ValueError(
-            f"shared_axes is {axes}; x has {ndim} axes, so each must be in "
+            f"{name} is {axes}; x has {ndim} axes, so each must be in "
             f"[{-ndim}, {ndim - 1}]"
         )
     positive = tuple(sorted(axis % ndim for axis in axes))
     if len(set(positive)) < len(positive):
-        raise ValueError(f"shared_axes is {axes}; an axis may be named only once")
+        raise ValueError(f"{name} is {axes}; an axis may be named only once")
     return positive
 
 
@@ -81,13 +86,14 @@ def check_range(name: str, value: ArrayLike, low: float, high: float, text: str)
             raise ValueError(f"{name} is {entry}; it must be {text}")
 
 
-def parameter(name: str, value: ArrayLike, x: ArrayLike) -> jax.Array:
+def parameter(name: str, value: ArrayLike, x: ArrayLike, of: str = "x") -> jax.Array:
     """Returns `value` in float32, with leading axes of size 1 to match `x`.
 
     Args:
       name: what the user calls the value.
       value: scalar, or array that broadcasts against `x` without enlarging it.
       x: the array that the value belongs to.
+      of: what the user calls that array.
 
     Raises:
       ValueError: if the value does not broadcast to the shape of `x`.
@@ -99,7 +105,7 @@ def parameter(name: str, value: ArrayLike, x: ArrayLike) -> jax.Array:
         size not in (1, full) for size, full in zip(padded, shape, strict=True)
     ):
         raise ValueError(
-            f"{name} has shape {array.shape}; it must broadcast to the shape of x, "
+            f"{name} has shape {array.shape}; it must broadcast to the shape of {of}, "
             f"{shape}"
         )
     return array if array.ndim == 0 else array.reshape(padded)

@@ -13,9 +13,7 @@ from jax.typing import ArrayLike
 from dropout_jax.transforms import bits, contract
 from dropout_jax.transforms.moments import Index, Moments, entry, multiplicative
 
-# The largest float32 below 1: a rate that would round to 1 is refused too.
-_BELOW_ONE = 1.0 - 2.0**-24
-_RATE_RANGE = "in [0, 1), because alpha = rate / (1 - rate) is infinite at 1"
+RATE_RANGE = "in [0, 1), because alpha = rate / (1 - rate) is infinite at 1"
 
 
 def alpha_from_rate(rate: ArrayLike) -> jax.Array:
@@ -111,7 +109,7 @@ def gaussian_dropout(
         return multiply_normal(key, jnp.asarray(x), centre, spread, axes)
     if isinstance(mean, int | float) and mean == 1:
         return x  # pyright: ignore[reportReturnType]
-    return _scale(jnp.asarray(x), centre)
+    return scale(jnp.asarray(x), centre)
 
 
 def gaussian_dropout_moments(
@@ -165,11 +163,12 @@ def normal_moments(
 def multiply_normal(key, x, mean, std, shared_axes):
     """Returns `x * n`, n ~ N(mean, std**2), one draw along each shared axis."""
     drawn = bits.normal(key, contract.draw_shape(x.shape, shared_axes))
-    return _scale(x, mean + std * drawn)
+    return scale(x, mean + std * drawn)
 
 
 @jax.jit
-def _scale(x, factor):
+def scale(x, factor):
+    """Returns `x * factor` in the dtype of `x`, computed in float32 or wider."""
     dtype = contract.compute_dtype(x)
     return (x.astype(dtype) * factor.astype(dtype)).astype(x.dtype)
 
@@ -187,6 +186,6 @@ def _noise(x, rate, mean, std) -> tuple[jax.Array, Any, Any]:
         return mean, None, contract.parameter("std", std, x)
     if not (isinstance(mean, int | float) and mean == 1):
         raise ValueError(f"mean is {mean}; with a rate the mean is 1: give std instead")
-    contract.check_range("rate", rate, 0.0, _BELOW_ONE, _RATE_RANGE)
+    contract.check_range("rate", rate, 0.0, contract.BELOW_ONE, RATE_RANGE)
     alpha = alpha_from_rate(jax.lax.stop_gradient(contract.parameter("rate", rate, x)))
     return jnp.float32(1.0), alpha, None

@@ -99,6 +99,32 @@ def kl_gaussian(
     return 0.5 * (width + shift**2)
 
 
+def kl_bernoulli(logit_q: ArrayLike, rate_p: ArrayLike = 0.5) -> jax.Array:
+    """Returns KL(Bernoulli(sigmoid(logit_q)) || Bernoulli(rate_p)) elementwise.
+
+    Args:
+      logit_q: logit of the posterior's rate, log(rate / (1 - rate)).
+      rate_p: the prior's rate, in (0, 1). For 1/2 this is log 2 minus the entropy.
+
+    Returns:
+      float32 array of the common shape, >= 0, and 0 where the two are equal.
+
+    Example:
+      >>> round(float(kl_bernoulli(100.0)), 4)  # log 2: a certain drop
+      0.6931
+
+    References:
+      Gal, Hron, Kendall 2017, Concrete dropout, NeurIPS, equation 3 (entropy term).
+    """
+    logit_q = jnp.asarray(logit_q, jnp.float32)
+    logit_p = jax.scipy.special.logit(jnp.asarray(rate_p, jnp.float32))
+    rate = jax.nn.sigmoid(logit_q)
+    # log(q/p) at both outcomes, with the logits kept: no logarithm of 0.
+    dropped = jax.nn.log_sigmoid(logit_q) - jax.nn.log_sigmoid(logit_p)
+    kept = jax.nn.log_sigmoid(-logit_q) - jax.nn.log_sigmoid(-logit_p)
+    return jnp.maximum(rate * dropped + jax.nn.sigmoid(-logit_q) * kept, 0.0)
+
+
 @jax.custom_jvp
 @jax.jit
 def _exact(log_alpha):

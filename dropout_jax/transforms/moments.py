@@ -55,16 +55,33 @@ def multiplicative(
     x = jnp.asarray(x)
     axes = normalise_axes(shared_axes, x.ndim)
 
-    def covariance(a: Index, b: Index) -> jax.Array:
-        shares = all(a[i] == b[i] for i in range(x.ndim) if i not in axes)
-        return x[a] * x[b] * cross(a, b) if shares else jnp.zeros((), x.dtype)
-
     return Moments(
         mean=x * mean,
         variance=x**2 * variance,
         fourth=x**4 * fourth,
-        covariance=covariance if axes else None,
+        covariance=shared(lambda a, b: x[a] * x[b] * cross(a, b), axes),
     )
+
+
+def shared(
+    covariance: Callable[[Index, Index], jax.Array], axes: tuple[int, ...]
+) -> Callable[[Index, Index], jax.Array] | None:
+    """Returns `Moments.covariance` where draws are shared along `axes`.
+
+    Args:
+      covariance: of two elements that share their draw.
+      axes: normalised axes along which draws are shared.
+
+    Returns:
+      None if there are none; otherwise the function that is 0 where the two elements
+      differ along any other axis.
+    """
+
+    def anywhere(a: Index, b: Index) -> jax.Array:
+        shares = all(i in axes or a[i] == b[i] for i in range(len(a)))
+        return covariance(a, b) if shares else jnp.zeros(())
+
+    return anywhere if axes else None
 
 
 def entry(parameter: jax.Array, x: ArrayLike, index: Index) -> jax.Array:

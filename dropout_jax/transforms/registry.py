@@ -12,18 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from dropout_jax.transforms.bernoulli import dropout, dropout_moments
-from dropout_jax.transforms.gaussian import gaussian_dropout, gaussian_dropout_moments
-from dropout_jax.transforms.kl import kl_gaussian, kl_log_uniform
-from dropout_jax.transforms.logit_normal import (
-    logit_normal_dropout,
-    logit_normal_dropout_moments,
-)
 from dropout_jax.transforms.moments import Moments
-from dropout_jax.transforms.variational import (
-    variational_dropout,
-    variational_dropout_moments,
-)
 
 
 class Learned(NamedTuple):
@@ -56,14 +45,20 @@ class Transform:
 
     Attributes:
       name: name in the registry.
-      apply: `apply(key, x, *parameters, shared_axes=, deterministic=, **options)`.
-        The parameters are `(rate,)` where nothing is learned, else one value per
-        entry of `learned`, each a scalar or broadcastable to x.
-      moments: `moments(x, *parameters, shared_axes=, **options)` -> Moments.
+      apply: `apply(key, x, *parameters, deterministic=, **options)`. The parameters
+        are `(rate,)` (or another `strength`) where nothing is learned, else one value
+        per entry of `learned`.
+      moments: `moments(x, *parameters, **options)` -> Moments.
+      layer: whether it maps any x to its own shape, given no more than parameters
+        that broadcast to x, and takes `shared_axes`: what the `Noise` layer can use.
+        The others need arrays among their options, such as a kernel.
+      strength: what the parameter is where nothing is learned: "rate" or "std".
       learned: the learned parameters, in the order of `apply`.
       kl: None, or `kl(*parameters, **options)` -> elementwise KL, >= 0; the caller
         sums it.
-      mean_preserving: whether E[y] = x with default options.
+      preserves: what stays on average, and so what `deterministic=True` returns:
+        "mean" (E[y] = x; x itself), "population" (mean 0 and variance 1 over x of
+        mean 0 and variance 1; x itself), or "none" (E[y]).
       summary: one line for tables and help.
       reference: where it comes from.
       examples: settings at which the tests check the moments.
@@ -72,9 +67,11 @@ class Transform:
     name: str
     apply: Callable[..., jax.Array]
     moments: Callable[..., Moments]
+    layer: bool = True
+    strength: str = "rate"
     learned: tuple[Learned, ...] = ()
     kl: Callable[..., jax.Array] | None = None
-    mean_preserving: bool = True
+    preserves: str = "mean"
     summary: str = ""
     reference: str = ""
     examples: tuple[Example, ...] = field(default=())
@@ -128,67 +125,3 @@ def names() -> tuple[str, ...]:
       'dropout'
     """
     return tuple(_TRANSFORMS)
-
-
-def _kl_logit_normal(mu: jax.Array, log_sigma: jax.Array) -> jax.Array:
-    # The sigmoid is a bijection, so the KL of the factors is that of the logits.
-    return kl_gaussian(mu, log_sigma, 0.0, 0.0)
-
-
-register(
-    Transform(
-        name="dropout",
-        apply=dropout,
-        moments=dropout_moments,
-        summary="each unit is dropped with probability rate, the rest rescaled",
-        reference="Srivastava et al. 2014, JMLR 15, section 4",
-        examples=(
-            Example((0.1,)),
-            Example((0.5,)),
-            Example((0.8,)),
-            Example((0.3,), {"scaling": "test"}),
-        ),
-    )
-)
-register(
-    Transform(
-        name="gaussian_dropout",
-        apply=gaussian_dropout,
-        moments=gaussian_dropout_moments,
-        summary="each unit is multiplied by N(1, rate / (1 - rate))",
-        reference="Srivastava et al. 2014, JMLR 15, section 10",
-        examples=(Example((0.1,)), Example((0.5,)), Example((0.8,))),
-    )
-)
-register(
-    Transform(
-        name="variational_dropout",
-        apply=variational_dropout,
-        moments=variational_dropout_moments,
-        learned=(Learned("log_alpha", -3.0),),
-        kl=kl_log_uniform,
-        summary="each unit is multiplied by N(1, alpha), alpha learned per unit",
-        reference="Kingma, Salimans, Welling 2015, NeurIPS, section 3.2",
-        examples=(
-            Example((-3.0,)),
-            Example((0.5,)),
-            Example((1.0,), {"max_log_alpha": 0.0}),
-        ),
-    )
-)
-register(
-    Transform(
-        name="logit_normal_dropout",
-        apply=logit_normal_dropout,
-        moments=logit_normal_dropout_moments,
-        learned=(Learned("mu", 2.0), Learned("log_sigma", -1.0)),
-        kl=_kl_logit_normal,
-        summary="each unit is multiplied by a soft mask sigmoid(N(mu, ...)), learned",
-        reference="textbook section 9.4, equation 9.4.14",
-        examples=(
-            Example((2.0, -1.0)),
-            Example((-1.0, 1.5)),
-            Example((0.0, 0.0), {"rescale": False}),
-        ),
-    )
-)

@@ -10,47 +10,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import all_settings, apply, every_layer, fit, moments
 from scipy import stats
 
-from dropout_jax.transforms import dropout, get, names
+from dropout_jax.transforms import Example, dropout, get
 
 ROWS = 50_000
 LIMIT = 5.5
 FALSE_ALARM = 1e-6
-X = jnp.array([[1.5, -0.7, 2.0], [0.4, -1.2, 0.8]])
+X = jnp.array(
+    [[[1.5, -0.7, 2.0], [0.4, -1.2, 0.8]], [[-0.5, 1.1, 0.6], [1.3, 0.9, -1.8]]]
+)
 
 
-def settings():
-    return [
-        pytest.param(get(name), example, id=f"{name}-{index}")
-        for name in names()
-        for index, example in enumerate(get(name).examples)
-    ]
+def draw(transform, example, key, **further):
+    """Draws the output ROWS times, on a batch of two."""
+    x = fit(transform, X)
+    keys = jax.random.split(key, ROWS)
+    draws = jax.jit(jax.vmap(lambda k: apply(transform, example, k, x, **further)))
+    return np.asarray(draws(keys), np.float64).reshape(ROWS, *X.shape)
 
 
-def parameters_of(transform, example):
-    """Learned parameters as layers give them: one value per feature."""
-    if not transform.learned:
-        return example.parameters
-    return tuple(jnp.full(X.shape[-1], value) for value in example.parameters)
-
-
-def draw(transform, example, key, axes=()):
-    x = jnp.broadcast_to(X, (ROWS, *X.shape))
-    values = parameters_of(transform, example)
-    y = transform.apply(key, x, *values, shared_axes=axes, **example.options)
-    return np.asarray(y, np.float64)
-
-
-def analytic(transform, example, axes=()):
-    values = parameters_of(transform, example)
-    return transform.moments(X[None], *values, shared_axes=axes, **example.options)
+def analytic(transform, example, **further):
+    return moments(transform, example, fit(transform, X), **further)
 
 
 def violations(y, moments):
-    """Names of the moments of `y`, [ROWS, 2, 3], that are not the analytic ones."""
+    """Names of the moments of `y`, [ROWS, 2, 2, 3], that are not the analytic ones."""
     mean, variance, fourth = (
-        np.asarray(part, np.float64)[0]
+        np.asarray(part, np.float64).reshape(y.shape[1:])
         for part in (moments.mean, moments.variance, moments.fourth)
     )
     deviation = y - mean
@@ -65,47 +53,59 @@ def violations(y, moments):
         if np.any(np.abs(estimate - expected) > error):
             found.add(name)
 
-    size = np.asarray(jnp.abs(X), np.float64)
+    size = np.maximum(np.abs(mean), np.asarray(jnp.abs(X), np.float64))
     compare("mean", y.mean(0), mean, variance, size)
     second = fourth - variance**2
     compare("variance", squares.mean(0), variance, second, size**2 + 4 * variance)
     scale = size**4 + 8 * fourth
     compare("fourth", fourths.mean(0), fourth, eighth - fourth**2, scale)
+    shape = moments.mean.shape  # that of the transform, with the axes it needs
     for a, b in PAIRS:
         product = deviation[(slice(None), *a)] * deviation[(slice(None), *b)]
         expected = 0.0
         if moments.covariance is not None:
-            expected = float(moments.covariance((0, *a), (0, *b)))
-        scale = float(size[a] * size[b])
-        compare("covariance", product.mean(), expected, product.var(), scale)
+            where = [
+                np.unravel_index(np.ravel_multi_index(i, X.shape), shape)
+                for i in (a, b)
+            ]
+            expected = float(moments.covariance(*(tuple(map(int, w)) for w in where)))
+        compare(
+            "covariance", product.mean(), expected, product.var(), size[a] * size[b]
+        )
     return found
 
 
 def uncorrelated(first, second, moments):
-    """Whether two layers' noises, [ROWS, 2, 3], could be independent."""
-    error = np.asarray(moments.variance)[0] / np.sqrt(ROWS)
-    return bool(np.all(np.abs(np.mean(first * second, 0)) < LIMIT * error))
+    """Whether two layers' noises, [ROWS, 2, 2, 3], could be independent."""
+    variance = np.asarray(moments.variance).reshape(X.shape)
+    return bool(
+        np.all(np.abs(np.mean(first * second, 0)) < LIMIT * variance / np.sqrt(ROWS))
+    )
 
 
 PAIRS = [
-    ((0, 0), (1, 0)),
-    ((0, 1), (1, 1)),
-    ((0, 0), (0, 1)),
-    ((1, 1), (1, 2)),
-    ((0, 0), (1, 2)),
+    ((0, 0, 0), (0, 1, 0)),
+    ((1, 0, 1), (1, 1, 1)),
+    ((0, 0, 0), (0, 0, 1)),
+    ((0, 1, 1), (0, 1, 2)),
+    ((0, 0, 0), (0, 1, 2)),
+    ((0, 0, 0), (1, 0, 0)),
+    ((0, 1, 2), (1, 0, 2)),
 ]
 
 
-@pytest.mark.parametrize(("transform", "example"), settings())
+@all_settings
 def test_moments_hold_and_planted_mistakes_are_caught(transform, example):
     key, other = jax.random.split(jax.random.key(2026))
     moments = analytic(transform, example)
     y = draw(transform, example, key)
     assert violations(y, moments) == set()
 
-    mean = np.asarray(moments.mean)[0]
+    mean = np.asarray(moments.mean).reshape(X.shape)
     noise = y - mean
-    relative_std = np.sqrt(np.asarray(moments.variance)[0, 0, 0]) / abs(mean[0, 0])
+    relative_std = np.sqrt(np.asarray(moments.variance).ravel()[0]) / abs(
+        mean.ravel()[0]
+    )
     # The printed variance of the textbook's theorem 9.4.5, k sigma**2 with k = 1/2.
     assert "variance" in violations(mean + noise * np.sqrt(0.5), moments)
     # The noise without its mean: x * std * e, for x * (1 + std * e).
@@ -118,18 +118,44 @@ def test_moments_hold_and_planted_mistakes_are_caught(transform, example):
     second = draw(transform, example, other) - mean
     assert uncorrelated(noise, second, moments)
     assert not uncorrelated(noise, noise, moments)
+    # One mask for the whole batch, or for two rows that ought to share it.
+    swapped = np.concatenate([y[:, :1], second[:, 1:] + mean[1:]], 1)
+    rows = mean + noise[:, :1] * np.sqrt(
+        np.asarray(moments.variance).reshape(X.shape)
+        / np.maximum(np.asarray(moments.variance).reshape(X.shape)[:1], 1e-30)
+    )
+    joined = violations(swapped if shares_rows(moments) else rows, moments)
+    assert "covariance" in joined
 
 
-@pytest.mark.parametrize(("transform", "example"), settings())
+def shares_rows(moments):
+    """Whether the first element of both rows of the batch share a draw."""
+    first, second = (0,) * moments.mean.ndim, (1,) + (0,) * (moments.mean.ndim - 1)
+    return moments.covariance is not None and moments.covariance(first, second) != 0
+
+
+@every_layer
 def test_shared_draws_have_their_covariance_and_no_other(transform, example):
-    rows = draw(transform, example, jax.random.key(7), axes=(1,))
-    moments = analytic(transform, example, axes=(1,))
+    key = jax.random.key(7)
+    moments = analytic(transform, example, shared_axes=(0,))
+    rows = draw(transform, example, key, shared_axes=(0,))
     assert violations(rows, moments) == set()
-    wrong = draw(transform, example, jax.random.key(7), axes=(2,))
-    assert violations(wrong, moments) == {"covariance"}
-    unshared = draw(transform, example, jax.random.key(7))
+    unshared = draw(transform, example, key)
     assert violations(unshared, moments) == {"covariance"}
     assert violations(rows, analytic(transform, example)) == {"covariance"}
+
+
+@pytest.mark.parametrize("name", ["dropout", "gaussian_dropout", "concrete_dropout"])
+def test_sharing_along_the_wrong_axis_is_caught(name):
+    transform = get(name)
+    for example in transform.examples:
+        moments = analytic(transform, example, shared_axes=(1,))
+        right, wrong = (
+            draw(transform, example, jax.random.key(7), shared_axes=axes)
+            for axes in ((1,), (2,))
+        )
+        assert violations(right, moments) == set()
+        assert violations(wrong, moments) == {"covariance"}
 
 
 def test_a_swapped_or_unscaled_mask_is_caught():
@@ -147,12 +173,12 @@ def test_a_swapped_or_unscaled_mask_is_caught():
 
 def test_covariance_with_rates_per_unit_on_a_shared_draw():
     """The draw is shared, the threshold is not: P(both kept) is the smaller keep."""
-    rates = jnp.array([[0.2, 0.5, 0.7]])
-    x = jnp.broadcast_to(X, (ROWS, *X.shape))
-    y = np.asarray(dropout(jax.random.key(3), x, rates, shared_axes=(2,)), np.float64)
-    moments = get("dropout").moments(X[None], rates, shared_axes=(2,))
-    assert violations(y, moments) == set()
-    independent = np.asarray(dropout(jax.random.key(3), x, rates), np.float64)
+    rates = jnp.array([0.2, 0.5, 0.7])
+    per_unit = Example((rates,))
+    moments = analytic(get("dropout"), per_unit, shared_axes=(2,))
+    shared = draw(get("dropout"), per_unit, jax.random.key(3), shared_axes=(2,))
+    assert violations(shared, moments) == set()
+    independent = draw(get("dropout"), per_unit, jax.random.key(3))
     assert violations(independent, moments) == {"covariance"}
 
 

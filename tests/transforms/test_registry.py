@@ -7,30 +7,20 @@ import sys
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 import test_contract
 import test_moments
+from cases import fit, layers, moments
 
 from dropout_jax import transforms
 from dropout_jax.transforms import Example, Moments, Transform, get, names, register
 from dropout_jax.transforms import registry as registry_module
 
 
-def test_the_four_transforms_are_there():
-    assert names() == (
-        "dropout",
-        "gaussian_dropout",
-        "variational_dropout",
-        "logit_normal_dropout",
-    )
-    for name in names():
-        assert get(name).apply is getattr(transforms, name)
-
-
 @pytest.mark.parametrize("name", names())
 def test_entries_are_complete(name):
     entry = get(name)
+    assert entry.apply is getattr(transforms, name)
     assert entry.name == name and entry.summary and entry.reference and entry.examples
     count = max(len(entry.learned), 1)
     assert all(len(example.parameters) == count for example in entry.examples)
@@ -38,10 +28,15 @@ def test_entries_are_complete(name):
     documentation = inspect.getdoc(entry.apply)
     for section in ("Args:", "Returns:", "Raises:", "Example:", "References:"):
         assert section in documentation
-    assert list(inspect.signature(entry.apply).parameters)[:2] == ["key", "x"]
+    strength = [learned.name for learned in entry.learned] or [entry.strength]
+    signature = list(inspect.signature(entry.apply).parameters)
+    assert signature[: 2 + count] == ["key", "x", *strength]
+    assert signature[-1] == "deterministic"
+    assert ("shared_axes" in signature) or not entry.layer
+    assert entry.preserves in ("mean", "population", "none")
 
 
-@pytest.mark.parametrize("name", [n for n in names() if get(n).learned])
+@pytest.mark.parametrize("name", [n for n in layers() if get(n).learned])
 def test_learned_parameters_start_finite_and_can_be_learned(name):
     entry = get(name)
     start = [jnp.full(6, learned.initial) for learned in entry.learned]
@@ -63,8 +58,11 @@ def test_learned_parameters_start_finite_and_can_be_learned(name):
     ("name", "message"),
     [
         ("dropuot", "no transform 'dropuot'; did you mean 'dropout'?"),
-        ("gaussian", "no transform 'gaussian'; did you mean 'gaussian_dropout'?"),
-        ("zzz", "no transform 'zzz'; there are dropout, gaussian_dropout, "),
+        (
+            "gausian_dropout",
+            "no transform 'gausian_dropout'; did you mean 'gaussian_dropout'?",
+        ),
+        ("zzz", "no transform 'zzz'; there are dropout, spatial_dropout, "),
     ],
 )
 def test_unknown_names_are_answered_with_the_nearest(name, message):
@@ -134,7 +132,7 @@ def test_wrong_moments_of_ones_own_are_caught(mine):
 
     example = mine.examples[0]
     y = test_moments.draw(mine, example, jax.random.key(0))
-    x = test_moments.X[None]
+    x = test_moments.X
     assert test_moments.violations(y, uniform_moments(x, 0.5)) == set()
     assert test_moments.violations(y, wrong(x, 0.5)) == {"variance"}
 
@@ -152,12 +150,10 @@ def test_transforms_need_jax_and_nothing_else():
     assert run.stdout.strip() == "[]"
 
 
-def test_moments_of_scalars_are_scalars():
-    for name in names():
-        entry = get(name)
-        example = entry.examples[0]
-        moments = entry.moments(
-            jnp.float32(2.0), *example.parameters, **example.options
-        )
-        assert moments.covariance is None
-        assert all(np.shape(part) == () for part in moments[:3])
+@pytest.mark.parametrize("name", names())
+def test_moments_have_the_shape_of_the_output(name):
+    entry = get(name)
+    for example in entry.examples:
+        x = fit(entry, jnp.ones((2, 2, 3)))
+        found = moments(entry, example, x)
+        assert all(part.shape == x.shape for part in found[:3])

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A convolution with learned noise on every weight."""
+
+import functools
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from dropout_jax.transforms import contract, noisy_linear, weight_noise
+from dropout_jax.transforms.moments import Index, Moments
+
+
+def variational_conv(
+    key: jax.Array | None,
+    x: ArrayLike,
+    log_sigma2: ArrayLike,
+    *,
+    kernel: jax.Array,
+    strides: Sequence[int] = (1, 1),
+    padding: str = "SAME",
+    sampling: str = "local",
+    threshold: float = math.inf,
+    deterministic: bool = False,
+) -> jax.Array:
+    """Applies a convolution whose weights are normal around `kernel`.
+
+    As `variational_dense`, with a convolution for the matrix product. "local" draws
+    every output by itself, though the pixels of a map share their weights.
+
+    Args:
+      key: typed key, shape ().
+      x: [batch, height, width, inputs], floating.
+      log_sigma2: scalar, or broadcastable to the kernel.
+      kernel: [height, width, inputs, outputs].
+      strides: of the two sides.
+      padding: "SAME" or "VALID".
+      sampling: "local", "weight" or "separate" (one kernel per image).
+      threshold: as for `variational_dense`.
+      deterministic: Python bool. True is evaluation: needs no key.
+
+    Returns:
+      [batch, height, width, outputs] in the dtype of `x`.
+
+    Raises:
+      TypeError: for integer `x`, a traced `deterministic`, or no typed key.
+      ValueError: for an unknown sampling, or shapes that do not fit.
+
+    Example:
+      >>> x, kernel = jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 2))
+      >>> y = variational_conv(jax.random.key(0), x, -3.0, kernel=kernel)
+      >>> y.shape
+      (1, 4, 4, 2)
+
+    References:
+      Molchanov, Ashukha, Vetrov 2017, ICML, section 4.
+    """
+    contract.check_call(key, x, (), deterministic)
+    log_sigma2 = _check(x, log_sigma2, kernel, sampling)
+    x, static = jnp.asarray(x), (tuple(strides), padding)
+    if deterministic:
+        kept = weight_noise.sparse_kernel(kernel, log_sigma2, threshold)
+        return _convolve(x, kept, *static)
+    return _conv(key, x, log_sigma2, kernel, *static, sampling)
+
+
+def variational_conv_moments(
+    x: ArrayLike,
+    log_sigma2: ArrayLike,
+    *,
+    kernel: jax.Array,
+    strides: Sequence[int] = (1, 1),
+    padding: str = "SAME",
+    sampling: str = "local",
+) -> Moments:
+    """Returns the moments of `variational_conv` given `x`.
+
+    With * for the convolution: mean x * W, variance x**2 * sigma**2, fourth central
+    moment 3 variance**2. Two outputs of one channel that see the same draw of the
+    weights have covariance sum_w sigma_w**2 (dy_a / dw) (dy_b / dw).
+
+    Args:
+      x: real input.
+      log_sigma2: as for `variational_conv`.
+      kernel: as for `variational_conv`.
+      strides: as for `variational_conv`.
+      padding: as for `variational_conv`.
+      sampling: as for `variational_conv`.
+
+    Returns:
+      The moments of the output.
+
+    Example:
+      >>> x, kernel = jnp.ones((1, 2, 2, 1)), jnp.ones((1, 1, 1, 1))
+      >>> m = variational_conv_moments(x, 0.0, kernel=kernel, sampling="weight")
+      >>> float(m.covariance((0, 0, 0, 0), (0, 1, 1, 0)))
+      1.0
+    """
+    log_sigma2 = _check(x, log_sigma2, kernel, sampling)
+    x, static = jnp.asarray(x), (tuple(strides), padding)
+    variance = weight_noise.variance(kernel, log_sigma2)
+    spread = _convolve(x**2, variance, *static)
+
+    def slope(index: Index) -> jax.Array:
+        return jax.grad(lambda k: _convolve(x, k, *static)[index])(kernel)
+
+    def covariance(a: Index, b: Index) -> jax.Array:
+        if sampling == "separate" and a[0] != b[0]:
+            return jnp.zeros((), x.dtype)
+        return jnp.sum(slope(a) * slope(b) * variance)
+
+    return Moments(
+        mean=_convolve(x, kernel, *static),
+        variance=spread,
+        fourth=3.0 * spread**2,
+        covariance=None if sampling == "local" else covariance,
+    )
+
+
+def _check(x, log_sigma2, kernel, sampling):
+    noisy_linear.check_sampling(sampling)
+    if jnp.ndim(x) != 4 or kernel.ndim != 4 or jnp.shape(x)[-1] != kernel.shape[2]:
+        raise ValueError(
+            f"x has shape {jnp.shape(x)} and kernel {kernel.shape}; they must be "
+            "[batch, height, width, inputs] and [height, width, inputs, outputs]"
+        )
+    return contract.parameter("log_sigma2", log_sigma2, kernel, of="kernel")
+
+
+@functools.partial(jax.jit, static_argnames=("strides", "padding", "sampling"))
+def _conv(key, x, log_sigma2, kernel, strides, padding, sampling):
+    convolve = functools.partial(_convolve, strides=strides, padding=padding)
+    if sampling == "local":
+        variance = weight_noise.variance(kernel, log_sigma2)
+        return noisy_linear.local(key, convolve, x, kernel, variance)
+    sample = weight_noise.sampler(key, kernel, log_sigma2)
+    if sampling == "weight":
+        return convolve(x, sample(kernel.shape))
+    kernels = sample((x.shape[0], *kernel.shape))
+    return jax.vmap(lambda image, k: convolve(image[None], k)[0])(x, kernels)
+
+
+def _convolve(x, kernel, strides, padding):
+    dtype = contract.compute_dtype(x)
+    y = jax.lax.conv_general_dilated(
+        x.astype(dtype),
+        kernel.astype(dtype),
+        strides,
+        padding,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    return y.astype(x.dtype)
