@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         nn,
         reports,
         sweeps,
+        theory,
         training,
         transforms,
     )
@@ -34,6 +35,7 @@ __all__ = [
     "nn",
     "reports",
     "sweeps",
+    "theory",
     "training",
     "transforms",
 ]
