@@ -7,16 +7,10 @@ Defaults, validation, --help and docs/config.md are all made from it.
 from ml_collections import ConfigDict
 
 from dropout_jax.config.field import Field
-
-FIXED_RATE_KINDS = ("dropout", "gaussian_dropout")
-LEARNED_KINDS = ("variational_dropout", "logit_normal_dropout")
-NOISE_KINDS = (*FIXED_RATE_KINDS, *LEARNED_KINDS)
+from dropout_jax.config.noise_fields import NOISE_FIELDS
 
 _CNN = ("model.name", ("cnn",))
 _RNN = ("model.name", ("rnn",))
-_FIXED = ("noise.kind", FIXED_RATE_KINDS)
-_LEARNED = ("noise.kind", LEARNED_KINDS)
-_VARIATIONAL = ("noise.kind", ("variational_dropout",))
 _STEP = ("optimizer.schedule", ("step",))
 
 FIELDS = (
@@ -82,6 +76,13 @@ FIELDS = (
         "[1, 65536]",
     ),
     Field(
+        "model.activation",
+        "relu",
+        "After each hidden layer; selu goes with alpha_dropout.",
+        choices=("relu", "selu"),
+        only_with=("model.name", ("mlp", "cnn")),
+    ),
+    Field(
         "model.channels",
         (32, 64),
         "Channels of the convolution-pooling blocks, one entry per block.",
@@ -115,89 +116,7 @@ FIELDS = (
         choices=("lstm", "gru"),
         only_with=_RNN,
     ),
-    # --- noise ----------------------------------------------------------------
-    Field(
-        "noise.kind",
-        "none",
-        "The multiplicative noise: a transform's name, or none.",
-        choices=("none", *NOISE_KINDS),
-        extensible=True,
-    ),
-    Field(
-        "noise.input_rate",
-        0.0,
-        "Probability of dropping an input of the network; below 1 for "
-        "gaussian_dropout.",
-        "[0, 1]",
-        only_with=_FIXED,
-    ),
-    Field(
-        "noise.rates",
-        (),
-        "Probability of dropping a unit: one value for all sites or one per site "
-        "(a hidden layer; a block, then a head layer; a recurrent layer); below 1 "
-        "for gaussian_dropout.",
-        "[0, 1]",
-        only_with=_FIXED,
-        example=(0.5,),
-    ),
-    Field(
-        "noise.sharing",
-        "element",
-        "What shares one draw: element (nothing), spatial (the pixels of a channel; "
-        "cnn), tied (the steps of a sequence; rnn).",
-        choices=("element", "spatial", "tied"),
-        only_with=("noise.kind", NOISE_KINDS),
-    ),
-    Field(
-        "noise.learned_input",
-        True,
-        "Learned noise on the network's inputs too, not only on its layers.",
-        only_with=_LEARNED,
-    ),
-    Field(
-        "noise.kl_weight",
-        1.0,
-        "Factor of the KL term (which is divided by the number of training images).",
-        "[0, inf)",
-        only_with=_LEARNED,
-    ),
-    Field(
-        "noise.kl_warmup_epochs",
-        5.0,
-        "Epochs over which the KL factor rises linearly from 0; in a run shorter "
-        "than this it does not reach noise.kl_weight.",
-        "[0, inf)",
-        only_with=_LEARNED,
-    ),
-    Field(
-        "noise.log_alpha_init",
-        -3.0,
-        "Initial log of the noise variance alpha.",
-        "[-20, 20]",
-        only_with=_VARIATIONAL,
-    ),
-    Field(
-        "noise.learning_rate_multiplier",
-        30.0,
-        "Learning rate of the noise's own parameters relative to the weights'.",
-        "(0, 10000]",
-        only_with=_LEARNED,
-    ),
-    Field(
-        "noise.max_alpha",
-        0.0,
-        "Upper bound of alpha; 0: unbounded, 1: the bound of Kingma et al. 2015.",
-        "[0, inf)",
-        only_with=_VARIATIONAL,
-    ),
-    Field(
-        "noise.kl",
-        "exact",
-        "The KL to the log-uniform prior: exact, or a published approximation.",
-        choices=("exact", "molchanov", "kingma"),
-        only_with=_VARIATIONAL,
-    ),
+    *NOISE_FIELDS,
     # --- regularizer ----------------------------------------------------------
     Field(
         "regularizer.weight_decay",

@@ -13,7 +13,8 @@ from ml_collections import ConfigDict
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.field import show
 from dropout_jax.config.nearest import nearest
-from dropout_jax.config.schema import BY_PATH, FIELDS, FIXED_RATE_KINDS, GROUPS
+from dropout_jax.config.noise_fields import FIXED_RATE_KINDS
+from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
 
 Values = dict[str, Any]
 
@@ -180,7 +181,14 @@ def _check_noise(values: Values) -> None:
         )
     if kind in FIXED_RATE_KINDS:
         _check_rates(values, noise_sites(values))
-    if kind == "gaussian_dropout":
+    maps = {"dropblock": ("cnn",), "spatial_dropout": ("cnn", "rnn")}.get(kind, (name,))
+    if name not in maps and name in BY_PATH["model.name"].choices:
+        _refuse(
+            values,
+            "noise.kind",
+            f"needs config.model.name={' or '.join(maps)}; there are no maps in {name}",
+        )
+    if kind in ("gaussian_dropout", "lognormal_dropout"):
         for path in ("noise.input_rate", "noise.rates"):
             if 1.0 in (values[path] if path == "noise.rates" else [values[path]]):
                 _refuse(

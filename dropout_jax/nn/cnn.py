@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 
 from dropout_jax.nn.convolution import Conv
+from dropout_jax.nn.mlp import ACTIVATIONS
 from dropout_jax.nn.noise import NoiseConfig
 
 
@@ -27,6 +28,7 @@ class CNN(nn.Module):
         pooling where one follows.
       classes: number of outputs.
       noise: which noise, and where.
+      activation: `"relu"` or `"selu"`.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -44,6 +46,7 @@ class CNN(nn.Module):
     batch_norm: bool = False
     classes: int = 10
     noise: NoiseConfig = NoiseConfig()
+    activation: str = "relu"
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -61,10 +64,11 @@ class CNN(nn.Module):
                 f"model.channels has {halvings} blocks, each halving the image, but "
                 f"images are {images.shape[1]}x{images.shape[2]}; use fewer blocks"
             )
+        activate = ACTIVATIONS[self.activation]
         site_rates = dict(zip(self.sites, rates, strict=True))
 
         def noisy(site: str, x: jax.Array, shared_axes: tuple[int, ...]) -> jax.Array:
-            layer = self.noise.layer(site, shared_axes)
+            layer = self.noise.fitting(x).layer(site, shared_axes)
             return layer(x, site_rates[site], deterministic=not train)
 
         spatial = (1, 2) if self.noise.sharing == "spatial" else ()
@@ -87,10 +91,10 @@ class CNN(nn.Module):
                         momentum=0.9,
                         name=f"batch_norm_{i}_{j}",
                     )(x)
-                x = nn.relu(x)
+                x = activate(x)
             x = noisy(f"block_{i}", x, spatial)
         x = x.reshape(x.shape[0], -1)
         for i, width in enumerate(self.widths):
-            x = nn.relu(nn.Dense(width, name=f"dense_{i}")(x))
+            x = activate(nn.Dense(width, name=f"dense_{i}")(x))
             x = noisy(f"head_{i}", x, ())
         return nn.Dense(self.classes, name="logits")(x)

@@ -10,14 +10,17 @@ import jax
 
 from dropout_jax.nn.noise import NoiseConfig
 
+ACTIVATIONS = {"relu": nn.relu, "selu": nn.selu}
+
 
 class MLP(nn.Module):
-    """Dense layers with ReLU; noise acts on what each layer passes on.
+    """Dense layers; noise acts on what each layer passes on.
 
     Attributes:
       widths: units of each hidden layer; any number of layers, also none.
       classes: number of outputs.
       noise: which noise, and where.
+      activation: `"relu"` or `"selu"`.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -31,6 +34,7 @@ class MLP(nn.Module):
     widths: tuple[int, ...]
     classes: int = 10
     noise: NoiseConfig = NoiseConfig()
+    activation: str = "relu"
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -46,11 +50,12 @@ class MLP(nn.Module):
           rates: drop rate per entry of `sites`; floats or a traced vector.
           train: whether noise acts.
         """
+        activate = ACTIVATIONS[self.activation]
         x = images.reshape(images.shape[0], -1)
         if self.noise.on_input:
             x = self.noise.layer("input")(x, rates[0], deterministic=not train)
         for i, width in enumerate(self.widths):
-            x = nn.relu(nn.Dense(width, name=f"dense_{i}")(x))
+            x = activate(nn.Dense(width, name=f"dense_{i}")(x))
             x = self.noise.layer(f"hidden_{i}")(
                 x, rates[i + 1], deterministic=not train
             )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +48,12 @@ def register_model(name: str) -> Callable[[Callable[..., nn.Module]], Callable]:
 
 @register_model("mlp")
 def _mlp(model: Any, noise: NoiseConfig, classes: int) -> nn.Module:
-    return MLP(widths=tuple(model.widths), classes=classes, noise=noise)
+    return MLP(
+        widths=tuple(model.widths),
+        classes=classes,
+        noise=noise,
+        activation=model.activation,
+    )
 
 
 @register_model("cnn")
@@ -60,6 +66,7 @@ def _cnn(model: Any, noise: NoiseConfig, classes: int) -> nn.Module:
         batch_norm=model.batch_norm,
         classes=classes,
         noise=noise,
+        activation=model.activation,
     )
 
 
@@ -79,15 +86,22 @@ def noise_from_config(config: Any) -> NoiseConfig:
     if config.kind == "none":
         return NoiseConfig()
     learned = bool(transforms.get(config.kind).learned)
-    initial, kl_options = {}, {}
+    initial, kl_options, options = {}, {}, {}
     if config.kind == "variational_dropout":
         initial["log_alpha"] = config.log_alpha_init
         kl_options["method"] = config.kl
+    elif config.kind == "concrete_dropout":
+        rate = config.rate_init
+        initial["logit_rate"] = math.log(rate / (1.0 - rate))
+        options["temperature"] = config.temperature
+    elif config.kind == "dropblock":
+        options["block_size"] = config.block
     return NoiseConfig(
         kind=config.kind,
         on_input=config.learned_input if learned else config.input_rate > 0,
         sharing=config.sharing,
         # Frozen, so that a model is hashable and may be a static argument of jit.
+        options=FrozenDict(options),
         initial=FrozenDict(initial),
         kl_options=FrozenDict(kl_options),
     )

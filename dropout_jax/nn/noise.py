@@ -64,7 +64,8 @@ class Noise(nn.Module):
           deterministic: evaluation behaviour; static.
 
         Raises:
-          ValueError: the layer has no explicit name, or no `"dropout"` key was given.
+          ValueError: the layer has no explicit name, no `"dropout"` key was given, or
+            the transform needs more than its input (a kernel, say).
         """
         if self.kind == "none":
             return x
@@ -75,6 +76,11 @@ class Noise(nn.Module):
                 "masks of the others"
             )
         transform = transforms.get(self.kind)
+        if not transform.layer:
+            raise ValueError(
+                f"kind is {self.kind!r}, which needs more than its input; call "
+                f"dropout_jax.transforms.{self.kind} in a layer of your own"
+            )
         arguments = [rate]
         if transform.learned:
             arguments = [self._learned(x, leaf) for leaf in transform.learned]
@@ -118,6 +124,7 @@ class NoiseConfig:
       on_input: whether the model's input is a site too.
       sharing: `"element"`, `"spatial"` (one draw per channel) or `"tied"` (one draw
         per sequence).
+      options: further keyword arguments of the transform.
       initial: start values of learned parameters.
       kl_options: keyword arguments of the KL.
     """
@@ -125,6 +132,7 @@ class NoiseConfig:
     kind: str = "none"
     on_input: bool = False
     sharing: str = "element"
+    options: Mapping[str, Any] = FrozenDict()
     initial: Mapping[str, float] = FrozenDict()
     kl_options: Mapping[str, Any] = FrozenDict()
 
@@ -133,7 +141,24 @@ class NoiseConfig:
         return Noise(
             kind=self.kind,
             shared_axes=shared_axes,
+            options=self.options,
             initial=self.initial,
             kl_options=self.kl_options,
             name=f"noise_{site}",
         )
+
+    def fitting(self, x: jax.Array) -> NoiseConfig:
+        """Returns the noise that a site with this input can take.
+
+        A block of DropBlock can be no larger than the map; where there is no map, in
+        a dense head, it is dropout.
+
+        Args:
+          x: the site's input.
+        """
+        if self.kind != "dropblock":
+            return self
+        if x.ndim < 4:
+            return dataclasses.replace(self, kind="dropout", options=FrozenDict())
+        size = min(self.options["block_size"], *x.shape[1:3])
+        return dataclasses.replace(self, options=FrozenDict(block_size=size))

@@ -5,7 +5,7 @@ import pytest
 
 from dropout_jax.config import UserError, defaults, validate
 from dropout_jax.config.loading import override
-from dropout_jax.config.schema import FIELDS
+from dropout_jax.config.schema import BY_PATH, FIELDS
 from dropout_jax.config.validation import check_fields, noise_sites
 
 CNN = {"model.name": "cnn"}
@@ -102,8 +102,10 @@ def test_what_can_be_meant_is_accepted(changes):
 
 def test_every_field_that_depends_on_another_is_refused_alone():
     for field in FIELDS:
-        # The default of data.name is the one that data.source_dir acts with.
-        if field.only_with is None or field.path == "data.source_dir":
+        if field.only_with is None:
+            continue
+        other, needed = field.only_with
+        if BY_PATH[other].default in needed:  # it acts as things stand
             continue
         changed = {
             bool: not field.default,

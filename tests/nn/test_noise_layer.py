@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.core import FrozenDict
 
 from dropout_jax import transforms
 from dropout_jax.nn import MLP, Noise, NoiseConfig
@@ -48,11 +49,22 @@ def test_a_model_without_dropout_key_is_refused(variables_of):
         model.apply(variables, x, rates, train=True, rngs={"params": KEY})
 
 
-@pytest.mark.parametrize("kind", ["none", *transforms.names()])
+LAYERS = [name for name in transforms.names() if transforms.get(name).layer]
+
+
+@pytest.mark.parametrize("kind", ["none", *LAYERS])
 def test_deterministic_is_the_identity_and_needs_no_key(kind):
-    layer = Noise(kind=kind, name="noise")
+    options = {"axes": (1,)} if kind == "dropblock" else {}
+    layer = Noise(kind=kind, options=FrozenDict(options), name="noise")
     variables = layer.init(KEY, X, 0.5, deterministic=True)
     assert layer.apply(variables, X, 0.5, deterministic=True) is X
+
+
+@pytest.mark.parametrize("kind", sorted({*transforms.names()} - {*LAYERS}))
+def test_a_transform_that_needs_a_kernel_is_refused(kind):
+    layer = Noise(kind=kind, name="noise")
+    with pytest.raises(ValueError, match=f"kind is '{kind}', which needs more than"):
+        layer.apply({}, X, 0.5, deterministic=True)
 
 
 def test_two_layers_draw_different_masks():

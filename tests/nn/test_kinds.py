@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of noise that a config can name, in every model that it fits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dropout_jax.config import defaults, validate
+from dropout_jax.config.errors import UserError
+from dropout_jax.config.loading import override
+from dropout_jax.config.noise_fields import FIXED_RATE_KINDS, NOISE_KINDS
+from dropout_jax.nn.models import build_model
+
+IMAGES = jax.random.normal(jax.random.key(0), (8, 8, 8))
+MODELS = {
+    "mlp": {"model.widths": (16, 8)},
+    "cnn": {"model.channels": (4, 8), "model.widths": (16,)},
+    "rnn": {"model.widths": (8,)},
+}
+UNFIT = {("dropblock", "mlp"), ("dropblock", "rnn"), ("spatial_dropout", "mlp")}
+PAIRS = [(kind, model) for kind in NOISE_KINDS for model in MODELS]
+
+
+def configured(kind, model):
+    fields = {"model.name": model, **MODELS[model], "noise.kind": kind}
+    if kind in FIXED_RATE_KINDS:
+        fields["noise.rates"] = (0.4,)
+    return override(defaults(), fields)
+
+
+@pytest.mark.parametrize(("kind", "model"), PAIRS)
+def test_a_kind_fits_or_is_refused(kind, model, variables_of):
+    config = configured(kind, model)
+    if (kind, model) in UNFIT:
+        with pytest.raises(UserError, match=f"noise.kind='{kind}': needs config.model"):
+            validate(config)
+        return
+    validate(config)
+    module = build_model(config)
+    rates = jnp.full(len(module.sites), 0.4).at[0].set(0.0)
+    variables = variables_of(module, IMAGES, rates, train=False)
+    clean = module.apply(variables, IMAGES, rates, train=False)
+
+    def logits(params, key):
+        y, _ = module.apply(
+            {**variables, "params": params},
+            IMAGES,
+            rates,
+            train=True,
+            rngs={"dropout": key},
+            mutable=["kl"],
+        )
+        return y
+
+    first, second = (logits(variables["params"], jax.random.key(i)) for i in (1, 2))
+    assert (first != second).any() and (first != clean).any()
+    loss = jax.jit(jax.grad(lambda p: jnp.sum(logits(p, jax.random.key(1)) ** 2)))
+    for gradient in jax.tree.leaves(loss(variables["params"])):
+        assert np.isfinite(gradient).all()
+
+
+def test_dropblock_has_blocks_on_maps_and_dropout_in_the_head():
+    noise = build_model(configured("dropblock", "cnn")).noise
+    large, small = jnp.ones((2, 14, 14, 4)), jnp.ones((2, 2, 2, 4))
+    assert noise.fitting(large).options["block_size"] == 3
+    assert noise.fitting(small).options["block_size"] == 2
+    assert noise.fitting(jnp.ones((2, 16))).kind == "dropout"
+
+
+def test_concrete_dropout_starts_at_the_configured_rate(variables_of):
+    config = override(configured("concrete_dropout", "mlp"), {"noise.rate_init": 0.25})
+    module = build_model(config)
+    variables = module.init(jax.random.key(0), IMAGES, jnp.zeros(3), train=False)
+    logit = variables["params"]["noise_hidden_0"]["noise_logit_rate"]
+    np.testing.assert_allclose(jax.nn.sigmoid(logit), 0.25, rtol=1e-5)
+    assert module.noise.options["temperature"] == 0.1
+
+
+def test_selu_replaces_relu(variables_of):
+    config = override(configured("alpha_dropout", "mlp"), {"model.activation": "selu"})
+    relu, selu = build_model(configured("alpha_dropout", "mlp")), build_model(config)
+    variables = variables_of(relu, IMAGES, jnp.zeros(3), train=False)
+    outputs = [
+        m.apply(variables, IMAGES, jnp.zeros(3), train=False) for m in (relu, selu)
+    ]
+    assert (outputs[0] != outputs[1]).any()
+    x = IMAGES.reshape(8, -1)
+    for i in range(2):
+        layer = variables["params"][f"dense_{i}"]
+        x = jax.nn.selu(x @ layer["kernel"] + layer["bias"][None])
+    layer = variables["params"]["logits"]
+    np.testing.assert_allclose(
+        outputs[1], x @ layer["kernel"] + layer["bias"][None], 1e-4, 1e-5
+    )
