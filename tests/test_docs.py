@@ -219,3 +219,14 @@ def test_python_in_the_readme_runs(capsys):
 def test_links_to_files_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_the_errata_name_tests_that_exist():
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+    }
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "errata.md").read_text())
+    assert len(named) > 20
+    assert set(named) <= defined
