@@ -39,12 +39,17 @@ def published() -> dict[str, Described]:
     for model in compare.METHODS:
         options = {
             "baseline": compare.BASELINE,
+            "arms": tuple(compare.METHODS[model]),
             "search_budget": compare.budget(model),
         }
         studies[model] = Described(options, compare.notes(model))
     for name in ("course", "small_data"):
         config = load_module(conduct.ROOT / "configs" / f"{name}.py")
-        options = {"baseline": config.BASELINE, "published": config.PUBLISHED}
+        options = {
+            "baseline": config.BASELINE,
+            "arms": tuple(config.ARMS),
+            "published": config.PUBLISHED,
+        }
         studies[name] = Described(options, config.NOTES)
     return studies
 
