@@ -10,7 +10,7 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-bench setup-browser data compare results \
   results-mlp results-cnn results-rnn results-course results-small publish search \
-  search-mlp search-cnn search-rnn test lint bench lock clean
+  search-mlp search-cnn search-rnn test test-peers mutations lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,8 +30,8 @@ $(VENV)/.dev: $(VENV)/.core requirements-dev.lock
 	@$(LOCKED) -r requirements-dev.lock
 	@touch $@
 
-setup-bench: $(VENV)/.core  ## PyTorch (CPU), the peer of `make bench`
-	@$(PIP) torch==2.13.0
+setup-bench: $(VENV)/.core  ## PyTorch (CPU) and Keras, the peers of `make bench` and test-peers
+	@$(PIP) torch==2.13.0 keras==3.15.1
 
 setup-browser:  ## headless Chromium for the test of the report page (Debian, root)
 	@command -v chromium >/dev/null || { apt-get update -qq && \
@@ -73,6 +73,12 @@ search-rnn: setup data
 
 test: setup-dev setup-browser data  ## all tests; under ten minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-peers: setup-dev setup-bench  ## moments, masks and schedules of other libraries
+	$(BIN)/python -m pytest -m peers tests/peers
+
+mutations: setup-dev  ## plant mistakes one by one; docs/mutations.md says which test noticed
+	$(BIN)/python tests/mutations/run.py
 
 lint: setup-dev  ## ruff and basedpyright
 	$(BIN)/ruff check .

@@ -6,19 +6,70 @@ from dropout_jax.config.field import Field
 FIXED_RATE_KINDS = (
     "dropout",
     "spatial_dropout",
+    "drop_path",
     "dropblock",
     "gaussian_dropout",
     "lognormal_dropout",
     "gaussian_noise",
     "alpha_dropout",
+    "dropconnect_dense",
+    "zoneout",
+    "weight_drop",
 )
-LEARNED_KINDS = ("variational_dropout", "logit_normal_dropout", "concrete_dropout")
+LEARNED_KINDS = (
+    "variational_dropout",
+    "logit_normal_dropout",
+    "concrete_dropout",
+    "variational_dense",
+)
 NOISE_KINDS = (*FIXED_RATE_KINDS, *LEARNED_KINDS)
 
-_FIXED = ("noise.kind", FIXED_RATE_KINDS)
-_LEARNED = ("noise.kind", LEARNED_KINDS)
-_VARIATIONAL = ("noise.kind", ("variational_dropout",))
-_CONCRETE = ("noise.kind", ("concrete_dropout",))
+# Kinds that multiply each unit by a factor of mean 1, and so can act anywhere.
+UNIT_KINDS = (
+    "dropout",
+    "gaussian_dropout",
+    "lognormal_dropout",
+    "variational_dropout",
+    "logit_normal_dropout",
+    "concrete_dropout",
+)
+# Kinds that act on each unit, but not as a factor of mean 1.
+ADDING_KINDS = ("gaussian_noise", "alpha_dropout")
+# Kinds that act inside the recurrence of an rnn alone.
+INNER_KINDS = ("zoneout", "weight_drop")
+# Kinds that act on the weights behind a site instead of the site.
+WEIGHT_KINDS = ("dropconnect_dense", "variational_dense")
+# Those that do not fit every model.
+MODELS_OF_KIND = {
+    "drop_path": ("mlp",),
+    "dropblock": ("cnn",),
+    "spatial_dropout": ("cnn",),
+    "dropconnect_dense": ("mlp",),
+    "variational_dense": ("mlp",),
+    "zoneout": ("rnn",),
+    "weight_drop": ("rnn",),
+}
+
+
+def _kinds(*names: str) -> tuple[str, tuple[str, ...]]:
+    return "noise.kind", names
+
+
+_FIXED = _kinds(*FIXED_RATE_KINDS)
+_LEARNED = _kinds(*LEARNED_KINDS)
+_CONCRETE = _kinds("concrete_dropout")
+_VARIATIONAL = _kinds("variational_dropout")
+_AT_INPUT = _kinds(
+    "dropout",
+    "gaussian_dropout",
+    "lognormal_dropout",
+    *ADDING_KINDS,
+    "dropblock",
+    "dropconnect_dense",
+)
+# Zoneout is evaluated at its rate, so that the rate must not move.
+_SCHEDULED = _kinds(*(kind for kind in FIXED_RATE_KINDS if kind != "zoneout"))
+_LEARNED_UNITS = _kinds(*(kind for kind in LEARNED_KINDS if kind in UNIT_KINDS))
 
 NOISE_FIELDS = (
     Field(
@@ -35,7 +86,7 @@ NOISE_FIELDS = (
         "gaussian_dropout and lognormal_dropout. For gaussian_noise, its standard "
         "deviation.",
         "[0, 1]",
-        only_with=_FIXED,
+        only_with=_AT_INPUT,
     ),
     Field(
         "noise.rates",
@@ -43,7 +94,8 @@ NOISE_FIELDS = (
         "Probability of dropping a unit: one value for all sites or one per site "
         "(a hidden layer; a block, then a head layer; a recurrent layer); below 1 "
         "for gaussian_dropout and lognormal_dropout. For gaussian_noise, its standard "
-        "deviation.",
+        "deviation. For drop_path, one value is that of the last layer, to which the "
+        "rates rise linearly.",
         "[0, 1]",
         only_with=_FIXED,
         example=(0.5,),
@@ -54,7 +106,26 @@ NOISE_FIELDS = (
         "What shares one draw: element (nothing), spatial (the pixels of a channel; "
         "cnn), tied (the steps of a sequence; rnn).",
         choices=("element", "spatial", "tied"),
-        only_with=("noise.kind", NOISE_KINDS),
+        only_with=_kinds(*UNIT_KINDS, *ADDING_KINDS),
+    ),
+    Field(
+        "noise.schedule",
+        "constant",
+        "Course of all rates: linear (rises from 0), early (falls to 0), late (0 at "
+        "first), curriculum (approaches its value), annealed (fades).",
+        choices=("constant", "linear", "early", "late", "curriculum", "annealed"),
+        only_with=_SCHEDULED,
+    ),
+    Field(
+        "noise.schedule_epochs",
+        1.0,
+        "Epochs that the rise or fall takes; before late noise begins; or in which "
+        "curriculum and annealed go 63 % of their way.",
+        "(0, inf)",
+        only_with=(
+            "noise.schedule",
+            ("linear", "early", "late", "curriculum", "annealed"),
+        ),
     ),
     Field(
         "noise.block",
@@ -62,13 +133,30 @@ NOISE_FIELDS = (
         "Side of a dropped block in pixels, at most that of the feature map; the "
         "dense head gets dropout.",
         "[1, 28]",
-        only_with=("noise.kind", ("dropblock",)),
+        only_with=_kinds("dropblock"),
+    ),
+    Field(
+        "noise.sampling",
+        "auto",
+        "How noise on weights is drawn: weight (once per batch), separate (once per "
+        "image), local (at the output); auto: weight for dropconnect_dense, local for "
+        "variational_dense.",
+        choices=("auto", "weight", "separate", "local"),
+        only_with=_kinds(*WEIGHT_KINDS),
+    ),
+    Field(
+        "noise.threshold",
+        0.0,
+        "Weights whose log alpha is at least this count as 0 in evaluation; 0: all "
+        "are kept.",
+        "[0, 8]",
+        only_with=_kinds("variational_dense"),
     ),
     Field(
         "noise.learned_input",
         True,
         "Learned noise on the network's inputs too, not only on its layers.",
-        only_with=_LEARNED,
+        only_with=_LEARNED_UNITS,
     ),
     Field(
         "noise.kl_weight",

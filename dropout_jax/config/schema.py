@@ -83,6 +83,12 @@ FIELDS = (
         only_with=("model.name", ("mlp", "cnn")),
     ),
     Field(
+        "model.residual",
+        False,
+        "Hidden layers of equal widths add their output to their input.",
+        only_with=("model.name", ("mlp",)),
+    ),
+    Field(
         "model.channels",
         (32, 64),
         "Channels of the convolution-pooling blocks, one entry per block.",
@@ -114,6 +120,15 @@ FIELDS = (
         "lstm",
         "The recurrent cell.",
         choices=("lstm", "gru"),
+        only_with=_RNN,
+    ),
+    Field(
+        "model.recurrent_noise",
+        "auto",
+        "Where noise acts inside the recurrence: none, state (what is fed back), "
+        "candidate (what a step adds to its memory); auto: state if noise.sharing is "
+        "tied, else none.",
+        choices=("auto", "none", "state", "candidate"),
         only_with=_RNN,
     ),
     *NOISE_FIELDS,

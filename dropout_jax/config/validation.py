@@ -13,7 +13,13 @@ from ml_collections import ConfigDict
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.field import show
 from dropout_jax.config.nearest import nearest
-from dropout_jax.config.noise_fields import FIXED_RATE_KINDS
+from dropout_jax.config.noise_fields import (
+    ADDING_KINDS,
+    FIXED_RATE_KINDS,
+    INNER_KINDS,
+    MODELS_OF_KIND,
+    UNIT_KINDS,
+)
 from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
 
 Values = dict[str, Any]
@@ -166,6 +172,16 @@ def _check_model(values: Values) -> None:
         _refuse(values, "model.kernel_size", "must be odd: 1, 3, 5 or 7")
     if name == "cnn" and not values["model.channels"]:
         _refuse(values, "model.channels", "a cnn needs at least one block, e.g. (32,)")
+    widths = values["model.widths"]
+    if values["model.residual"] and not any(
+        a == b for a, b in itertools.pairwise(widths)
+    ):
+        _refuse(
+            values,
+            "model.residual",
+            f"has no effect with config.model.widths={show(widths)}: two neighbouring "
+            "layers must have the same width, e.g. (256, 256)",
+        )
     if name == "rnn" and not values["model.widths"]:
         _refuse(values, "model.widths", "an rnn needs at least one layer, e.g. (128,)")
 
@@ -181,14 +197,9 @@ def _check_noise(values: Values) -> None:
         )
     if kind in FIXED_RATE_KINDS:
         _check_rates(values, noise_sites(values))
-    maps = {"dropblock": ("cnn",), "spatial_dropout": ("cnn", "rnn")}.get(kind, (name,))
-    if name not in maps and name in BY_PATH["model.name"].choices:
-        _refuse(
-            values,
-            "noise.kind",
-            f"needs config.model.name={' or '.join(maps)}; there are no maps in {name}",
-        )
-    if kind in ("gaussian_dropout", "lognormal_dropout"):
+    _check_kind(values)
+    local = kind == "dropconnect_dense" and values["noise.sampling"] == "local"
+    if kind in ("gaussian_dropout", "lognormal_dropout") or local:
         for path in ("noise.input_rate", "noise.rates"):
             if 1.0 in (values[path] if path == "noise.rates" else [values[path]]):
                 _refuse(
@@ -201,6 +212,32 @@ def _check_noise(values: Values) -> None:
             values,
             "noise.log_alpha_init",
             f"must be at most log(config.noise.max_alpha)={math.log(bound):.4g}",
+        )
+
+
+def _check_kind(values: Values) -> None:
+    """The kind of noise has a place in the model."""
+    name, kind = values["model.name"], values["noise.kind"]
+    if name not in BY_PATH["model.name"].choices:
+        return  # what a plugin's model does with it is not known here
+    models = MODELS_OF_KIND.get(kind, (name,))
+    if name not in models:
+        fit = " or ".join(models)
+        _refuse(values, "noise.kind", f"needs config.model.name={fit}, not {name}")
+    if kind == "drop_path" and not values["model.residual"]:
+        _refuse(values, "noise.kind", "needs config.model.residual=true")
+    where, tied = values["model.recurrent_noise"], values["noise.sharing"] == "tied"
+    if where != "auto" and (kind == "none" or kind in INNER_KINDS):
+        why = f"has no effect with config.noise.kind={kind}: leave it at 'auto'"
+        _refuse(values, "model.recurrent_noise", why)
+    inside = where in ("state", "candidate") or (where == "auto" and tied)
+    if inside and kind in ADDING_KINDS:
+        _refuse(
+            values,
+            "noise.kind",
+            "cannot act inside the recurrence, where noise is a factor: set "
+            "config.model.recurrent_noise=none, or choose "
+            f"config.noise.kind={' or '.join(UNIT_KINDS)}",
         )
 
 
@@ -224,6 +261,13 @@ def _check_schedule(values: Values) -> None:
             values,
             "optimizer.warmup_epochs",
             f"must be below config.train.epochs={epochs}",
+        )
+    late = values["noise.schedule"] == "late"
+    if late and values["noise.schedule_epochs"] >= epochs:
+        _refuse(
+            values,
+            "noise.schedule_epochs",
+            f"must be below config.train.epochs={epochs}, or no noise is ever on",
         )
     if values["train.batch_size"] > values["data.train_size"]:
         _refuse(

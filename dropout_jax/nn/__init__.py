@@ -4,6 +4,7 @@
 from dropout_jax.nn.cnn import CNN
 from dropout_jax.nn.mlp import MLP
 from dropout_jax.nn.models import build_model, noise_from_config, register_model
+from dropout_jax.nn.nnx_noise import NNXNoise
 from dropout_jax.nn.noise import Noise, NoiseConfig
 from dropout_jax.nn.rnn import RNN
 
@@ -11,6 +12,7 @@ __all__ = [
     "CNN",
     "MLP",
     "RNN",
+    "NNXNoise",
     "Noise",
     "NoiseConfig",
     "build_model",

@@ -8,7 +8,9 @@ from typing import Any
 import flax.linen as nn
 import jax
 
+from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.noise import NoiseConfig
+from dropout_jax.nn.noisy_dense import NoisyDense
 
 ACTIVATIONS = {"relu": nn.relu, "selu": nn.selu}
 
@@ -16,11 +18,16 @@ ACTIVATIONS = {"relu": nn.relu, "selu": nn.selu}
 class MLP(nn.Module):
     """Dense layers; noise acts on what each layer passes on.
 
+    Noise on weights acts on the kernel that reads a site: `rates[0]` is that of the
+    first layer's kernel, the last rate that of the logits'.
+
     Attributes:
       widths: units of each hidden layer; any number of layers, also none.
       classes: number of outputs.
       noise: which noise, and where.
       activation: `"relu"` or `"selu"`.
+      residual: add to each hidden layer's output (after its noise) its input, where
+        both have the same width.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -35,6 +42,7 @@ class MLP(nn.Module):
     classes: int = 10
     noise: NoiseConfig = NoiseConfig()
     activation: str = "relu"
+    residual: bool = False
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -51,12 +59,23 @@ class MLP(nn.Module):
           train: whether noise acts.
         """
         activate = ACTIVATIONS[self.activation]
+        on_weights = self.noise.kind in WEIGHT_KINDS
+        units = NoiseConfig() if on_weights else self.noise
+
+        def dense(name: str, width: int, x: jax.Array, rate: Any) -> jax.Array:
+            if not on_weights:
+                return nn.Dense(width, name=name)(x)
+            layer = NoisyDense(width, self.noise, name=name)
+            return layer(x, rate, deterministic=not train)
+
         x = images.reshape(images.shape[0], -1)
-        if self.noise.on_input:
-            x = self.noise.layer("input")(x, rates[0], deterministic=not train)
+        if units.on_input:
+            x = units.layer("input")(x, rates[0], deterministic=not train)
         for i, width in enumerate(self.widths):
-            x = activate(nn.Dense(width, name=f"dense_{i}")(x))
-            x = self.noise.layer(f"hidden_{i}")(
-                x, rates[i + 1], deterministic=not train
-            )
-        return nn.Dense(self.classes, name="logits")(x)
+            y = activate(dense(f"dense_{i}", width, x, rates[i]))
+            skip = self.residual and y.shape == x.shape
+            # Dropping a whole sample makes sense where something goes past it.
+            noise = units if skip or units.kind != "drop_path" else NoiseConfig()
+            y = noise.layer(f"hidden_{i}")(y, rates[i + 1], deterministic=not train)
+            x = x + y if skip else y
+        return dense("logits", self.classes, x, rates[-1])

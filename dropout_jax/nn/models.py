@@ -12,9 +12,11 @@ import flax.linen as nn
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
+from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.cnn import CNN
 from dropout_jax.nn.mlp import MLP
 from dropout_jax.nn.noise import NoiseConfig
+from dropout_jax.nn.noisy_dense import options_of
 from dropout_jax.nn.rnn import RNN
 
 _MODELS: dict[str, Callable[..., nn.Module]] = {}
@@ -53,6 +55,7 @@ def _mlp(model: Any, noise: NoiseConfig, classes: int) -> nn.Module:
         classes=classes,
         noise=noise,
         activation=model.activation,
+        residual=model.residual,
     )
 
 
@@ -73,7 +76,11 @@ def _cnn(model: Any, noise: NoiseConfig, classes: int) -> nn.Module:
 @register_model("rnn")
 def _rnn(model: Any, noise: NoiseConfig, classes: int) -> nn.Module:
     return RNN(
-        widths=tuple(model.widths), cell=model.cell, classes=classes, noise=noise
+        widths=tuple(model.widths),
+        cell=model.cell,
+        classes=classes,
+        noise=noise,
+        recurrent=model.recurrent_noise,
     )
 
 
@@ -94,6 +101,8 @@ def noise_from_config(config: Any) -> NoiseConfig:
         rate = config.rate_init
         initial["logit_rate"] = math.log(rate / (1.0 - rate))
         options["temperature"] = config.temperature
+    elif config.kind in WEIGHT_KINDS:
+        options = options_of(config)
     elif config.kind == "dropblock":
         options["block_size"] = config.block
     return NoiseConfig(

@@ -53,7 +53,12 @@ class Noise(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: jax.Array, rate: Any = None, *, deterministic: bool
+        self,
+        x: jax.Array,
+        rate: Any = None,
+        *,
+        deterministic: bool,
+        **arrays: jax.Array,
     ) -> jax.Array:
         """Returns noisy `x` (or what the transform defines as its expectation).
 
@@ -62,6 +67,7 @@ class Noise(nn.Module):
           rate: probability of dropping, a float or a traced array broadcastable to
             `x`. Ignored by transforms that learn their noise.
           deterministic: evaluation behaviour; static.
+          **arrays: what the transform needs besides, as `previous`.
 
         Raises:
           ValueError: the layer has no explicit name, no `"dropout"` key was given, or
@@ -76,10 +82,11 @@ class Noise(nn.Module):
                 "masks of the others"
             )
         transform = transforms.get(self.kind)
-        if not transform.layer:
+        if not transform.layer and (transform.learned or not arrays):
             raise ValueError(
-                f"kind is {self.kind!r}, which needs more than its input; call "
-                f"dropout_jax.transforms.{self.kind} in a layer of your own"
+                f"kind is {self.kind!r}, which needs more than its input: give the "
+                "arrays that its docstring names, or, for noise on a kernel, use "
+                "NoisyDense"
             )
         arguments = [rate]
         if transform.learned:
@@ -97,13 +104,10 @@ class Noise(nn.Module):
                 "apply(..., rngs={'dropout': key}), or pass deterministic=True / "
                 "train=False (the parameter key is never borrowed)"
             )
+        if self.shared_axes:
+            arrays = {"shared_axes": self.shared_axes, **arrays}
         return transform.apply(
-            key,
-            x,
-            *arguments,
-            shared_axes=self.shared_axes,
-            deterministic=deterministic,
-            **self.options,
+            key, x, *arguments, deterministic=deterministic, **self.options, **arrays
         )
 
     def _learned(self, x: jax.Array, leaf: transforms.Learned) -> jax.Array:

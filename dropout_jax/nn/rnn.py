@@ -8,114 +8,34 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from dropout_jax.config.noise_fields import INNER_KINDS
 from dropout_jax.nn.noise import NoiseConfig
-
-GATES = {"lstm": 4, "gru": 3}
-
-
-def _orthogonal_gates(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """Returns one orthogonal [units, units] block per gate, side by side.
-
-    A Python loop, not `vmap`: batched LAPACK calls can deadlock on CPU in jax 0.10.
-    """
-    units, columns = shape
-    make = nn.initializers.orthogonal()
-    keys = jax.random.split(key, columns // units)
-    return jnp.concatenate([make(k, (units, units)) for k in keys], axis=1)
-
-
-def _lstm_step(carry, projected, recurrent, bias):
-    del bias  # the LSTM's only bias is already in `projected`
-    hidden, cell = carry
-    gates = projected + hidden @ recurrent
-    i, f, g, o = jnp.split(gates, 4, axis=-1)
-    cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
-    return nn.sigmoid(o) * jnp.tanh(cell), cell
-
-
-def _gru_step(carry, projected, recurrent, bias):
-    hidden, unused = carry
-    x_r, x_z, x_n = jnp.split(projected, 3, axis=-1)
-    h_r, h_z, h_n = jnp.split(hidden @ recurrent, 3, axis=-1)
-    reset, update = nn.sigmoid(x_r + h_r), nn.sigmoid(x_z + h_z)
-    candidate = jnp.tanh(x_n + reset * (h_n + bias))
-    return (1.0 - update) * candidate + update * hidden, unused
-
-
-class RecurrentLayer(nn.Module):
-    """One LSTM or GRU layer over a whole sequence.
-
-    The input projection of all steps is one matrix product before the time loop;
-    noise on the recurrent state arrives as an array, drawn outside the loop.
-
-    References: Hochreiter and Schmidhuber 1997; Cho et al. 2014, with the reset gate
-    after the recurrent product. The forget gate's bias starts at 1 (Jozefowicz 2015).
-
-    Attributes:
-      units: size of the hidden state.
-      cell: `"lstm"` or `"gru"`.
-    """
-
-    units: int
-    cell: str = "lstm"
-
-    @nn.compact
-    def __call__(self, x: jax.Array, recurrent_noise: jax.Array | None) -> jax.Array:
-        """Returns the hidden states [batch, time, units] for `x` [batch, time, n].
-
-        Args:
-          x: input sequence.
-          recurrent_noise: factors [batch, units] that multiply the hidden state each
-            time it is fed back, the same at every step; None for no noise.
-        """
-        columns = GATES[self.cell] * self.units
-        step = {"lstm": _lstm_step, "gru": _gru_step}[self.cell]
-        recurrent = self.param(
-            "recurrent_kernel", _orthogonal_gates, (self.units, columns)
-        )
-        candidate_bias = None
-        if self.cell == "gru":
-            candidate_bias = self.param(
-                "candidate_bias", nn.initializers.zeros_init(), (self.units,)
-            ).reshape(1, -1)
-        # Time first before the projection, not after it: fewer numbers to move.
-        projected = nn.Dense(columns, bias_init=self._bias, name="projection")(
-            x.swapaxes(0, 1)
-        )
-
-        def body(carry, projected_t):
-            hidden, cell = carry
-            fed_back = hidden if recurrent_noise is None else hidden * recurrent_noise
-            carry = step((fed_back, cell), projected_t, recurrent, candidate_bias)
-            return carry, carry[0]
-
-        zeros = jnp.zeros((x.shape[0], self.units), x.dtype)
-        _, states = lax.scan(body, (zeros, zeros), projected)
-        return states.swapaxes(0, 1)
-
-    def _bias(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        del key
-        bias = jnp.zeros(shape, dtype)
-        if self.cell == "lstm":
-            bias = bias.at[self.units : 2 * self.units].set(1.0)
-        return bias
+from dropout_jax.nn.recurrent import QUIET, InnerNoise, RecurrentLayer
 
 
 class RNN(nn.Module):
     """Stacked recurrent layers over the rows of an image; the last state classifies.
 
-    With `noise.sharing == "element"` noise acts on non-recurrent connections alone
-    and is fresh at every step (Zaremba et al. 2014). With `"tied"` one draw holds
-    for the whole sequence, on inputs, outputs and the recurrent state (Gal and
-    Ghahramani 2016).
+    `noise.sharing` says how often noise is drawn: `"element"` afresh at every step,
+    `"tied"` once per sequence. `recurrent` says where it acts inside the recurrence,
+    besides the connections between layers:
+
+    - `"auto"`: nowhere with `"element"` (Zaremba et al. 2014), on the state with
+      `"tied"` (Gal and Ghahramani 2016);
+    - `"none"`: nowhere;
+    - `"state"`: on the state that is fed back;
+    - `"candidate"`: on what a step adds to its memory (Semeniuta et al. 2016).
+
+    Zoneout keeps parts of the previous state (and cell) instead, and weight drop
+    drops recurrent weights, one draw per batch; neither acts between layers.
 
     Attributes:
       widths: units of each recurrent layer.
       cell: `"lstm"` or `"gru"`.
       classes: number of outputs.
       noise: which noise, and where.
+      recurrent: where noise acts inside the recurrence.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -130,6 +50,7 @@ class RNN(nn.Module):
     cell: str = "lstm"
     classes: int = 10
     noise: NoiseConfig = NoiseConfig()
+    recurrent: str = "auto"
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -139,29 +60,52 @@ class RNN(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, rates: Any, *, train: bool) -> jax.Array:
         """Returns logits [batch, classes]; arguments as in `MLP`."""
-        tied = self.noise.sharing == "tied"
-        shared_axes = (1,) if tied else ()
+        kind, still = self.noise.kind, not train
+        between = NoiseConfig() if kind in INNER_KINDS else self.noise
+        shared_axes = (1,) if self.noise.sharing == "tied" else ()
         x = images
-        if self.noise.on_input:
-            layer = self.noise.layer("input", shared_axes)
-            x = layer(x, rates[0], deterministic=not train)
+        if between.on_input:
+            x = between.layer("input", shared_axes)(x, rates[0], deterministic=still)
         for i, units in enumerate(self.widths):
             rate = rates[i + 1]
-            recurrent_noise = None
-            if tied and self.noise.kind != "none":
-                recurrent_noise = self.noise.layer(f"recurrent_{i}")(
-                    jnp.ones((x.shape[0], units), x.dtype),
-                    rate,
-                    deterministic=not train,
-                )
-            x = RecurrentLayer(units, self.cell, name=f"layer_{i}")(x, recurrent_noise)
+            layer = RecurrentLayer(
+                units,
+                self.cell,
+                self.noise if kind == "weight_drop" else NoiseConfig(),
+                name=f"layer_{i}",
+            )
+            x = layer(x, self._inner_noise(i, x, units, rate, still), rate, still)
             if i + 1 == len(self.widths):
                 # Only the last state goes on; noise on the others would be wasted.
-                x = self.noise.layer(f"layer_{i}")(
-                    x[:, -1], rate, deterministic=not train
-                )
+                x = between.layer(f"layer_{i}")(x[:, -1], rate, deterministic=still)
             else:
-                x = self.noise.layer(f"layer_{i}", shared_axes)(
-                    x, rate, deterministic=not train
+                x = between.layer(f"layer_{i}", shared_axes)(
+                    x, rate, deterministic=still
                 )
         return nn.Dense(self.classes, name="logits")(x)
+
+    def _inner_noise(
+        self, i: int, x: jax.Array, units: int, rate: Any, still: bool
+    ) -> InnerNoise:
+        """Draws what acts inside the loop of layer i: the only part that is random."""
+        kind, tied = self.noise.kind, self.noise.sharing == "tied"
+        ones = jnp.ones((x.shape[0], units), x.dtype)
+        if not tied:
+            ones = jnp.broadcast_to(ones[:, None], (x.shape[0], *x.shape[1:2], units))
+
+        def draw(site: str, **arrays: jax.Array) -> jax.Array:
+            layer = self.noise.layer(f"{site}_{i}")
+            factor = layer(ones, rate, deterministic=still, **arrays)
+            return factor if tied else factor.swapaxes(0, 1)
+
+        if kind == "zoneout":
+            old = jnp.zeros_like(ones)  # so that the draw is the share that is new
+            cell = draw("cell", previous=old) if self.cell == "lstm" else None
+            return InnerNoise(
+                renewal=draw("recurrent", previous=old), cell_renewal=cell
+            )
+        default = "state" if tied else "none"
+        where = default if self.recurrent == "auto" else self.recurrent
+        if where == "none" or kind in ("none", "weight_drop"):
+            return QUIET
+        return InnerNoise(**{where: draw("recurrent")})

@@ -58,7 +58,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """House style from Matplotlib's defaults, whatever the user's own settings."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -77,7 +77,7 @@ def figures(study: Study, table: Table) -> dict[str, bytes]:
       File contents by name: `accuracy`, `differences`, `curves` and `reliability`,
       each as `.png` (300 dots an inch) and `.svg`. Equal input gives equal bytes.
     """
-    with _style():
+    with style():
         drawn = {
             "accuracy": accuracy_figure(table),
             "differences": differences_figure(table),

@@ -51,7 +51,7 @@ def geometric_mean_predict(logits: jax.Array, weights: jax.Array) -> jax.Array:
 
     References:
       Hinton et al. 2012, Improving neural networks by preventing co-adaptation of
-      feature detectors, section 1.
+      feature detectors.
     """
     return jax.nn.softmax(jnp.tensordot(weights, logits, 1), -1)
 
@@ -77,7 +77,7 @@ def weight_scaling_predict(
       [0.5, 0.5]
 
     References:
-      Hinton et al. 2012, section 1 ("mean network"); Goodfellow, Bengio, Courville
+      Hinton et al. 2012 ("mean network"); Goodfellow, Bengio, Courville
       2016, Deep learning, section 7.12.
     """
     logits = x @ kernel

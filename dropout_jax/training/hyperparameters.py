@@ -44,19 +44,23 @@ def site_rates(noise: Any, sites: tuple[str, ...]) -> np.ndarray:
     """Returns one drop rate per site, shape (len(sites),), from `config.noise`.
 
     Args:
-      noise: the group `config.noise`; one entry of `rates` stands for all sites.
+      noise: the group `config.noise`; one entry of `rates` stands for all sites, and
+        for drop_path for the last, to which they rise linearly (Huang et al. 2016).
       sites: site names of the model, the input first.
 
     Raises:
       UserError: `rates` has neither one entry nor one per site after the input.
     """
     rates = tuple(noise.rates) or (0.0,)
-    if len(rates) == 1:
-        rates = rates * (len(sites) - 1)
-    if len(rates) != len(sites) - 1:
+    count = len(sites) - 1
+    if len(rates) == 1 and noise.kind == "drop_path":
+        rates = tuple(rates[0] * (i + 1) / count for i in range(count))
+    elif len(rates) == 1:
+        rates = rates * count
+    if len(rates) != count:
         raise UserError(
             f"noise.rates has {len(rates)} entries; the model has "
-            f"{len(sites) - 1} sites ({', '.join(sites[1:])}): give one rate for all "
+            f"{count} sites ({', '.join(sites[1:])}): give one rate for all "
             "or one per site"
         )
     return np.asarray((noise.input_rate, *rates), np.float32)

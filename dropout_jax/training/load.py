@@ -74,6 +74,8 @@ def load_run(directory: str | Path) -> LoadedRun:
         params=params,
         model_state=model_state,
         model=prepared.programs.model,
-        predict=lambda images: prepared.programs.predict(params, model_state, images),
+        predict=lambda images: prepared.programs.predict(
+            params, model_state, images, prepared.hparams
+        ),
         result=result,
     )

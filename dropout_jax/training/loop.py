@@ -117,7 +117,7 @@ class Loop:
         checkpoints.save(self.directory.checkpoints, step, tree, self.host)
 
     def _evaluate(self, parameters: Any, images: Any, labels: Any) -> dict[str, float]:
-        logits = self.programs.predict(*parameters, images)
+        logits = self.programs.predict(*parameters, images, self.hparams)
         summary = metrics.summary(logits, jnp.asarray(labels, jnp.int32))
         return {name: float(value) for name, value in summary.items()}
 
@@ -212,7 +212,9 @@ class Loop:
     def test(self) -> dict[str, Any]:
         """Returns what the test set says of the kept parameters; called once."""
         labels = jnp.asarray(self.dataset.test_labels, jnp.int32)
-        logits = self.programs.predict(*self.best, self.dataset.test_images)
+        logits = self.programs.predict(
+            *self.best, self.dataset.test_images, self.hparams
+        )
         summary = metrics.summary(logits, labels)
         reliability = metrics.reliability(logits, labels)
         return {

@@ -26,7 +26,8 @@ class Programs(NamedTuple):
     steps_per_epoch: int
     init: Callable[..., TrainState]  # (hparams, seed) -> state
     run_chunk: Callable[..., TrainState]  # (state, hparams, seed, data, stop) -> state
-    predict: Callable[..., jax.Array]  # (params, model_state, images) -> logits
+    # (params, model_state, images, hparams) -> logits
+    predict: Callable[..., jax.Array]
 
 
 def build_programs(
@@ -95,17 +96,18 @@ def _build(config, image_shape, classes, train_size) -> Programs:
 
         return lax.fori_loop(state.step, stop, body, state._replace(totals=totals))
 
-    def predict(params, model_state, images) -> jax.Array:
+    def predict(params, model_state, images, hparams) -> jax.Array:
         count = images.shape[0]
         batch = min(PREDICTION_BATCH, count)
         batches = math.ceil(count / batch)
         # Padding is cut off again below, so that every image counts once.
         padded = jnp.pad(images, ((0, batches * batch - count), (0, 0), (0, 0)))
-        no_noise = jnp.zeros((len(model.sites),))
 
         def logits(batch_images):
             variables = {"params": params, **model_state}
-            return model.apply(variables, pixels(batch_images), no_noise, train=False)
+            # The rates matter where noise does not keep the mean, as in zoneout.
+            x = pixels(batch_images)
+            return model.apply(variables, x, hparams.rates, train=False)
 
         stacked = lax.map(logits, padded.reshape(batches, batch, *image_shape))
         return stacked.reshape(batches * batch, -1)[:count]

@@ -13,6 +13,7 @@ from dropout_jax import keys
 from dropout_jax.data.augment import augment
 from dropout_jax.training import losses, optimizers
 from dropout_jax.training.hyperparameters import Hyperparameters
+from dropout_jax.training.noise_schedule import rate_factor
 
 
 class Totals(NamedTuple):
@@ -53,6 +54,7 @@ def make_train_step(config: Any, model: Any, steps_per_epoch: int, train_size: i
       train_size: number of training examples, which the KL is divided by.
     """
     warmup_steps = config.noise.kl_warmup_epochs * steps_per_epoch
+    factor = rate_factor(config.noise, steps_per_epoch)
 
     def step(state, hparams: Hyperparameters, seed, images, labels) -> TrainState:
         root = keys.root_key(seed)
@@ -72,7 +74,7 @@ def make_train_step(config: Any, model: Any, steps_per_epoch: int, train_size: i
             logits, updates = model.apply(
                 {"params": params, **state.model_state},
                 x,
-                hparams.rates,
+                hparams.rates * factor(state.step),
                 train=True,
                 rngs={"dropout": noise_key},
                 mutable=["kl", *state.model_state],

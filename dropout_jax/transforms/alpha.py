@@ -114,7 +114,8 @@ def _check_rate(rate, x):
 def _gain(rate):
     # Infinite at rate 1, where nothing is kept: there any finite number will do.
     keep_prob = jnp.where(rate < 1.0, 1.0 - rate, 1.0)
-    return jax.lax.rsqrt(keep_prob * (1.0 + rate * _SATURATION**2))
+    # Not rsqrt, which is only nearly 1 at 1.
+    return 1.0 / jnp.sqrt(keep_prob * (1.0 + rate * _SATURATION**2))
 
 
 @functools.partial(jax.jit, static_argnames="shared_axes")

@@ -15,6 +15,8 @@ from dropout_jax.transforms.kl import kl_bernoulli
 from dropout_jax.transforms.moments import Index, Moments, entry, multiplicative
 
 _COLDEST = 0.01
+# Rates within 1e-13 of 0 and 1: beyond them E[m] leaves the range of float32.
+_LARGEST_LOGIT = 30.0
 _LIKELIHOODS = ("cross_entropy", "regression")
 
 
@@ -45,7 +47,7 @@ def concrete_dropout(
         or shard the same mask: fold the index in where that is not meant.
       x: any shape, floating or complex. Integers raise TypeError.
       logit_rate: log(rate / (1 - rate)): scalar, or broadcastable to `x` (one rate
-        per unit).
+        per unit). Held within [-30, 30], beyond which it gets no gradient.
       temperature: sharpness of the mask, in [0.01, 10]; 0.1 for units and 2/3 for
         feature maps in the paper's code.
       hard: round the mask.
@@ -125,7 +127,7 @@ def concrete_dropout_moments(
             rate = jax.nn.sigmoid(logit)
             keep = jax.nn.sigmoid(-logit)
             return rate * keep * (1.0 if order == 2 else 1.0 - 3.0 * rate * keep)
-        return deviation(logit) ** order @ weights
+        return jnp.sum(deviation(logit) ** order * _along(weights, logit), -1)
 
     def cross(a: Index, b: Index) -> jax.Array:
         first, second = entry(logit, x, a), entry(logit, x, b)
@@ -133,7 +135,7 @@ def concrete_dropout_moments(
             keep = jax.nn.sigmoid(-jnp.stack([first, second]))
             joint = jnp.min(keep) - jnp.prod(keep)
         else:
-            joint = (deviation(first) * deviation(second)) @ weights
+            joint = jnp.sum(deviation(first) * deviation(second) * weights, -1)
         return entry(gain, x, a) * entry(gain, x, b) * joint
 
     return multiplicative(
@@ -197,14 +199,17 @@ def concrete_regularizer(
     for name, value in (("length_scale", length_scale), ("precision", precision)):
         contract.check_range(name, value, 1e-30, math.inf, "finite and > 0")
     contract.check_range("examples", examples, 1, math.inf, "at least 1")
-    inputs = kernel[..., 0]
-    logit = jnp.broadcast_to(
-        contract.parameter("logit_rate", logit_rate, inputs), inputs.shape
-    )
+    if jnp.shape(logit_rate) not in ((), kernel.shape[-2:-1]):
+        raise ValueError(
+            f"logit_rate has shape {jnp.shape(logit_rate)}; it must be a scalar or one "
+            f"value per input of the kernel, {kernel.shape[-2:-1]}"
+        )
+    logit = jnp.broadcast_to(jnp.float32(logit_rate), kernel.shape[-2:-1])
+    logit = jnp.clip(logit, -_LARGEST_LOGIT, _LARGEST_LOGIT)
     squares = jnp.sum(jnp.square(kernel.astype(jnp.float32)), -1)
-    weights = 0.5 * length_scale**2 * jnp.sum(squares / jax.nn.sigmoid(-logit))
-    units = logit.reshape(-1, inputs.shape[-1])[0]
-    total = weights + jnp.sum(kl_bernoulli(units))
+    per_input = jnp.sum(squares.reshape(-1, logit.size), 0)
+    weights = 0.5 * length_scale**2 * jnp.sum(per_input / jax.nn.sigmoid(-logit))
+    total = weights + jnp.sum(kl_bernoulli(logit))
     return (
         total * (1.0 if likelihood == "cross_entropy" else 2.0 / precision) / examples
     )
@@ -213,7 +218,8 @@ def concrete_regularizer(
 def _check(x, logit_rate, temperature):
     text = f"in [{_COLDEST}, 10]"
     contract.check_range("temperature", temperature, _COLDEST, 10.0, text)
-    return contract.parameter("logit_rate", logit_rate, x)
+    logit = contract.parameter("logit_rate", logit_rate, x)
+    return jnp.clip(logit, -_LARGEST_LOGIT, _LARGEST_LOGIT)
 
 
 def _mask(logit, temperature, hard):
@@ -235,13 +241,19 @@ def _grid(temperature):
 def _mean(logit, temperature, hard):
     if hard:
         return jax.nn.sigmoid(-logit)
-    return _nodes(logit, temperature) @ _grid(temperature)[1]
+    weights = _along(_grid(temperature)[1], logit)
+    return jnp.sum(_nodes(logit, temperature) * weights, -1)
 
 
 def _nodes(logit, temperature):
     """The soft mask at the nodes of the grid, along a new last axis."""
-    nodes = _grid(temperature)[0].reshape((1,) * logit.ndim + (-1,))
+    nodes = _along(_grid(temperature)[0], logit)
     return _mask(logit[..., None] + nodes, temperature, hard=False)
+
+
+def _along(values, logit):
+    # A sum of products, not `@`: its precision must not follow that of matmuls.
+    return values.reshape((1,) * logit.ndim + (-1,))
 
 
 def _gain(logit, temperature, hard, unbiased):

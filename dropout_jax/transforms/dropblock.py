@@ -151,7 +151,7 @@ def dropblock_moments(
             covering(side, block_size, a[axis], b[axis])
             for axis, side in zip(axes, sides, strict=True)
         )
-        # With rates per unit the one that drops less decides what both share.
+        # With rates per unit a common seed is counted twice at the lower gamma.
         rarer = jnp.maximum(log_miss[a], log_miss[b])
         return x[a] * x[b] * jnp.expm1(-common * rarer)
 

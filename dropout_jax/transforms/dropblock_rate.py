@@ -85,16 +85,18 @@ def _exact_seed_rate(rate, sides, block):
     # h(s) <= s mean(n), so Newton's method climbs to h = -log(1 - rate) from below.
     # Written around the smallest n, so that neither end loses digits.
     n, times = np.unique(counts(sides, block), return_counts=True)
-    share = jnp.asarray(times / times.sum(), jnp.float32)
+    shape = (1,) * rate.ndim + (-1,)
+    share = jnp.asarray(times / times.sum(), jnp.float32).reshape(shape)
     least = float(n[0])
-    above = jnp.asarray(n - n[0], jnp.float32).reshape((1,) * rate.ndim + (-1,))
+    above = jnp.asarray(n - n[0], jnp.float32).reshape(shape)
     goal = -jnp.log1p(-jnp.where(rate < 1.0, rate, 0.5))
 
     def improve(_, s):
         exponent = -s[..., None] * above
-        h = s * least - jnp.log1p(jnp.expm1(exponent) @ share)
-        kept = jnp.exp(exponent)
-        slope = least + (kept * above) @ share / (kept @ share)
+        # Sums of products, not `@`: their precision must not follow that of matmuls.
+        h = s * least - jnp.log1p(jnp.sum(jnp.expm1(exponent) * share, -1))
+        kept = jnp.exp(exponent) * share
+        slope = least + jnp.sum(kept * above, -1) / jnp.sum(kept, -1)
         return s + (goal - h) / slope
 
     # A loop, because it compiles faster than the steps written out.

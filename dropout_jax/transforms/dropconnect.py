@@ -34,14 +34,14 @@ def dropconnect_dense(
         1 - rate, shape)` with shape kernel.shape ("weight") or [rows, *kernel.shape]
         ("separate"): nested in the rate.
       x: [..., inputs], floating. Integers raise TypeError.
-      rate: probability of dropping a weight, in [0, 1] ("local": below 1): a number,
-        a traced scalar (not range-checked), or an array that broadcasts to the
-        kernel. It gets no gradient.
+      rate: probability of dropping a weight, in [0, 1] ("local": below 1; a traced 1
+        gives NaN): a number, a traced scalar (not range-checked), or an array that
+        broadcasts to the kernel. It gets no gradient.
       kernel: [inputs, outputs].
-      sampling: "weight": one mask for all rows; "separate": one mask per row, which
-        takes rows times the memory of the kernel; "local": the normal law of equal
-        mean and variance at the output, N(x W, rate / (1 - rate) x**2 W**2), which
-        the paper samples at test time.
+      sampling: "weight": one mask for all rows; "separate": one mask per row, as in
+        the paper, which takes rows times the memory of the kernel; "local": the
+        normal law of equal mean and variance at the output, N(x W, rate / (1 - rate)
+        x**2 W**2), which the paper samples at test time.
       deterministic: Python bool. True is evaluation: needs no key.
 
     Returns:
@@ -153,12 +153,15 @@ def _check(x, rate, kernel, sampling):
 @functools.partial(jax.jit, static_argnames="sampling")
 def _connect(key, x, rate, kernel, sampling):
     if sampling == "local":
-        variance = rate / (1.0 - rate) * jnp.square(kernel)
+        variance = rate / (1.0 - rate) * jnp.square(kernel.astype(jnp.float32))
         return noisy_linear.local(key, noisy_linear.dense, x, kernel, variance)
 
     def sample(shape):
-        kept = bernoulli_mask(key, rate, shape)
-        gain = 1.0 / jnp.where(rate < 1.0, 1.0 - rate, 1.0)
-        return jnp.where(kept, kernel * gain.astype(kernel.dtype), 0.0)
+        lead = (1,) * (len(shape) - kernel.ndim)
+        drop = jnp.broadcast_to(rate, kernel.shape).reshape(lead + kernel.shape)
+        kept = bernoulli_mask(key, drop, shape)
+        gain = 1.0 / jnp.where(drop < 1.0, 1.0 - drop, 1.0)
+        wide = kernel.astype(contract.compute_dtype(kernel)).reshape(drop.shape)
+        return jnp.where(kept, wide * gain, 0.0)
 
     return noisy_linear.sampled(x, kernel, sample, sampling)

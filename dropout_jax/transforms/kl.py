@@ -50,7 +50,7 @@ def kl_log_uniform(log_alpha: ArrayLike, method: str = "exact") -> jax.Array:
       [0.427, 0.431, 0.389]
 
     References:
-      Kingma, Salimans, Welling 2015, NeurIPS, section 4.2 and appendix C (cubic
+      Kingma, Salimans, Welling 2015, NeurIPS, appendix C (cubic
       fit); Molchanov, Ashukha, Vetrov 2017, ICML, equation 14 (sigmoid fit).
     """
     log_alpha = jnp.asarray(log_alpha, jnp.float32)

@@ -17,11 +17,11 @@ class Moments(NamedTuple):
     """Moments of `y` given `x`.
 
     Attributes:
-      mean: E[y], shape of x.
-      variance: E[(y - E[y])**2], shape of x.
-      fourth: fourth central moment, E[(y - E[y])**4], shape of x.
+      mean: E[y], shape of y.
+      variance: E[(y - E[y])**2], shape of y.
+      fourth: fourth central moment, E[(y - E[y])**4], shape of y.
       covariance: None where all elements are independent; otherwise a function of
-        two indices into x that returns Cov(y[a], y[b]), 0 where the two elements
+        two indices into y that returns Cov(y[a], y[b]), 0 where the two elements
         share no draw.
     """
 

@@ -6,7 +6,7 @@ the outputs themselves, whose mean and variance follow from those of the weights
 
 References:
   Kingma, Salimans, Welling 2015, Variational dropout and the local
-  reparameterization trick, NeurIPS, section 2.2.
+  reparameterization trick, NeurIPS, section 2.3.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,6 @@ from dropout_jax.transforms import bits, contract
 from dropout_jax.transforms.moments import Index, Moments
 
 _SAMPLINGS = ("local", "weight", "separate")
-# Inside the square root, whose derivative at 0 is infinite.
-_SMALL = 1e-12
 
 
 def dense(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -32,6 +30,7 @@ def dense(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def check(x: ArrayLike, kernel: jax.Array, sampling: str) -> None:
     """Raises ValueError unless `x` [..., inputs] meets `kernel` [inputs, outputs]."""
     check_sampling(sampling)
+    check_real(x)
     if jnp.ndim(x) < 1 or kernel.ndim != 2 or jnp.shape(x)[-1] != kernel.shape[0]:
         raise ValueError(
             f"x has shape {jnp.shape(x)} and kernel {kernel.shape}; they must be "
@@ -44,6 +43,13 @@ def check_sampling(sampling: str) -> None:
     if sampling not in _SAMPLINGS:
         known = "'local', 'weight' or 'separate'"
         raise ValueError(f"sampling is {sampling!r}; it must be {known}")
+
+
+def check_real(x: ArrayLike) -> None:
+    """Raises TypeError for complex input, whose noise would have to be defined."""
+    dtype = jnp.result_type(x)
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        raise TypeError(f"x has dtype {dtype}; a noisy layer needs a real dtype")
 
 
 def local(
@@ -70,7 +76,10 @@ def local(
     centre = linear(wide, mean.astype(dtype))
     spread = linear(jnp.square(wide), variance.astype(dtype))
     drawn = bits.normal(key, centre.shape).astype(dtype)
-    return (centre + jnp.sqrt(spread + _SMALL) * drawn).astype(x.dtype)
+    # The slope of the root is infinite at 0: also the branch not taken must be finite.
+    safe = jnp.where(spread > 0.0, spread, 1.0)
+    noise = jnp.where(spread > 0.0, jnp.sqrt(safe), 0.0) * drawn
+    return (centre + noise).astype(x.dtype)
 
 
 def sampled(

@@ -54,8 +54,8 @@ class Transform:
         The others need arrays among their options, such as a kernel.
       strength: what the parameter is where nothing is learned: "rate" or "std".
       learned: the learned parameters, in the order of `apply`.
-      kl: None, or `kl(*parameters, **options)` -> elementwise KL, >= 0; the caller
-        sums it.
+      kl: None, or `kl(*parameters, **options)` -> elementwise KL, >= 0, with options
+        of its own (`kernel` for weights); the caller sums it.
       preserves: what stays on average, and so what `deterministic=True` returns:
         "mean" (E[y] = x; x itself), "population" (mean 0 and variance 1 over x of
         mean 0 and variance 1; x itself), or "none" (E[y]).

@@ -68,7 +68,7 @@ def early(rate: float, steps: int, shape: str = "linear") -> Schedule:
     Args:
       rate: rate at step 0, in [0, 1].
       steps: the rate is 0 from here on; at least 1.
-      shape: "linear" falls from `rate` to 0; "constant" stays at `rate` till the end.
+      shape: "linear" falls from `rate` to 0; "constant" stays at `rate` until then.
 
     Raises:
       ValueError: for a rate outside [0, 1], no steps, or an unknown shape.

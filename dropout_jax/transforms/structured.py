@@ -35,7 +35,7 @@ def spatial_dropout(
       rate: probability of dropping a map, in [0, 1]; as for `dropout`.
       batch_axis: axis of the samples.
       channel_axis: axis of the channels; 1 for [batch, channels, height, width].
-      shared_axes: axes that share their draw besides, as (0,): one for the batch.
+      shared_axes: further axes that share one draw, e.g. (0,) for one per batch.
       deterministic: Python bool. True is evaluation: needs no key.
 
     Returns:
@@ -55,7 +55,8 @@ def spatial_dropout(
       Tompson et al. 2015, Efficient object localization using convolutional
       networks, CVPR, section 3.2.
     """
-    axes = _all_but(x, batch_axis, channel_axis, shared_axes)
+    kept = {"batch_axis": batch_axis, "channel_axis": channel_axis}
+    axes = _all_but(x, shared_axes, **kept)
     return dropout(key, x, rate, shared_axes=axes, deterministic=deterministic)
 
 
@@ -86,7 +87,8 @@ def spatial_dropout_moments(
       >>> float(m.covariance((0, 0, 0), (0, 1, 0)))
       3.0
     """
-    axes = _all_but(x, batch_axis, channel_axis, shared_axes)
+    kept = {"batch_axis": batch_axis, "channel_axis": channel_axis}
+    axes = _all_but(x, shared_axes, **kept)
     return dropout_moments(x, rate, shared_axes=axes)
 
 
@@ -105,7 +107,7 @@ def drop_path(
 
     Put on the branch f of `h + drop_path(key, f(h), rate)`, so that a block is
     skipped. Dividing by 1 - rate, where the paper multiplies at test time, leaves
-    nothing to do at test time. Not DropConnect, by whose name some code calls it.
+    nothing to do at test time. Some code calls this drop connect, which it is not.
 
     Args:
       key: as for `dropout`, whose masks these are.
@@ -130,7 +132,7 @@ def drop_path(
       Huang, Sun, Liu, Sedra, Weinberger 2016, Deep networks with stochastic depth,
       ECCV, section 3 (one draw per batch, unscaled).
     """
-    axes = _all_but(x, batch_axis, batch_axis, shared_axes)
+    axes = _all_but(x, shared_axes, batch_axis=batch_axis)
     return dropout(key, x, rate, shared_axes=axes, deterministic=deterministic)
 
 
@@ -159,7 +161,7 @@ def drop_path_moments(
       >>> float(m.covariance((0, 0), (0, 2))), float(m.covariance((0, 0), (1, 0)))
       (1.0, 0.0)
     """
-    axes = _all_but(x, batch_axis, batch_axis, shared_axes)
+    axes = _all_but(x, shared_axes, batch_axis=batch_axis)
     return dropout_moments(x, rate, shared_axes=axes)
 
 
@@ -192,20 +194,16 @@ def linear_depth_rates(max_rate: ArrayLike, depth: int) -> jax.Array:
     return blocks / depth * jnp.asarray(max_rate, jnp.float32)
 
 
-def _all_but(
-    x: ArrayLike, first: int, second: int, shared_axes: Sequence[int]
-) -> tuple[int, ...]:
-    """Returns all axes of `x` but two (which may be one), and `shared_axes`."""
+def _all_but(x: ArrayLike, shared_axes: Sequence[int], **kept: int) -> tuple[int, ...]:
+    """Returns all axes of `x` but those `kept`, and `shared_axes`."""
     ndim = jnp.ndim(x)
-    kept = {axis % ndim for axis in (first, second) if -ndim <= axis < ndim}
-    expected = 1 if first == second else 2
-    if len(kept) != expected:
+    inside = {axis % ndim for axis in kept.values() if -ndim <= axis < ndim}
+    if len(inside) < len(kept):
+        given = " and ".join(f"{name} is {axis}" for name, axis in kept.items())
+        different = ", and two different ones" if len(kept) > 1 else ""
         raise ValueError(
-            f"batch_axis is {first} and channel_axis {second}; x has {ndim} axes, so "
-            f"they must be two different ones in [{-ndim}, {ndim - 1}]"
-            if first != second
-            else f"batch_axis is {first}; x has {ndim} axes, so it must be in "
-            f"[{-ndim}, {ndim - 1}]"
+            f"{given}; x has {ndim} axes, so each must be in [{-ndim}, {ndim - 1}]"
+            f"{different}"
         )
     further = set(contract.normalise_axes(shared_axes, ndim))
-    return tuple(axis for axis in range(ndim) if axis not in kept or axis in further)
+    return tuple(axis for axis in range(ndim) if axis not in inside or axis in further)

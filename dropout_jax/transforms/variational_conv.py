@@ -121,6 +121,7 @@ def variational_conv_moments(
 
 def _check(x, log_sigma2, kernel, sampling):
     noisy_linear.check_sampling(sampling)
+    noisy_linear.check_real(x)
     if jnp.ndim(x) != 4 or kernel.ndim != 4 or jnp.shape(x)[-1] != kernel.shape[2]:
         raise ValueError(
             f"x has shape {jnp.shape(x)} and kernel {kernel.shape}; they must be "

@@ -58,7 +58,7 @@ def variational_dense(
       [[3.0]]
 
     References:
-      Kingma, Salimans, Welling 2015, NeurIPS, section 2.2; Molchanov, Ashukha, Vetrov
+      Kingma, Salimans, Welling 2015, NeurIPS, section 2.3; Molchanov, Ashukha, Vetrov
       2017, Variational dropout sparsifies deep neural networks, ICML, section
       4.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights with learned normal noise: how much of each is noise, and which can go.
+"""Weights with learned normal noise: how much of each is noise, and what to remove.
 
 The posterior of a weight is N(theta, sigma**2) with both learned; alpha = sigma**2 /
 theta**2 says how much of it is noise. Under the log-uniform prior (`kl_log_uniform`
@@ -14,8 +14,9 @@ from jax.typing import ArrayLike
 
 from dropout_jax.transforms import bits, contract
 
-# Beyond these log alphas neither the KL nor the prediction changes, but the numbers
-# overflow.
+# As in the authors' code: beyond these the numbers overflow before they matter. A
+# weight that starts below the lower one (|theta| above 1 at log sigma**2 = -8) gets no
+# gradient on its noise until theta shrinks.
 _LIMIT = 8.0
 _SMALL = 1e-8
 

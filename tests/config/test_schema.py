@@ -13,7 +13,7 @@ from dropout_jax.config.description import markdown
 from dropout_jax.config.field import Field
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.nearest import nearest
-from dropout_jax.config.noise_fields import NOISE_KINDS
+from dropout_jax.config.noise_fields import NOISE_KINDS, WEIGHT_KINDS
 from dropout_jax.config.schema import BY_PATH, FIELDS
 
 ROOT = Path(__file__).parents[2]
@@ -37,10 +37,9 @@ def test_defaults_are_a_complete_locked_valid_configuration():
         config.noise.rate = 0.5
 
 
-def test_the_noise_kinds_are_the_registered_layers():
+def test_the_noise_kinds_are_the_registered_transforms():
     layers = {name for name in transforms.names() if transforms.get(name).layer}
-    # Neither has a place in a model yet: a residual branch, the recurrent weights.
-    assert set(NOISE_KINDS) == layers - {"drop_path", "weight_drop"}
+    assert set(NOISE_KINDS) == layers | {"zoneout", *WEIGHT_KINDS}
 
 
 @pytest.mark.parametrize("name", ["default", "mlp", "cnn", "rnn", "smoke"])

@@ -5,6 +5,7 @@ import pytest
 
 from dropout_jax.config import UserError, defaults, validate
 from dropout_jax.config.loading import override
+from dropout_jax.config.noise_fields import FIXED_RATE_KINDS, MODELS_OF_KIND
 from dropout_jax.config.schema import BY_PATH, FIELDS
 from dropout_jax.config.validation import check_fields, noise_sites
 
@@ -15,6 +16,12 @@ GAUSSIAN = {"noise.kind": "gaussian_dropout", "noise.rates": (0.5,)}
 VARIATIONAL = {"noise.kind": "variational_dropout"}
 LOGIT_NORMAL = {"noise.kind": "logit_normal_dropout"}
 STEP = {"optimizer.schedule": "step"}
+
+
+def kind(name):
+    """A kind of noise at rate one half."""
+    return {"noise.kind": name, "noise.rates": (0.5,)}
+
 
 REFUSED = [
     # The first field named in each message, then the change that earns it.
@@ -39,6 +46,42 @@ REFUSED = [
         "noise.log_alpha_init",
         VARIATIONAL | {"noise.max_alpha": 1.0, "noise.log_alpha_init": 0.1},
     ),
+    ("noise.rates", kind("lognormal_dropout") | {"noise.rates": (1.0,)}),
+    ("noise.kind", kind("dropblock") | RNN),
+    ("noise.kind", kind("zoneout")),
+    ("noise.kind", kind("drop_path")),
+    ("noise.input_rate", kind("zoneout") | RNN | {"noise.input_rate": 0.1}),
+    (
+        "model.recurrent_noise",
+        kind("zoneout") | RNN | {"model.recurrent_noise": "state"},
+    ),
+    ("noise.sharing", kind("weight_drop") | RNN | {"noise.sharing": "tied"}),
+    (
+        "noise.learned_input",
+        {"noise.kind": "variational_dense", "noise.learned_input": False},
+    ),
+    ("noise.sampling", DROPOUT | {"noise.sampling": "local"}),
+    (
+        "noise.rates",
+        kind("dropconnect_dense") | {"noise.rates": (1.0,), "noise.sampling": "local"},
+    ),
+    ("noise.sharing", kind("zoneout") | RNN | {"noise.sharing": "tied"}),
+    ("noise.schedule", kind("zoneout") | RNN | {"noise.schedule": "late"}),
+    ("noise.sharing", kind("dropblock") | CNN | {"noise.sharing": "spatial"}),
+    ("noise.kind", kind("spatial_dropout") | RNN),
+    ("noise.kind", kind("gaussian_noise") | RNN | {"noise.sharing": "tied"}),
+    (
+        "noise.kind",
+        kind("alpha_dropout") | RNN | {"model.recurrent_noise": "candidate"},
+    ),
+    ("model.recurrent_noise", RNN | {"model.recurrent_noise": "state"}),
+    ("model.residual", {"model.residual": True, "model.widths": (256, 128)}),
+    (
+        "noise.schedule_epochs",
+        DROPOUT | {"noise.schedule": "late", "noise.schedule_epochs": 20.0},
+    ),
+    ("noise.schedule_epochs", DROPOUT | {"noise.schedule_epochs": 3.0}),
+    ("model.recurrent_noise", CNN | {"model.recurrent_noise": "state"}),
     ("model.channels", {"model.channels": (16,)}),
     ("model.channels", CNN | {"model.channels": ()}),
     ("model.batch_norm", RNN | {"model.batch_norm": True}),
@@ -118,6 +161,32 @@ def test_every_field_that_depends_on_another_is_refused_alone():
         )
         with pytest.raises(UserError, match="has no effect with"):
             validate(config)
+
+
+KINDS = [
+    (field, kind)
+    for field in FIELDS
+    if field.only_with and field.only_with[0] == "noise.kind"
+    for kind in field.only_with[1]
+]
+
+
+@pytest.mark.parametrize(("field", "kind"), KINDS, ids=lambda v: getattr(v, "path", v))
+def test_the_kinds_that_a_field_names_accept_it(field, kind):
+    """What the message of a field without effect advises is not refused in turn."""
+    models = MODELS_OF_KIND.get(kind, ("mlp",))
+    changes = {"noise.kind": kind, "model.name": models[0]}
+    if kind in FIXED_RATE_KINDS:
+        changes["noise.rates"] = (0.5,)
+    if kind == "drop_path":
+        changes["model.residual"] = True
+    value = {bool: not field.default, str: field.choices[-1:], int: 2, float: 0.25}
+    changed = value[field.of][0] if field.of is str else value[field.of]
+    changes[field.path] = (changed,) if field.is_tuple else changed
+    if field.path == "noise.sharing":
+        changes |= {"model.name": "cnn", "noise.sharing": "spatial"}
+        changes["noise.rates"] = changes.get("noise.rates", ())
+    validate(override(defaults(), changes))
 
 
 def test_advice_of_the_no_effect_message_works():

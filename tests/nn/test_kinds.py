@@ -9,8 +9,16 @@ import pytest
 from dropout_jax.config import defaults, validate
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import override
-from dropout_jax.config.noise_fields import FIXED_RATE_KINDS, NOISE_KINDS
+from dropout_jax.config.noise_fields import (
+    FIXED_RATE_KINDS,
+    MODELS_OF_KIND,
+    NOISE_KINDS,
+    WEIGHT_KINDS,
+)
 from dropout_jax.nn.models import build_model
+from dropout_jax.nn.noisy_dense import sparsity
+from dropout_jax.training.hyperparameters import site_rates
+from dropout_jax.transforms import sparse_kernel, weight_log_alpha
 
 IMAGES = jax.random.normal(jax.random.key(0), (8, 8, 8))
 MODELS = {
@@ -18,12 +26,19 @@ MODELS = {
     "cnn": {"model.channels": (4, 8), "model.widths": (16,)},
     "rnn": {"model.widths": (8,)},
 }
-UNFIT = {("dropblock", "mlp"), ("dropblock", "rnn"), ("spatial_dropout", "mlp")}
+UNFIT = {
+    (kind, model)
+    for kind, models in MODELS_OF_KIND.items()
+    for model in MODELS
+    if model not in models
+}
 PAIRS = [(kind, model) for kind in NOISE_KINDS for model in MODELS]
 
 
 def configured(kind, model):
     fields = {"model.name": model, **MODELS[model], "noise.kind": kind}
+    if kind == "drop_path":
+        fields |= {"model.residual": True, "model.widths": (16, 16)}
     if kind in FIXED_RATE_KINDS:
         fields["noise.rates"] = (0.4,)
     return override(defaults(), fields)
@@ -33,6 +48,7 @@ def configured(kind, model):
 def test_a_kind_fits_or_is_refused(kind, model, variables_of):
     config = configured(kind, model)
     if (kind, model) in UNFIT:
+        config = override(config, {"model.residual": False, **MODELS[model]})
         with pytest.raises(UserError, match=f"noise.kind='{kind}': needs config.model"):
             validate(config)
         return
@@ -93,3 +109,96 @@ def test_selu_replaces_relu(variables_of):
     np.testing.assert_allclose(
         outputs[1], x @ layer["kernel"] + layer["bias"][None], 1e-4, 1e-5
     )
+
+
+@pytest.mark.parametrize("kind", WEIGHT_KINDS)
+def test_noise_on_weights_starts_from_the_weights_of_the_plain_model(kind):
+    plain, noisy = (build_model(configured(k, "mlp")) for k in ("none", kind))
+    rates = jnp.zeros(3)
+    start = [
+        m.init(jax.random.key(5), IMAGES, rates, train=False)["params"]
+        for m in (plain, noisy)
+    ]
+    for layer, leaves in start[0].items():
+        for name, value in leaves.items():
+            np.testing.assert_array_equal(value, start[1][layer][name])
+    clean = plain.apply({"params": start[0]}, IMAGES, rates, train=False)
+    still = noisy.apply({"params": start[1]}, IMAGES, rates, train=False)
+    np.testing.assert_allclose(still, clean, rtol=1e-4, atol=1e-5)
+
+
+def test_the_rates_of_dropconnect_go_to_the_kernels_behind_their_sites():
+    """Rate 1 of one site silences the layer behind it and no other."""
+    model = build_model(configured("dropconnect_dense", "mlp"))
+    rates = jnp.zeros(3)
+    params = model.init(jax.random.key(5), IMAGES, rates, train=False)["params"]
+    params = jax.tree.map(lambda leaf: leaf + 0.1, params)
+
+    def logits(rates):
+        return model.apply(
+            {"params": params},
+            IMAGES,
+            rates,
+            train=True,
+            rngs={"dropout": jax.random.key(0)},
+        )
+
+    silenced = logits(rates.at[2].set(1.0))
+    bias = jnp.broadcast_to(params["logits"]["bias"][None], (8, 10))
+    np.testing.assert_allclose(silenced, bias, rtol=1e-6)
+    first = logits(rates.at[0].set(1.0))
+    assert (first == first[:1]).all() and (first != silenced).any()
+
+
+def test_sparsity_per_layer_and_thresholded_predictions(variables_of):
+    config = override(configured("variational_dense", "mlp"), {"noise.threshold": 3.0})
+    model = build_model(config)
+    variables = variables_of(model, IMAGES, jnp.zeros(3), train=False)
+    params = variables["params"]
+    shares = sparsity(params)
+    assert set(shares) == {"dense_0", "dense_1", "logits"}
+    layer = params["dense_1"]
+    removed = weight_log_alpha(layer["kernel"], layer["noise_log_sigma2"]) >= 3.0
+    np.testing.assert_allclose(shares["dense_1"], removed.mean(), rtol=1e-6)
+    emptied = {
+        name: {
+            **leaves,
+            "kernel": sparse_kernel(leaves["kernel"], leaves["noise_log_sigma2"]),
+        }
+        for name, leaves in params.items()
+    }
+    full = build_model(configured("variational_dense", "mlp"))
+    rates = jnp.zeros(3)
+    expected = full.apply({"params": emptied}, IMAGES, rates, train=False)
+    found = model.apply(variables, IMAGES, rates, train=False)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_drop_path_leaves_the_residual_stream():
+    config = configured("drop_path", "mlp")
+    module = build_model(config)
+    rates = site_rates(config.noise, module.sites)
+    np.testing.assert_allclose(rates, [0.0, 0.2, 0.4], rtol=1e-6)
+    params = module.init(jax.random.key(5), IMAGES, rates, train=False)["params"]
+
+    def logits(rates):
+        return module.apply(
+            {"params": params},
+            IMAGES,
+            rates,
+            train=True,
+            rngs={"dropout": jax.random.key(0)},
+        )
+
+    def by_hand(second):
+        def dense(name, x):
+            return x @ params[name]["kernel"] + params[name]["bias"][None]
+
+        x = jax.nn.relu(dense("dense_0", IMAGES.reshape(8, -1)))
+        return dense("logits", x + second * jax.nn.relu(dense("dense_1", x)))
+
+    # The first layer has no skip connection and so no noise, whatever its rate.
+    gone = logits(jnp.array([0.0, 1.0, 1.0]))
+    np.testing.assert_allclose(gone, by_hand(0.0), rtol=1e-4, atol=1e-5)
+    whole = logits(jnp.array([0.0, 1.0, 0.0]))
+    np.testing.assert_allclose(whole, by_hand(1.0), rtol=1e-4, atol=1e-5)

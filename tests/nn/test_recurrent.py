@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dropout_jax.nn.rnn import RNN, RecurrentLayer
+from dropout_jax.nn import NoiseConfig
+from dropout_jax.nn.recurrent import InnerNoise, RecurrentLayer
+from dropout_jax.nn.rnn import RNN
 
 UNITS, TIME, BATCH, FEATURES = 5, 4, 3, 6
 X = jnp.asarray(np.random.default_rng(0).normal(size=(BATCH, TIME, FEATURES)), "f4")
@@ -41,7 +43,7 @@ def flax_gru(params):
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_layer_agrees_with_flax(name, noise, variables_of):
     layer = RecurrentLayer(UNITS, name)
-    params = variables_of(layer, X, None)["params"]  # biases are not zero
+    params = variables_of(layer, X)["params"]  # biases are not zero
     cell, variables = {"lstm": flax_lstm, "gru": flax_gru}[name](params)
     factors = 1.0 if noise is None else noise
 
@@ -60,15 +62,19 @@ def test_layer_agrees_with_flax(name, noise, variables_of):
             states.append(state)
         return jnp.stack(states, axis=1)
 
-    ours = jax.jit(layer.apply)({"params": params}, X, noise)
+    apply = jax.jit(lambda n: layer.apply({"params": params}, X, n))
+    ours = apply(InnerNoise(state=noise))
     np.testing.assert_allclose(ours, by_hand(X), atol=2e-6)
-    other = jax.jit(layer.apply)({"params": params}, X, 0.5 * NOISE)
+    every_step = None if noise is None else jnp.stack([noise] * TIME)
+    fresh = apply(InnerNoise(state=every_step))
+    np.testing.assert_allclose(ours, fresh, atol=1e-6)
+    other = apply(InnerNoise(state=0.5 * NOISE))
     assert np.abs(np.asarray(other - ours)).max() > 1e-3
 
 
 @pytest.mark.parametrize("name, gates", [("lstm", 4), ("gru", 3)])
 def test_initialisation(name, gates):
-    params = RecurrentLayer(UNITS, name).init(jax.random.key(2), X, None)["params"]
+    params = RecurrentLayer(UNITS, name).init(jax.random.key(2), X)["params"]
     blocks = np.split(params["recurrent_kernel"], gates, axis=1)
     for block in blocks:
         np.testing.assert_allclose(block.T @ block, np.eye(UNITS), atol=1e-5)
@@ -88,11 +94,134 @@ def test_the_last_row_of_the_image_decides_last(variables_of):
     def logits(images):
         return model.apply(variables, images, (0.0, 0.0), train=False)
 
-    state = RecurrentLayer(4).apply(
-        {"params": variables["params"]["layer_0"]}, images, None
-    )[:, -1]
+    state = RecurrentLayer(4).apply({"params": variables["params"]["layer_0"]}, images)[
+        :, -1
+    ]
     head = variables["params"]["logits"]
     expected = state @ head["kernel"] + head["bias"].reshape(1, -1)
     np.testing.assert_allclose(logits(images), expected, atol=1e-6)
     backwards = logits(images[:, ::-1])
     assert np.abs(np.asarray(backwards - expected)).max() > 1e-3
+
+
+def steps_by_hand(params, name, factors):
+    """The layer written out: `factors` gives each step its candidate and renewals."""
+    kernel, recurrent = params["projection"]["kernel"], params["recurrent_kernel"]
+    bias = params["projection"]["bias"][None]
+    hidden = cell = jnp.zeros((BATCH, UNITS))
+    states = []
+    for t in range(TIME):
+        candidate, renewal, cell_renewal = factors(t)
+        x = X[:, t] @ kernel + bias
+        if name == "lstm":
+            i, f, g, o = jnp.split(x + hidden @ recurrent, 4, axis=1)
+            new = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g) * candidate
+            state = nn.sigmoid(o) * jnp.tanh(new)
+            cell = cell_renewal * new + (1 - cell_renewal) * cell
+        else:
+            x_r, x_z, x_n = jnp.split(x, 3, axis=1)
+            h_r, h_z, h_n = jnp.split(hidden @ recurrent, 3, axis=1)
+            h_n = h_n + params["candidate_bias"][None]
+            n = jnp.tanh(x_n + nn.sigmoid(x_r + h_r) * h_n) * candidate
+            z = nn.sigmoid(x_z + h_z)
+            state = (1 - z) * n + z * hidden
+        hidden = renewal * state + (1 - renewal) * hidden
+        states.append(hidden)
+    return jnp.stack(states, axis=1)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+@pytest.mark.parametrize("tied", [False, True], ids=["every step", "tied"])
+def test_candidate_noise_and_zoneout_by_hand(name, tied, variables_of):
+    layer = RecurrentLayer(UNITS, name)
+    params = variables_of(layer, X)["params"]
+    draws = np.random.default_rng(2).uniform(0, 1, (3, TIME, BATCH, UNITS))
+    draws = jnp.asarray(draws, jnp.float32)
+    ones = jnp.ones((BATCH, UNITS))
+
+    def at(kind):
+        return draws[kind, 0] if tied else draws[kind]
+
+    def step(kind, t):
+        return draws[kind, 0 if tied else t]
+
+    dropped = layer.apply({"params": params}, X, InnerNoise(candidate=at(0)))
+    expected = steps_by_hand(params, name, lambda t: (step(0, t), ones, ones))
+    np.testing.assert_allclose(dropped, expected, atol=2e-6)
+    renewals = InnerNoise(renewal=at(1), cell_renewal=at(2))
+    kept = layer.apply({"params": params}, X, renewals)
+    expected = steps_by_hand(params, name, lambda t: (1.0, step(1, t), step(2, t)))
+    np.testing.assert_allclose(kept, expected, atol=2e-6)
+    assert np.abs(np.asarray(kept - dropped)).max() > 1e-3
+
+
+MODES = [
+    ("dropout", "element", "none"),
+    ("dropout", "element", "state"),
+    ("dropout", "element", "candidate"),
+    ("dropout", "tied", "state"),
+    ("dropout", "tied", "candidate"),
+    ("gaussian_dropout", "tied", "auto"),
+    ("zoneout", "element", "auto"),
+]
+
+
+@pytest.mark.parametrize(("kind", "sharing", "where"), MODES)
+def test_modes_draw_the_noise_they_name(kind, sharing, where):
+    model = RNN(widths=(64,), noise=NoiseConfig(kind, sharing=sharing), recurrent=where)
+
+    class Probe(RNN):
+        @nn.compact
+        def __call__(self, images, rates, *, train):
+            return self._inner_noise(0, images, 64, rates[1], not train)
+
+    probe = Probe(model.widths, noise=model.noise, recurrent=where)
+    noise, _ = probe.init_with_output(
+        {"params": jax.random.key(0)}, X, (0.0, 0.3), train=False
+    )
+    drawn = probe.apply(
+        {}, X, (0.0, 0.3), train=True, rngs={"dropout": jax.random.key(1)}
+    )
+    found = {name for name, value in drawn._asdict().items() if value is not None}
+    expected = {"state" if where == "auto" else where} - {"none"}
+    if kind == "zoneout":
+        expected = {"renewal", "cell_renewal"}
+    assert found == expected
+    shape = (BATCH, 64) if sharing == "tied" else (TIME, BATCH, 64)
+    two = {"zoneout": {0.0, 1.0}, "dropout": {0.0, np.float32(1 / 0.7)}}.get(kind)
+    for name in found:
+        value = getattr(drawn, name)
+        assert value.shape == shape and (not two or set(np.unique(value)) == two)
+        if sharing == "element":
+            assert (value[0] != value[1]).any()
+        still = 0.7 if kind == "zoneout" else 1.0
+        np.testing.assert_allclose(getattr(noise, name), still, rtol=1e-6)
+    if kind == "zoneout":
+        assert (drawn.renewal != drawn.cell_renewal).any()
+        assert abs(float(drawn.renewal.mean()) - 0.7) < 0.2
+
+
+def test_weight_drop_uses_one_kernel_for_the_sequence(variables_of):
+    model = RNN(widths=(UNITS,), noise=NoiseConfig("weight_drop"))
+    variables = variables_of(model, X, (0.0, 0.5), train=False)
+    seen = {}
+
+    def record(next_function, args, kwargs, context):
+        y = next_function(*args, **kwargs)
+        if context.module.name == "noise_weights":
+            seen["before"], seen["after"] = args[0], y
+        return y
+
+    with nn.intercept_methods(record):
+        noisy = model.apply(
+            variables, X, (0.0, 0.5), train=True, rngs={"dropout": jax.random.key(0)}
+        )
+    dropped = np.asarray(seen["after"] == 0)
+    assert 0.2 < dropped.mean() < 0.8
+    np.testing.assert_allclose(
+        seen["after"], jnp.where(dropped, 0.0, 2 * seen["before"]), rtol=1e-6
+    )
+    params = dict(variables["params"])
+    params["layer_0"] = {**params["layer_0"], "recurrent_kernel": seen["after"]}
+    same = model.apply({"params": params}, X, (0.0, 0.5), train=False)
+    np.testing.assert_allclose(noisy, same, atol=1e-6)

@@ -29,7 +29,7 @@ def test_the_initial_loss_is_that_of_guessing(tiny, fields):
     programs = build_programs(config, (28, 28), 10, 64)
     hparams = traced(config, programs.model.sites)
     state = programs.init(hparams, SEED)
-    logits = programs.predict(state.params, state.model_state, IMAGES)
+    logits = programs.predict(state.params, state.model_state, IMAGES, hparams)
     assert abs(float(nll(logits, LABELS)) - math.log(10)) < 0.2
     # Weights ten times as large would be confident of nonsense.
     assert abs(float(nll(10 * logits, LABELS)) - math.log(10)) > 0.2
@@ -43,7 +43,7 @@ def test_an_mlp_learns_64_images_by_heart(tiny):
     state = programs.init(hparams, SEED)
     for stop in range(4, 4 * 60 + 1, 4):
         state = programs.run_chunk(state, hparams, SEED, (IMAGES, LABELS), stop)
-    logits = programs.predict(state.params, state.model_state, IMAGES)
+    logits = programs.predict(state.params, state.model_state, IMAGES, hparams)
     assert float(accuracy(logits, LABELS)) == 1.0
     assert float(nll(logits, LABELS)) < 0.02
     assert float(state.totals.loss) / 4 < 0.02 and float(state.totals.correct) == 64

@@ -193,9 +193,10 @@ def test_every_image_is_predicted_once(tiny, random_state, monkeypatch, batch):
     monkeypatch.setattr(programs_module, "PREDICTION_BATCH", batch)
     config = tiny()
     programs = programs_module._build(config, (SIDE, SIDE), CLASSES, 96)
-    state = random_state(programs, traced(config, programs.model.sites))
+    hparams = traced(config, programs.model.sites)
+    state = random_state(programs, hparams)
     images = np.random.default_rng(1).integers(0, 256, (127, SIDE, SIDE), np.uint8)
-    logits = programs.predict(state.params, state.model_state, images)
+    logits = programs.predict(state.params, state.model_state, images, hparams)
     params = state.params
     hidden = images.reshape(127, -1) / 255.0 @ np.float64(params["dense_0"]["kernel"])
     hidden = np.maximum(hidden + np.asarray(params["dense_0"]["bias"])[None], 0)

@@ -122,9 +122,32 @@ def test_hard_is_bernoulli_forward_and_soft_backward():
 
 
 def test_gradients_are_finite_for_certain_rates():
-    for logit in (-80.0, -20.0, 0.0, 20.0):
-        gradient = jax.grad(lambda v: concrete_dropout(KEY, X, v).sum())(logit)
-        assert jnp.isfinite(gradient), logit
+    for options in ({}, {"hard": True}, {"unbiased": False}, {"temperature": 2 / 3}):
+        for logit in (-100.0, -30.0, 0.0, 20.0, 29.0, 50.0, 100.0):
+
+            def loss(value, options=options):
+                return concrete_dropout(KEY, X, value, **options).sum()
+
+            value, gradient = jax.value_and_grad(loss)(logit)
+            assert jnp.isfinite(value) and jnp.isfinite(gradient), (options, logit)
+
+
+def test_the_mean_has_no_gradient_to_the_rate():
+    """Over many draws the gradient through mask and normaliser averages to 0."""
+    keys = jax.random.split(KEY, 20_000)
+
+    def mean(logit):
+        y = jax.vmap(lambda key: concrete_dropout(key, jnp.ones(()), logit))(keys)
+        return y.mean()
+
+    slopes = jax.vmap(
+        jax.grad(lambda v, key: concrete_dropout(key, jnp.ones(()), v)), (None, 0)
+    )(-1.0, keys)
+    error = 5.5 * float(slopes.std()) / np.sqrt(20_000)
+    assert abs(float(jax.grad(mean)(-1.0))) < error
+    # Without the part through the normaliser it would not: that part alone is
+    # E[m'] / E[m] = -d log E[m], about 0.27 here.
+    assert error < 0.1
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, 11.0, float("nan")])

@@ -3,6 +3,7 @@
 
 import functools
 
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from cases import ARGUMENTS, all_settings, apply, every, every_layer, fit, settings
 from cases import moments as moments_of
 
-from dropout_jax.transforms import dropout, gaussian_dropout
+from dropout_jax.transforms import dropout, get, names
 
 KEY = jax.random.key(11)
 X = jnp.linspace(-2.0, 3.0, 24).reshape(4, 2, 3)
@@ -71,6 +72,10 @@ def test_integers_are_refused_in_every_mode(transform, example, dtype, determini
 def test_deterministic_is_the_input_itself_or_the_mean(transform, example):
     x = fit(transform, X)
     y = apply(transform, example, None, x, deterministic=True)
+    # A key makes no difference.
+    np.testing.assert_array_equal(
+        y, apply(transform, example, KEY, x, deterministic=True)
+    )
     if transform.preserves != "population":
         mean = moments_of(transform, example, x).mean
         np.testing.assert_allclose(y, mean, rtol=1e-5, atol=1e-6)
@@ -184,16 +189,47 @@ def test_gradient_to_the_input_is_the_slope(transform, example):
     np.testing.assert_allclose(gradient, f(X + 1.0) - f(X), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan"), float("inf")])
-def test_impossible_rates_are_refused_and_named(rate):
-    for function in (dropout, gaussian_dropout):
-        for value in (rate, np.float32(rate), jnp.array([0.5, rate])):
-            for deterministic in (False, True):
-                with pytest.raises(ValueError, match=rf"rate is {str(rate)[:4]}"):
-                    function(KEY, X[..., :2], value, deterministic=deterministic)
-        # A number inside a jitted function is as concrete as outside of it.
-        with pytest.raises(ValueError, match="rate is"):
-            jax.jit(lambda x, f=function: f(KEY, x, rate))(X)
+FIXED = [name for name in names() if not get(name).learned]
+IMPOSSIBLE = [
+    pytest.param(get(name), value, id=f"{name}-{value}")
+    for name in FIXED
+    for value in (-0.1, 1.1, float("nan"), float("inf"))
+    if get(name).strength == "rate" or value != 1.1  # a std may be above 1
+]
+
+
+@pytest.mark.parametrize(("transform", "value"), IMPOSSIBLE)
+def test_impossible_strengths_are_refused_and_named(transform, value):
+    example = transform.examples[0]
+    x = fit(transform, X)
+    options = cases.options(example, x)
+    message = rf"{transform.strength} is {str(value)[:4]}"
+    for given in (value, np.float32(value), jnp.array([0.5, 0.5, value])):
+        for deterministic in (False, True):
+            with pytest.raises(ValueError, match=message) as caught:
+                transform.apply(KEY, x, given, deterministic=deterministic, **options)
+            assert "\n" not in str(caught.value)
+    # A number inside a jitted function is as concrete as outside of it.
+    with pytest.raises(ValueError, match=f"{transform.strength} is"):
+        jax.jit(lambda x: transform.apply(KEY, x, value, **options))(x)
+
+
+@pytest.mark.parametrize("name", [n for n in FIXED if get(n).strength == "rate"])
+def test_a_rate_gets_no_gradient_and_rate_zero_is_exact(name):
+    transform = get(name)
+    x = fit(transform, X)
+    options = cases.options(transform.examples[0], x)
+
+    def run(rate):
+        return transform.apply(KEY, x, rate, **options)
+
+    gradient = jax.jit(jax.grad(lambda rate: run(rate).sum()))
+    assert gradient(0.0) == 0.0 and gradient(0.5) == 0.0
+    clean = x @ options["kernel"] if "kernel" in options else x
+    for quiet in (run(0.0), jax.jit(run)(0.0)):
+        if transform.layer:
+            np.testing.assert_array_equal(quiet, clean)
+        np.testing.assert_allclose(quiet, clean, rtol=1e-6)
 
 
 def test_a_traced_rate_compiles_once():

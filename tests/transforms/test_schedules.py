@@ -43,6 +43,24 @@ def test_curriculum_is_the_published_curve():
     np.testing.assert_allclose(1 - falling, annealed, rtol=1e-5)
 
 
+def test_schedules_are_the_published_arrays():
+    """facebookresearch/dropout fills arrays per iteration; DropBlock uses linspace."""
+    rate, cutoff, total = 0.1, 50, 80
+    steps = np.arange(total)
+    after = np.zeros(total - cutoff)
+    linear = np.concatenate([np.linspace(rate, 0, cutoff), after])
+    ours = schedules.early(rate, cutoff - 1)(steps)
+    np.testing.assert_allclose(ours, linear, atol=1e-7)
+    constant = np.concatenate([np.full(cutoff, rate), after])
+    ours = schedules.early(rate, cutoff, "constant")(steps)
+    np.testing.assert_allclose(ours, constant, rtol=1e-6)
+    late = np.concatenate([np.zeros(cutoff), np.full(total - cutoff, rate)])
+    np.testing.assert_allclose(schedules.late(rate, cutoff)(steps), late, rtol=1e-6)
+    dropblock = np.linspace(0.0, 0.25, 40)
+    ours = schedules.linear(0.0, 0.25, 39)(np.arange(40))
+    np.testing.assert_allclose(ours, dropblock, rtol=1e-6)
+
+
 EVERY = [
     schedules.constant(0.5),
     schedules.linear(0.0, 0.5, 10),

@@ -48,10 +48,15 @@ def test_drop_path_drops_whole_samples():
 
 
 def test_axes_that_do_not_exist_are_refused():
-    with pytest.raises(ValueError, match="batch_axis is 0 and channel_axis 3; x has 3"):
+    with pytest.raises(
+        ValueError, match="batch_axis is 0 and channel_axis is 3; x has 3"
+    ):
         spatial_dropout(KEY, jnp.ones((2, 3, 4)), 0.5, channel_axis=3)
-    with pytest.raises(ValueError, match="must be two different ones"):
+    with pytest.raises(ValueError, match="two different ones"):
         spatial_dropout(KEY, jnp.ones((2, 3, 4)), 0.5, channel_axis=-3)
+    with pytest.raises(ValueError, match="two different ones"):
+        options = {"batch_axis": 1, "channel_axis": 1}
+        spatial_dropout(KEY, jnp.ones((2, 3, 4)), 0.5, **options)
     with pytest.raises(ValueError, match="batch_axis is 2; x has 2 axes"):
         drop_path(KEY, jnp.ones((2, 3)), 0.5, batch_axis=2)
 

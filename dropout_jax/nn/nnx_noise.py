@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any registered transform as a `flax.nnx` layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from flax.core import FrozenDict
+
+from dropout_jax import transforms
+from dropout_jax.nn.noise import PREFIX
+
+
+class NNXNoise(nnx.Module):
+    """The twin of `Noise` for nnx models: one adapter for all transforms.
+
+    Each call draws a fresh key from the layer's own fork of the stream `"dropout"`.
+    `model.eval()` and `model.train()` switch the noise off and on.
+
+    Args:
+      kind: name in the transform registry.
+      rate: drop rate (or standard deviation) used where a call gives none.
+      features: size of the last axis; needed where the noise is learned.
+      shared_axes: axes of the input along which one draw is shared.
+      options: further keyword arguments of the transform.
+      initial: start values of learned parameters, by name; the registry's if absent.
+      deterministic: evaluation behaviour.
+      rngs: from which the layer forks its stream.
+
+    Raises:
+      ValueError: no such transform, or a learned one without `features`.
+
+    Example:
+      >>> from flax import nnx
+      >>> layer = NNXNoise("gaussian_dropout", 0.5, rngs=nnx.Rngs(dropout=0))
+      >>> x = jnp.ones((2, 3))
+      >>> bool((layer(x) != layer(x)).all()), layer(x, deterministic=True) is x
+      (True, True)
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        rate: float | None = None,
+        *,
+        features: int | None = None,
+        shared_axes: Sequence[int] = (),
+        options: Mapping[str, Any] = FrozenDict(),
+        initial: Mapping[str, float] = FrozenDict(),
+        deterministic: bool = False,
+        rngs: nnx.Rngs,
+    ):
+        transform = transforms.get(kind)
+        if transform.learned and features is None:
+            raise ValueError(
+                f"kind is {kind!r}, whose noise is learned; give features, the size of "
+                "the last axis of its input"
+            )
+        self.kind, self.rate, self.deterministic = kind, rate, deterministic
+        self.shared_axes = tuple(shared_axes)
+        self.options = nnx.static(FrozenDict(options))
+        for leaf in transform.learned:
+            start = jnp.full((features,), initial.get(leaf.name, leaf.initial))
+            setattr(self, PREFIX + leaf.name, nnx.Param(start))
+        self.rngs = rngs["dropout"].fork()
+
+    def __call__(
+        self,
+        x: jax.Array,
+        rate: Any = None,
+        *,
+        deterministic: bool | None = None,
+        **arrays: jax.Array,
+    ) -> jax.Array:
+        """Returns noisy `x`, or what the transform defines as its expectation.
+
+        Args:
+          x: any shape, floating dtype.
+          rate: float or traced array instead of the layer's own.
+          deterministic: static; instead of the layer's own.
+          **arrays: what the transform needs besides, as `kernel` or `previous`.
+
+        Raises:
+          ValueError: there is no rate, neither here nor in the layer.
+        """
+        transform = transforms.get(self.kind)
+        if transform.learned:
+            parameters = self._learned(transform, x)
+        else:
+            parameters = [self.rate if rate is None else rate]
+            if parameters[0] is None:
+                raise ValueError(
+                    f"kind is {self.kind!r} and no rate was given; give one to the "
+                    "layer or to the call"
+                )
+        still = self.deterministic if deterministic is None else deterministic
+        shared = {"shared_axes": self.shared_axes} if self.shared_axes else {}
+        return transform.apply(
+            None if still else self.rngs(),
+            x,
+            *parameters,
+            deterministic=still,
+            **shared,
+            **self.options,
+            **arrays,
+        )
+
+    def kl(self, **options: Any) -> jax.Array:
+        """Returns the KL of the learned noise, summed; 0 where nothing is learned."""
+        transform = transforms.get(self.kind)
+        if transform.kl is None:
+            return jnp.zeros(())
+        values = [getattr(self, PREFIX + leaf.name)[...] for leaf in transform.learned]
+        return jnp.sum(transform.kl(*values, **options))
+
+    def _learned(self, transform: transforms.Transform, x: jax.Array) -> list:
+        # Explicit rank: the tests run with implicit rank promotion switched off.
+        values = [getattr(self, PREFIX + leaf.name)[...] for leaf in transform.learned]
+        if not transform.layer:  # they belong to a kernel, not to x
+            return values
+        return [value.reshape((1,) * (x.ndim - 1) + value.shape) for value in values]

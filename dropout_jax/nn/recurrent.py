@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One recurrent layer (LSTM or GRU) over a sequence, and the noise inside its loop."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from dropout_jax.nn.noise import NoiseConfig
+
+GATES = {"lstm": 4, "gru": 3}
+
+
+class InnerNoise(NamedTuple):
+    """Factors that act inside the time loop, drawn before it.
+
+    Each is None, or has shape [batch, units] (the same at every step) or [time,
+    batch, units] (fresh at every step).
+
+    Attributes:
+      state: multiplies the hidden state each time it is fed back (Gal and Ghahramani
+        2016 where it is the same at every step).
+      candidate: multiplies what a step adds to its memory, so that the memory itself
+        is never dropped (Semeniuta, Severyn, Barth 2016, section 3).
+      renewal: share of the hidden state that is new; the rest is the previous one
+        (zoneout, Krueger et al. 2017, section 3).
+      cell_renewal: the same for the LSTM's cell.
+    """
+
+    state: jax.Array | None = None
+    candidate: jax.Array | None = None
+    renewal: jax.Array | None = None
+    cell_renewal: jax.Array | None = None
+
+
+QUIET = InnerNoise()
+
+
+def _orthogonal_gates(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """Returns one orthogonal [units, units] block per gate, side by side.
+
+    A Python loop, not `vmap`: batched LAPACK calls can deadlock on CPU in jax 0.10.
+    """
+    units, columns = shape
+    make = nn.initializers.orthogonal()
+    keys = jax.random.split(key, columns // units)
+    return jnp.concatenate([make(k, (units, units)) for k in keys], axis=1)
+
+
+def _times(value: jax.Array, factor: jax.Array | None) -> jax.Array:
+    return value if factor is None else value * factor
+
+
+def _renewed(new: jax.Array, old: jax.Array, share: jax.Array | None) -> jax.Array:
+    return new if share is None else old + share * (new - old)
+
+
+def _lstm_step(carry, projected, recurrent, bias, noise: InnerNoise):
+    del bias  # the LSTM's only bias is already in `projected`
+    hidden, cell = carry
+    gates = projected + _times(hidden, noise.state) @ recurrent
+    i, f, g, o = jnp.split(gates, 4, axis=-1)
+    candidate = _times(jnp.tanh(g), noise.candidate)
+    new_cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * candidate
+    new_hidden = nn.sigmoid(o) * jnp.tanh(new_cell)
+    return (
+        _renewed(new_hidden, hidden, noise.renewal),
+        _renewed(new_cell, cell, noise.cell_renewal),
+    )
+
+
+def _gru_step(carry, projected, recurrent, bias, noise: InnerNoise):
+    previous, unused = carry
+    hidden = _times(previous, noise.state)
+    x_r, x_z, x_n = jnp.split(projected, 3, axis=-1)
+    h_r, h_z, h_n = jnp.split(hidden @ recurrent, 3, axis=-1)
+    reset, update = nn.sigmoid(x_r + h_r), nn.sigmoid(x_z + h_z)
+    candidate = _times(jnp.tanh(x_n + reset * (h_n + bias)), noise.candidate)
+    new = (1.0 - update) * candidate + update * hidden
+    return _renewed(new, previous, noise.renewal), unused
+
+
+class RecurrentLayer(nn.Module):
+    """One LSTM or GRU layer over a whole sequence.
+
+    The input projection of all steps is one matrix product before the time loop;
+    noise inside the loop arrives as arrays, drawn outside of it.
+
+    References: Hochreiter and Schmidhuber 1997; Cho et al. 2014, with the reset gate
+    after the recurrent product. The forget gate's bias starts at 1 (Jozefowicz 2015).
+
+    Attributes:
+      units: size of the hidden state.
+      cell: `"lstm"` or `"gru"`.
+      weight_noise: noise on the recurrent kernel, one draw for the whole sequence.
+    """
+
+    units: int
+    cell: str = "lstm"
+    weight_noise: NoiseConfig = NoiseConfig()
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array,
+        noise: InnerNoise = QUIET,
+        weight_rate: Any = None,
+        deterministic: bool = True,
+    ) -> jax.Array:
+        """Returns the hidden states [batch, time, units] for `x` [batch, time, n].
+
+        Args:
+          x: input sequence.
+          noise: what acts inside the time loop.
+          weight_rate: rate of `weight_noise`.
+          deterministic: whether `weight_noise` is off.
+        """
+        columns = GATES[self.cell] * self.units
+        step = {"lstm": _lstm_step, "gru": _gru_step}[self.cell]
+        recurrent = self.param(
+            "recurrent_kernel", _orthogonal_gates, (self.units, columns)
+        )
+        if self.weight_noise.kind != "none":
+            recurrent = self.weight_noise.layer("weights")(
+                recurrent, weight_rate, deterministic=deterministic
+            )
+        candidate_bias = None
+        if self.cell == "gru":
+            candidate_bias = self.param(
+                "candidate_bias", nn.initializers.zeros_init(), (self.units,)
+            ).reshape(1, -1)
+        # Time first before the projection, not after it: fewer numbers to move.
+        projected = nn.Dense(columns, bias_init=self._bias, name="projection")(
+            x.swapaxes(0, 1)
+        )
+        fresh = {
+            k: v for k, v in noise._asdict().items() if v is not None and v.ndim > 2
+        }
+
+        def body(carry, inputs):
+            projected_t, fresh_t = inputs
+            noise_t = noise._replace(**fresh_t)
+            carry = step(carry, projected_t, recurrent, candidate_bias, noise_t)
+            return carry, carry[0]
+
+        zeros = jnp.zeros((x.shape[0], self.units), x.dtype)
+        _, states = lax.scan(body, (zeros, zeros), (projected, fresh))
+        return states.swapaxes(0, 1)
+
+    def _bias(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        del key
+        bias = jnp.zeros(shape, dtype)
+        if self.cell == "lstm":
+            bias = bias.at[self.units : 2 * self.units].set(1.0)
+        return bias

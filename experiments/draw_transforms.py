@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draws every transform: what one draw does to a batch of ones, and to one number.
+
+python experiments/draw_transforms.py
+
+Writes docs/transforms/<name>.png. On the left what becomes of ones (rows: two images;
+columns: three channels); on the right the law of one output at x = 1, with the mean and
+standard deviation of the analytic moments.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from dropout_jax import transforms
+from dropout_jax.reports.figures import style
+from dropout_jax.reports.palette import BASELINE_COLOUR, COLOURS
+
+PICTURES = Path(__file__).resolve().parent.parent / "docs" / "transforms"
+DRAWS = 20_000
+SIDE, CHANNELS = 12, 3
+# One telling setting for each transform of the registry.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "dropblock": {"rate": 0.3, "block_size": 4},
+    "drop_path": {"rate": 0.5},
+    "dropout": {"rate": 0.3},
+    "weight_drop": {"rate": 0.3},
+    "spatial_dropout": {"rate": 0.4},
+    "lognormal_dropout": {"rate": 0.3},
+    "gaussian_dropout": {"rate": 0.3},
+    "gaussian_noise": {"std": 0.5},
+    "alpha_dropout": {"rate": 0.3},
+    "variational_dropout": {"log_alpha": -1.0},
+    "logit_normal_dropout": {"mu": 1.0, "log_sigma": 0.0},
+    "concrete_dropout": {"logit_rate": -1.0, "temperature": 2 / 3},
+    "zoneout": {"rate": 0.3},
+    "dropconnect_dense": {"rate": 0.3},
+    "variational_dense": {"log_sigma2": -2.0},
+    "variational_conv": {"log_sigma2": -4.0},
+}
+
+
+def arguments(name: str, x: jax.Array) -> dict[str, Any]:
+    """Returns the setting of a transform, with the arrays it needs for `x`."""
+    given = dict(SETTINGS[name])
+    inputs = x.shape[-1]
+    if name == "zoneout":
+        given["previous"] = jnp.zeros_like(x)
+    elif name in ("dropconnect_dense", "variational_dense"):
+        given |= {"kernel": jnp.full((inputs, inputs), 1 / inputs)}
+    elif name == "variational_conv":
+        given |= {"kernel": jnp.full((3, 3, inputs, inputs), 1 / (9 * inputs))}
+    return given
+
+
+def maps(name: str) -> np.ndarray:
+    """Returns the transform of ones, [image, height, width, channel]."""
+    ones = jnp.ones((2, SIDE, SIDE, CHANNELS))
+    y = transforms.get(name).apply(jax.random.key(4), ones, **arguments(name, ones))
+    return np.asarray(y)
+
+
+def law(name: str) -> tuple[np.ndarray, float, float]:
+    """Returns draws of one output, with its analytic mean and standard deviation."""
+    entry = transforms.get(name)
+    x = jnp.ones((1, 4, 4, CHANNELS))
+    given = arguments(name, x)
+    keys = jax.random.split(jax.random.key(0), DRAWS)
+    draws = jax.vmap(lambda key: entry.apply(key, x, **given)[0, 1, 1, 0])(keys)
+    moments = entry.moments(x, **given)
+    index = (0, 1, 1, 0)
+    return np.asarray(draws), float(moments.mean[index]), float(moments.variance[index])
+
+
+def draw(name: str) -> Figure:
+    """Returns the picture of one transform."""
+    pattern, (draws, mean, variance) = maps(name), law(name)
+    figure = Figure(figsize=(6.6, 2.2), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
+    span = max(np.abs(pattern - 1).max(), 1e-3)
+    for (image, channel), axes in np.ndenumerate(left.subplots(2, CHANNELS)):
+        axes.imshow(
+            pattern[image, :, :, channel], cmap="PuOr", vmin=1 - span, vmax=1 + span
+        )
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if image == 0:
+            axes.set_title(f"channel {channel}")
+        if channel == 0:
+            axes.set_ylabel(f"image {image}")
+    axes = right.subplots()
+    axes.hist(draws, bins=60, density=True, color=BASELINE_COLOUR)
+    axes.axvline(mean, color=COLOURS[0], linewidth=1.2)
+    std = variance**0.5
+    axes.axvspan(mean - std, mean + std, color=COLOURS[0], alpha=0.15, linewidth=0)
+    axes.set_yticks([])
+    axes.set_xlabel(f"y at x = 1: mean {mean:.3g}, standard deviation {std:.3g}")
+    setting = ", ".join(f"{k} = {v:.3g}" for k, v in SETTINGS[name].items())
+    figure.suptitle(f"{name}, {setting}", fontsize=8)
+    return figure
+
+
+def main() -> int:
+    """Draws all transforms of the package; returns the exit code."""
+    matplotlib.use("agg")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with style():
+        for name in transforms.names():
+            draw(name).savefig(
+                PICTURES / f"{name}.png", dpi=110, metadata={"Software": None}
+            )
+    print(f"{len(transforms.names())} pictures in {PICTURES}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

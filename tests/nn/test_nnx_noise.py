@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nnx adapter: every transform, fresh keys, train and eval, learned parameters."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from dropout_jax import transforms
+from dropout_jax.nn import NNXNoise
+
+X = jax.random.normal(jax.random.key(0), (4, 2, 3))
+NAMES = transforms.names()
+
+
+def layer_of(name):
+    """A layer with the transform's first example, its input and what else it needs."""
+    entry = transforms.get(name)
+    example = entry.examples[0]
+    x, arrays = X, dict(example.options)
+    options = {k: v for k, v in arrays.items() if not isinstance(v, np.ndarray)}
+    arrays = {k: v for k, v in arrays.items() if isinstance(v, np.ndarray)}
+    if "previous" in arrays:
+        arrays["previous"] = -0.5 * x
+    if name == "variational_conv":
+        x = x[:, None]
+    rate = None if entry.learned else example.parameters[0]
+    layer = NNXNoise(name, rate, features=3, options=options, rngs=nnx.Rngs(dropout=1))
+    return layer, x, arrays
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_transform_draws_afresh_and_is_still_in_evaluation(name):
+    layer, x, arrays = layer_of(name)
+    draws = [layer(x, **arrays) for _ in range(4)]
+    assert any((draw != draws[0]).any() for draw in draws[1:])
+    layer.eval()
+    still = layer(x, **arrays)
+    np.testing.assert_array_equal(still, layer(x, **arrays))
+    layer.train()
+    assert any((layer(x, **arrays) != still).any() for _ in range(4))
+
+
+def test_it_is_the_transform_with_the_key_of_its_stream():
+    layer = NNXNoise("dropout", 0.4, rngs=nnx.Rngs(dropout=5))
+    key = nnx.Rngs(dropout=5)["dropout"].fork()()
+    np.testing.assert_array_equal(layer(X), transforms.dropout(key, X, 0.4))
+
+
+def test_layers_of_one_model_differ_and_the_rate_may_be_traced():
+    rngs = nnx.Rngs(dropout=0)
+    first, second = (NNXNoise("dropout", rngs=rngs) for _ in range(2))
+    ones = jnp.ones(1000)
+    assert (first(ones, 0.5) != second(ones, 0.5)).any()
+    dropped = nnx.jit(lambda layer, rate: (layer(ones, rate) == 0).mean())
+    assert dropped(first, 0.9) > 0.8 and dropped(first, 0.1) < 0.2
+
+
+def test_learned_noise_is_a_parameter_with_a_kl():
+    layer = NNXNoise(
+        "variational_dropout",
+        features=3,
+        initial={"log_alpha": -1.0},
+        rngs=nnx.Rngs(dropout=0),
+    )
+    np.testing.assert_array_equal(layer.noise_log_alpha[...], -jnp.ones(3))
+    expected = 3 * transforms.kl_log_uniform(-1.0)
+    np.testing.assert_allclose(layer.kl(), expected, rtol=1e-6)
+
+    def loss(layer):
+        return jnp.sum(layer(X) ** 2) + layer.kl()
+
+    gradient = nnx.grad(loss)(layer)
+    assert (jax.tree.leaves(gradient)[0] != 0).all()
+    assert NNXNoise("dropout", 0.5, rngs=nnx.Rngs(0)).kl() == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda r: NNXNoise("dropuot", 0.5, rngs=r), "did you mean 'dropout'"),
+        (lambda r: NNXNoise("concrete_dropout", rngs=r), "give features"),
+        (lambda r: NNXNoise("dropout", rngs=r)(X), "no rate was given"),
+    ],
+)
+def test_what_is_missing_is_said(make, match):
+    with pytest.raises(ValueError, match=match):
+        make(nnx.Rngs(0))
