@@ -82,7 +82,8 @@ def draw(name: str) -> Figure:
     """Returns the picture of one transform."""
     pattern, (draws, mean, variance) = maps(name), law(name)
     figure = Figure(figsize=(6.6, 2.2), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
+    halves = figure.subfigures(1, 2, width_ratios=(3, 2), squeeze=False)
+    left, right = halves[0]
     span = max(np.abs(pattern - 1).max(), 1e-3)
     for (image, channel), axes in np.ndenumerate(left.subplots(2, CHANNELS)):
         axes.imshow(

@@ -104,10 +104,15 @@ class Noise(nn.Module):
                 "apply(..., rngs={'dropout': key}), or pass deterministic=True / "
                 "train=False (the parameter key is never borrowed)"
             )
-        if self.shared_axes:
-            arrays = {"shared_axes": self.shared_axes, **arrays}
+        shared = {"shared_axes": self.shared_axes} if self.shared_axes else {}
         return transform.apply(
-            key, x, *arguments, deterministic=deterministic, **self.options, **arrays
+            key,
+            x,
+            *arguments,
+            deterministic=deterministic,
+            **shared,
+            **self.options,
+            **arrays,
         )
 
     def _learned(self, x: jax.Array, leaf: transforms.Learned) -> jax.Array:

@@ -68,8 +68,9 @@ class NoisyDense(nn.Module):
                 )
                 for leaf in transform.learned
             ]
-            kl = transform.kl(*parameters, kernel=kernel, **self.noise.kl_options)
-            self.sow("kl", "value", jnp.sum(kl))
+            if transform.kl is not None:
+                kl = transform.kl(*parameters, kernel=kernel, **self.noise.kl_options)
+                self.sow("kl", "value", jnp.sum(kl))
         still = deterministic or self.is_initializing()
         if not still and not self.has_rng("dropout"):
             raise ValueError(

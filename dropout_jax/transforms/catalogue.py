@@ -51,7 +51,7 @@ from dropout_jax.transforms.weight_noise import weight_log_alpha
 from dropout_jax.transforms.zoneout import zoneout, zoneout_moments
 
 # NumPy, because a JAX array would start the backend at import.
-_KERNEL = np.float32([[0.5, -1.0, 0.8], [1.2, 0.3, -0.6], [-0.4, 0.9, 1.1]])
+_KERNEL = np.array([[0.5, -1.0, 0.8], [1.2, 0.3, -0.6], [-0.4, 0.9, 1.1]], "float32")
 _PREVIOUS = np.zeros(())  # the tests put a state of the shape of x in its place
 _SAMPLINGS = ("local", "weight", "separate")
 
