@@ -107,8 +107,7 @@ def alpha_dropout_moments(
 
 
 def _check_rate(rate, x):
-    contract.check_range("rate", rate, 0.0, 1.0, "a probability in [0, 1]")
-    return jax.lax.stop_gradient(contract.parameter("rate", rate, x))
+    return contract.drop_rate(rate, x)
 
 
 def _gain(rate):

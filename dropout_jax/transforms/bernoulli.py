@@ -160,8 +160,7 @@ def dropout_moments(
 def _check_rate(rate: ArrayLike, x: ArrayLike, scaling: str) -> jax.Array:
     if scaling not in _SCALINGS:
         raise ValueError(f"scaling is {scaling!r}; it must be 'train' or 'test'")
-    contract.check_range("rate", rate, 0.0, 1.0, "a probability in [0, 1]")
-    return jax.lax.stop_gradient(contract.parameter("rate", rate, x))
+    return contract.drop_rate(rate, x)
 
 
 def _gain(keep_prob: jax.Array, scaling: str) -> jax.Array:

@@ -111,6 +111,16 @@ def parameter(name: str, value: ArrayLike, x: ArrayLike, of: str = "x") -> jax.A
     return array if array.ndim == 0 else array.reshape(padded)
 
 
+def drop_rate(rate: ArrayLike, x: ArrayLike) -> jax.Array:
+    """Returns the rate of a mask as a `parameter` of `x`, without gradient.
+
+    Raises:
+      ValueError: for a concrete rate outside [0, 1], or one that does not broadcast.
+    """
+    check_range("rate", rate, 0.0, 1.0, "a probability in [0, 1]")
+    return jax.lax.stop_gradient(parameter("rate", rate, x))
+
+
 def draw_shape(shape: Sequence[int], shared_axes: tuple[int, ...]) -> tuple[int, ...]:
     """Returns `shape` with size 1 along the shared axes: the draws to make."""
     return tuple(1 if i in shared_axes else n for i, n in enumerate(shape))

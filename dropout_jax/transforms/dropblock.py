@@ -169,7 +169,7 @@ def _check(x, rate, block_size, axes, seed_rate, rescale, shared):
         raise ValueError(f"seed_rate is {seed_rate!r}; it must be 'exact' or 'paper'")
     if rescale not in _RESCALES:
         raise ValueError(f"rescale is {rescale!r}; it must be 'position' or 'count'")
-    contract.check_range("rate", rate, 0.0, 1.0, "a probability in [0, 1]")
+    rate = contract.drop_rate(rate, x)
     axes = contract.normalise_axes(axes, jnp.ndim(x), "axes")
     if not axes or set(axes) & set(shared):
         raise ValueError(
@@ -177,7 +177,6 @@ def _check(x, rate, block_size, axes, seed_rate, rescale, shared):
             "and none of them can be shared"
         )
     check_block(block_size, tuple(jnp.shape(x)[axis] for axis in axes))
-    rate = jax.lax.stop_gradient(contract.parameter("rate", rate, x))
     if rate.ndim and any(rate.shape[axis] != 1 for axis in axes):
         raise ValueError(
             f"rate has shape {rate.shape}; it must be the same all over a map, so have "

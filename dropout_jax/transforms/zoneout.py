@@ -113,8 +113,7 @@ def _check(x, rate, previous):
             f"previous has shape {jnp.shape(previous)}; it must have that of x, "
             f"{jnp.shape(x)}"
         )
-    contract.check_range("rate", rate, 0.0, 1.0, "a probability in [0, 1]")
-    return jax.lax.stop_gradient(contract.parameter("rate", rate, x))
+    return contract.drop_rate(rate, x)
 
 
 @functools.partial(jax.jit, static_argnames="shared_axes")

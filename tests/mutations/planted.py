@@ -80,9 +80,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the rate gets a gradient",
-        T + "bernoulli.py",
-        'return jax.lax.stop_gradient(contract.parameter("rate", rate, x))',
-        'return contract.parameter("rate", rate, x)',
+        T + "contract.py",
+        'return jax.lax.stop_gradient(parameter("rate", rate, x))',
+        'return parameter("rate", rate, x)',
         (DROPOUT,),
     ),
     Mutation(
