@@ -195,9 +195,9 @@ def _check_noise(values: Values) -> None:
             "noise.sharing",
             f"needs config.model.name={needs}, not {name}; element suits every model",
         )
+    _check_kind(values)
     if kind in FIXED_RATE_KINDS:
         _check_rates(values, noise_sites(values))
-    _check_kind(values)
     local = kind == "dropconnect_dense" and values["noise.sampling"] == "local"
     if kind in ("gaussian_dropout", "lognormal_dropout") or local:
         for path in ("noise.input_rate", "noise.rates"):
