@@ -3,9 +3,11 @@
 
 import dataclasses
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from dropout_jax.config.errors import UserError
+
+Values = dict[str, Any]  # of every field, by dotted path
 
 _NOUNS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 
@@ -121,3 +123,8 @@ def show(value: Any) -> str:
     """`value` as one would write it, on one line and at most 60 characters."""
     text = "".join(c if c.isprintable() else " " for c in repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def refuse(values: Values, path: str, why: str) -> NoReturn:
+    """Raises the complaint that the value at `path` does not go with the others."""
+    raise UserError(f"config.{path}={show(values[path])}: {why}")

@@ -21,6 +21,7 @@ LEARNED_KINDS = (
     "logit_normal_dropout",
     "concrete_dropout",
     "variational_dense",
+    "variational_conv",
 )
 NOISE_KINDS = (*FIXED_RATE_KINDS, *LEARNED_KINDS)
 
@@ -38,14 +39,15 @@ ADDING_KINDS = ("gaussian_noise", "alpha_dropout")
 # Kinds that act inside the recurrence of an rnn alone.
 INNER_KINDS = ("zoneout", "weight_drop")
 # Kinds that act on the weights behind a site instead of the site.
-WEIGHT_KINDS = ("dropconnect_dense", "variational_dense")
+WEIGHT_KINDS = ("dropconnect_dense", "variational_dense", "variational_conv")
 # Those that do not fit every model.
 MODELS_OF_KIND = {
     "drop_path": ("mlp",),
     "dropblock": ("cnn",),
     "spatial_dropout": ("cnn",),
-    "dropconnect_dense": ("mlp",),
-    "variational_dense": ("mlp",),
+    "dropconnect_dense": ("mlp", "cnn"),
+    "variational_dense": ("mlp", "cnn"),
+    "variational_conv": ("cnn",),
     "zoneout": ("rnn",),
     "weight_drop": ("rnn",),
 }
@@ -92,7 +94,8 @@ NOISE_FIELDS = (
         "noise.rates",
         (),
         "Probability of dropping a unit: one value for all sites or one per site "
-        "(a hidden layer; a block, then a head layer; a recurrent layer); below 1 "
+        "(a hidden layer; a block, then a head layer; a recurrent layer; for "
+        "dropconnect_dense in a cnn, a dense layer); below 1 "
         "for gaussian_dropout and lognormal_dropout. For gaussian_noise, its standard "
         "deviation. For drop_path, one value is that of the last layer, to which the "
         "rates rise linearly.",
@@ -140,7 +143,7 @@ NOISE_FIELDS = (
         "auto",
         "How noise on weights is drawn: weight (once per batch), separate (once per "
         "image), local (at the output); auto: weight for dropconnect_dense, local for "
-        "variational_dense.",
+        "learned noise.",
         choices=("auto", "weight", "separate", "local"),
         only_with=_kinds(*WEIGHT_KINDS),
     ),
@@ -150,7 +153,7 @@ NOISE_FIELDS = (
         "Weights whose log alpha is at least this count as 0 in evaluation; 0: all "
         "are kept.",
         "[0, 8]",
-        only_with=_kinds("variational_dense"),
+        only_with=_kinds("variational_dense", "variational_conv"),
     ),
     Field(
         "noise.learned_input",

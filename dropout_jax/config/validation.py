@@ -3,7 +3,6 @@
 
 import itertools
 import keyword
-import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,18 +10,10 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.config.field import show
+from dropout_jax.config.field import Values, refuse, show
 from dropout_jax.config.nearest import nearest
-from dropout_jax.config.noise_fields import (
-    ADDING_KINDS,
-    FIXED_RATE_KINDS,
-    INNER_KINDS,
-    MODELS_OF_KIND,
-    UNIT_KINDS,
-)
+from dropout_jax.config.noise_rules import check_noise
 from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
-
-Values = dict[str, Any]
 
 
 def validate(config: ConfigDict | Mapping) -> None:
@@ -45,7 +36,7 @@ def validate(config: ConfigDict | Mapping) -> None:
     _check_places(values)
     _check_effects(values)
     _check_model(values)
-    _check_noise(values)
+    check_noise(values)
     _check_schedule(values)
 
 
@@ -89,20 +80,6 @@ def unknown(path: str, *value: Any) -> UserError:
     )
 
 
-def noise_sites(values: Values) -> int | None:
-    """How many places of the model take noise; None for a plugin's model.
-
-    Args:
-      values: by dotted path, as `check_fields` returns them.
-
-    Returns:
-      mlp: hidden layers; cnn: blocks and head layers; rnn: recurrent layers.
-    """
-    widths, blocks = len(values["model.widths"]), len(values["model.channels"])
-    sites = {"mlp": widths, "cnn": blocks + widths, "rnn": widths}
-    return sites.get(values["model.name"])
-
-
 def _leaves(config: ConfigDict | Mapping) -> Iterator[tuple[str, Any]]:
     # to_dict resolves references and is many times faster than attribute access.
     plain = config.to_dict() if isinstance(config, ConfigDict) else config
@@ -117,16 +94,12 @@ def _leaves(config: ConfigDict | Mapping) -> Iterator[tuple[str, Any]]:
             yield str(name), value
 
 
-def _refuse(values: Values, path: str, why: str) -> None:
-    raise UserError(f"config.{path}={show(values[path])}: {why}")
-
-
 def _check_places(values: Values) -> None:
     """Files and directories that the configuration names are there."""
     # os.path answers False, not with an exception, to names no file can have.
     name, plugin = values["data.name"], values["plugin"]
     if name not in ("fashion_mnist", "synthetic") and not os.path.exists(name):
-        _refuse(
+        refuse(
             values,
             "data.name",
             "must be fashion_mnist, synthetic, or the path of an .npz file or of a "
@@ -134,15 +107,15 @@ def _check_places(values: Values) -> None:
         )
     source = values["data.source_dir"]
     if source and not os.path.isdir(source):
-        _refuse(values, "data.source_dir", "must be a directory, or empty")
+        refuse(values, "data.source_dir", "must be a directory, or empty")
     if plugin.endswith(".py") or "/" in plugin:
         if not os.path.isfile(plugin):
-            _refuse(values, "plugin", "there is no such Python file")
+            refuse(values, "plugin", "there is no such Python file")
     elif plugin and not all(
         part.isidentifier() and not keyword.iskeyword(part)
         for part in plugin.split(".")
     ):
-        _refuse(values, "plugin", "must be a Python file or the name of a module")
+        refuse(values, "plugin", "must be a Python file or the name of a module")
 
 
 def _check_effects(values: Values) -> None:
@@ -158,7 +131,7 @@ def _check_effects(values: Values) -> None:
         known = values[other] in BY_PATH[other].choices or not BY_PATH[other].extensible
         if values[other] in needed or not known:
             continue
-        _refuse(
+        refuse(
             values,
             field.path,
             f"has no effect with config.{other}={values[other]}: leave it at "
@@ -169,108 +142,41 @@ def _check_effects(values: Values) -> None:
 def _check_model(values: Values) -> None:
     name = values["model.name"]
     if values["model.kernel_size"] % 2 == 0:
-        _refuse(values, "model.kernel_size", "must be odd: 1, 3, 5 or 7")
+        refuse(values, "model.kernel_size", "must be odd: 1, 3, 5 or 7")
     if name == "cnn" and not values["model.channels"]:
-        _refuse(values, "model.channels", "a cnn needs at least one block, e.g. (32,)")
+        refuse(values, "model.channels", "a cnn needs at least one block, e.g. (32,)")
     widths = values["model.widths"]
     if values["model.residual"] and not any(
         a == b for a, b in itertools.pairwise(widths)
     ):
-        _refuse(
+        refuse(
             values,
             "model.residual",
             f"has no effect with config.model.widths={show(widths)}: two neighbouring "
             "layers must have the same width, e.g. (256, 256)",
         )
     if name == "rnn" and not values["model.widths"]:
-        _refuse(values, "model.widths", "an rnn needs at least one layer, e.g. (128,)")
-
-
-def _check_noise(values: Values) -> None:
-    name, kind = values["model.name"], values["noise.kind"]
-    needs = {"spatial": "cnn", "tied": "rnn"}.get(values["noise.sharing"], name)
-    if name != needs and name in BY_PATH["model.name"].choices:
-        _refuse(
-            values,
-            "noise.sharing",
-            f"needs config.model.name={needs}, not {name}; element suits every model",
-        )
-    _check_kind(values)
-    if kind in FIXED_RATE_KINDS:
-        _check_rates(values, noise_sites(values))
-    local = kind == "dropconnect_dense" and values["noise.sampling"] == "local"
-    if kind in ("gaussian_dropout", "lognormal_dropout") or local:
-        for path in ("noise.input_rate", "noise.rates"):
-            if 1.0 in (values[path] if path == "noise.rates" else [values[path]]):
-                _refuse(
-                    values, path, f"must be below 1: {kind} has infinite noise at 1"
-                )
-
-    bound = values["noise.max_alpha"]
-    if bound and values["noise.log_alpha_init"] > math.log(bound):
-        _refuse(
-            values,
-            "noise.log_alpha_init",
-            f"must be at most log(config.noise.max_alpha)={math.log(bound):.4g}",
-        )
-
-
-def _check_kind(values: Values) -> None:
-    """The kind of noise has a place in the model."""
-    name, kind = values["model.name"], values["noise.kind"]
-    if name not in BY_PATH["model.name"].choices:
-        return  # what a plugin's model does with it is not known here
-    models = MODELS_OF_KIND.get(kind, (name,))
-    if name not in models:
-        fit = " or ".join(models)
-        _refuse(values, "noise.kind", f"needs config.model.name={fit}, not {name}")
-    if kind == "drop_path" and not values["model.residual"]:
-        _refuse(values, "noise.kind", "needs config.model.residual=true")
-    where, tied = values["model.recurrent_noise"], values["noise.sharing"] == "tied"
-    if where != "auto" and (kind == "none" or kind in INNER_KINDS):
-        why = f"has no effect with config.noise.kind={kind}: leave it at 'auto'"
-        _refuse(values, "model.recurrent_noise", why)
-    inside = where in ("state", "candidate") or (where == "auto" and tied)
-    if inside and kind in ADDING_KINDS:
-        _refuse(
-            values,
-            "noise.kind",
-            "cannot act inside the recurrence, where noise is a factor: set "
-            "config.model.recurrent_noise=none, or choose "
-            f"config.noise.kind={' or '.join(UNIT_KINDS)}",
-        )
-
-
-def _check_rates(values: Values, sites: int | None) -> None:
-    count = len(values["noise.rates"])
-    if sites is None or count == sites or (count == 1 and sites):
-        return
-    what = {"mlp": "hidden layers", "cnn": "blocks and head layers", "rnn": "layers"}
-    each = f"{sites} rates, one for each of the {what[values['model.name']]}"
-    fix = (
-        f"give one rate for all, e.g. (0.5,), or {each}" if sites else "leave it at ()"
-    )
-    _refuse(values, "noise.rates", f"{count} rates for {sites} sites: {fix}")
+        refuse(values, "model.widths", "an rnn needs at least one layer, e.g. (128,)")
 
 
 def _check_schedule(values: Values) -> None:
     epochs, warmup = values["train.epochs"], values["optimizer.warmup_epochs"]
     steps = values["optimizer.step_epochs"]
     if warmup >= epochs:
-        _refuse(
+        refuse(
             values,
             "optimizer.warmup_epochs",
             f"must be below config.train.epochs={epochs}",
         )
     late = values["noise.schedule"] == "late"
     if late and values["noise.schedule_epochs"] >= epochs:
-        _refuse(
+        refuse(
             values,
             "noise.schedule_epochs",
             f"must be below config.train.epochs={epochs}, or no noise is ever on",
         )
     if values["train.batch_size"] > values["data.train_size"]:
-        _refuse(
+        refuse(
             values,
             "train.batch_size",
             "must be at most the number of training images, "
@@ -281,7 +187,7 @@ def _check_schedule(values: Values) -> None:
     inside = all(warmup < step < epochs for step in steps)
     rising = all(a < b for a, b in itertools.pairwise(steps))
     if not (steps and inside and rising):
-        _refuse(
+        refuse(
             values,
             "optimizer.step_epochs",
             "with config.optimizer.schedule=step must be one or more increasing "

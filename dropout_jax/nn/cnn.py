@@ -8,16 +8,20 @@ from typing import Any
 import flax.linen as nn
 import jax
 
+from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.convolution import Conv
 from dropout_jax.nn.mlp import ACTIVATIONS
 from dropout_jax.nn.noise import NoiseConfig
+from dropout_jax.nn.noisy_weights import NoisyConv, dense
 
 
 class CNN(nn.Module):
     """Conv-pool blocks and a dense head, with noise after each pooling and head layer.
 
     With `noise.sharing == "spatial"` the block sites draw once per image and
-    channel, so that whole feature maps vanish (Tompson et al. 2015).
+    channel, so that whole feature maps vanish (Tompson et al. 2015). Noise on weights
+    acts on the kernels of the dense layers, whose sites are the last block and the
+    head layers they read; `variational_conv` also on those of the convolutions.
 
     Attributes:
       channels: output channels of each block; each block halves the image.
@@ -51,9 +55,10 @@ class CNN(nn.Module):
     @property
     def sites(self) -> tuple[str, ...]:
         """Names of the noise sites, in the order of `rates`."""
-        blocks = (f"block_{i}" for i in range(len(self.channels)))
-        heads = (f"head_{i}" for i in range(len(self.widths)))
-        return ("input", *blocks, *heads)
+        blocks = tuple(f"block_{i}" for i in range(len(self.channels)))
+        if self.noise.kind in WEIGHT_KINDS:
+            blocks = blocks[-1:]
+        return ("input", *blocks, *(f"head_{i}" for i in range(len(self.widths))))
 
     @nn.compact
     def __call__(self, images: jax.Array, rates: Any, *, train: bool) -> jax.Array:
@@ -66,25 +71,23 @@ class CNN(nn.Module):
             )
         activate = ACTIVATIONS[self.activation]
         site_rates = dict(zip(self.sites, rates, strict=True))
+        head, units = self.noise.in_head, self.noise.on_units
 
-        def noisy(site: str, x: jax.Array, shared_axes: tuple[int, ...]) -> jax.Array:
-            layer = self.noise.fitting(x).layer(site, shared_axes)
-            return layer(x, site_rates[site], deterministic=not train)
+        def noisy(
+            noise: NoiseConfig, site: str, x: jax.Array, shared_axes: tuple = ()
+        ) -> jax.Array:
+            layer = noise.layer(site, shared_axes)
+            return layer(x, site_rates.get(site), deterministic=not train)
 
         spatial = (1, 2) if self.noise.sharing == "spatial" else ()
         x = images[..., None]
-        if self.noise.on_input:
-            x = noisy("input", x, ())
+        if units.on_input:
+            x = noisy(units.on_map(x), "input", x)
         for i, features in enumerate(self.channels):
             for j in range(self.convs_per_block):
-                x = Conv(
-                    features,
-                    self.kernel_size,
-                    use_bias=not self.batch_norm,
-                    # Pooling first leaves a quarter of the work to what follows.
-                    pool=j + 1 == self.convs_per_block,
-                    name=f"conv_{i}_{j}",
-                )(x)
+                # Pooling first leaves a quarter of the work to what follows.
+                pool = j + 1 == self.convs_per_block
+                x = self._convolve(f"conv_{i}_{j}", features, pool, x, train)
                 if self.batch_norm:
                     x = nn.BatchNorm(
                         use_running_average=not train,
@@ -92,9 +95,20 @@ class CNN(nn.Module):
                         name=f"batch_norm_{i}_{j}",
                     )(x)
                 x = activate(x)
-            x = noisy(f"block_{i}", x, spatial)
-        x = x.reshape(x.shape[0], -1)
+            x = noisy(units.on_map(x), f"block_{i}", x, spatial)
+        x, site = x.reshape(x.shape[0], -1), f"block_{halvings - 1}"
         for i, width in enumerate(self.widths):
-            x = activate(nn.Dense(width, name=f"dense_{i}")(x))
-            x = noisy(f"head_{i}", x, ())
-        return nn.Dense(self.classes, name="logits")(x)
+            rate = site_rates[site]
+            x = activate(dense(f"dense_{i}", width, head, x, rate, train=train))
+            site = f"head_{i}"
+            x = noisy(head.on_units, site, x)
+        return dense("logits", self.classes, head, x, site_rates[site], train=train)
+
+    def _convolve(
+        self, name: str, features: int, pool: bool, x: jax.Array, train: bool
+    ) -> jax.Array:
+        options = {"use_bias": not self.batch_norm, "pool": pool, "name": name}
+        if self.noise.kind != "variational_conv":
+            return Conv(features, self.kernel_size, **options)(x)
+        layer = NoisyConv(features, self.noise, self.kernel_size, **options)
+        return layer(x, deterministic=not train)

@@ -8,9 +8,8 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.noise import NoiseConfig
-from dropout_jax.nn.noisy_dense import NoisyDense
+from dropout_jax.nn.noisy_weights import dense
 
 ACTIVATIONS = {"relu": nn.relu, "selu": nn.selu}
 
@@ -59,23 +58,17 @@ class MLP(nn.Module):
           train: whether noise acts.
         """
         activate = ACTIVATIONS[self.activation]
-        on_weights = self.noise.kind in WEIGHT_KINDS
-        units = NoiseConfig() if on_weights else self.noise
-
-        def dense(name: str, width: int, x: jax.Array, rate: Any) -> jax.Array:
-            if not on_weights:
-                return nn.Dense(width, name=name)(x)
-            layer = NoisyDense(width, self.noise, name=name)
-            return layer(x, rate, deterministic=not train)
-
+        units = self.noise.on_units
         x = images.reshape(images.shape[0], -1)
         if units.on_input:
             x = units.layer("input")(x, rates[0], deterministic=not train)
         for i, width in enumerate(self.widths):
-            y = activate(dense(f"dense_{i}", width, x, rates[i]))
+            y = activate(
+                dense(f"dense_{i}", width, self.noise, x, rates[i], train=train)
+            )
             skip = self.residual and y.shape == x.shape
             # Dropping a whole sample makes sense where something goes past it.
             noise = units if skip or units.kind != "drop_path" else NoiseConfig()
             y = noise.layer(f"hidden_{i}")(y, rates[i + 1], deterministic=not train)
             x = x + y if skip else y
-        return dense("logits", self.classes, x, rates[-1])
+        return dense("logits", self.classes, self.noise, x, rates[-1], train=train)

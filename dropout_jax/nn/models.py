@@ -16,7 +16,7 @@ from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.cnn import CNN
 from dropout_jax.nn.mlp import MLP
 from dropout_jax.nn.noise import NoiseConfig
-from dropout_jax.nn.noisy_dense import options_of
+from dropout_jax.nn.noisy_weights import options_of
 from dropout_jax.nn.rnn import RNN
 
 _MODELS: dict[str, Callable[..., nn.Module]] = {}

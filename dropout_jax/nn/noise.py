@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
+from dropout_jax.config.noise_fields import WEIGHT_KINDS
 
 # Learned noise parameters are leaves with this prefix, so that an optimiser can
 # give them their own learning rate and exempt them from weight decay.
@@ -86,7 +87,7 @@ class Noise(nn.Module):
             raise ValueError(
                 f"kind is {self.kind!r}, which needs more than its input: give the "
                 "arrays that its docstring names, or, for noise on a kernel, use "
-                "NoisyDense"
+                "NoisyDense or NoisyConv"
             )
         arguments = [rate]
         if transform.learned:
@@ -156,18 +157,23 @@ class NoiseConfig:
             name=f"noise_{site}",
         )
 
-    def fitting(self, x: jax.Array) -> NoiseConfig:
-        """Returns the noise that a site with this input can take.
+    @property
+    def on_units(self) -> NoiseConfig:
+        """This noise, or none if it acts on weights."""
+        return NoiseConfig() if self.kind in WEIGHT_KINDS else self
 
-        A block of DropBlock can be no larger than the map; where there is no map, in
-        a dense head, it is dropout.
+    @property
+    def in_head(self) -> NoiseConfig:
+        """This noise as a dense head has it, where there are no maps."""
+        if self.kind == "dropblock":
+            return dataclasses.replace(self, kind="dropout", options=FrozenDict())
+        if self.kind == "variational_conv":
+            return dataclasses.replace(self, kind="variational_dense")
+        return self
 
-        Args:
-          x: the site's input.
-        """
+    def on_map(self, x: jax.Array) -> NoiseConfig:
+        """This noise as the map `x` can take it: no block larger than the map."""
         if self.kind != "dropblock":
             return self
-        if x.ndim < 4:
-            return dataclasses.replace(self, kind="dropout", options=FrozenDict())
         size = min(self.options["block_size"], *x.shape[1:3])
         return dataclasses.replace(self, options=FrozenDict(block_size=size))

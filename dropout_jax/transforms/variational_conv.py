@@ -3,7 +3,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,8 @@ from jax.typing import ArrayLike
 
 from dropout_jax.transforms import contract, noisy_linear, weight_noise
 from dropout_jax.transforms.moments import Index, Moments
+
+Convolve = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def variational_conv(
@@ -21,6 +23,7 @@ def variational_conv(
     kernel: jax.Array,
     strides: Sequence[int] = (1, 1),
     padding: str = "SAME",
+    convolve: Convolve | None = None,
     sampling: str = "local",
     threshold: float = math.inf,
     deterministic: bool = False,
@@ -37,6 +40,9 @@ def variational_conv(
       kernel: [height, width, inputs, outputs].
       strides: of the two sides.
       padding: "SAME" or "VALID".
+      convolve: a function of the images and a kernel to use instead of
+        `lax.conv_general_dilated`, where another form is faster or is not of this
+        shape; hashable, so not made anew for every call.
       sampling: "local", "weight" or "separate" (one kernel per image).
       threshold: as for `variational_dense`.
       deterministic: Python bool. True is evaluation: needs no key.
@@ -59,7 +65,7 @@ def variational_conv(
     """
     contract.check_call(key, x, (), deterministic)
     log_sigma2 = _check(x, log_sigma2, kernel, sampling)
-    x, static = jnp.asarray(x), (tuple(strides), padding)
+    x, static = jnp.asarray(x), (tuple(strides), padding, convolve)
     if deterministic:
         kept = weight_noise.sparse_kernel(kernel, log_sigma2, threshold)
         return _convolve(x, kept, *static)
@@ -130,9 +136,10 @@ def _check(x, log_sigma2, kernel, sampling):
     return contract.parameter("log_sigma2", log_sigma2, kernel, of="kernel")
 
 
-@functools.partial(jax.jit, static_argnames=("strides", "padding", "sampling"))
-def _conv(key, x, log_sigma2, kernel, strides, padding, sampling):
-    convolve = functools.partial(_convolve, strides=strides, padding=padding)
+@functools.partial(jax.jit, static_argnums=(4, 5, 6, 7))
+def _conv(key, x, log_sigma2, kernel, strides, padding, own, sampling):
+    static = {"strides": strides, "padding": padding, "own": own}
+    convolve = functools.partial(_convolve, **static)
     if sampling == "local":
         variance = weight_noise.variance(kernel, log_sigma2)
         return noisy_linear.local(key, convolve, x, kernel, variance)
@@ -143,11 +150,14 @@ def _conv(key, x, log_sigma2, kernel, strides, padding, sampling):
     return jax.vmap(lambda image, k: convolve(image[None], k)[0])(x, kernels)
 
 
-def _convolve(x, kernel, strides, padding):
+def _convolve(x, kernel, strides, padding, own=None):
     dtype = contract.compute_dtype(x)
+    wide, weights = x.astype(dtype), kernel.astype(dtype)
+    if own is not None:
+        return own(wide, weights).astype(x.dtype)
     y = jax.lax.conv_general_dilated(
-        x.astype(dtype),
-        kernel.astype(dtype),
+        wide,
+        weights,
         strides,
         padding,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),

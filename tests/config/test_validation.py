@@ -6,8 +6,9 @@ import pytest
 from dropout_jax.config import UserError, defaults, validate
 from dropout_jax.config.loading import override
 from dropout_jax.config.noise_fields import FIXED_RATE_KINDS, MODELS_OF_KIND
+from dropout_jax.config.noise_rules import noise_sites
 from dropout_jax.config.schema import BY_PATH, FIELDS
-from dropout_jax.config.validation import check_fields, noise_sites
+from dropout_jax.config.validation import check_fields
 
 CNN = {"model.name": "cnn"}
 RNN = {"model.name": "rnn"}
@@ -61,6 +62,16 @@ REFUSED = [
         {"noise.kind": "variational_dense", "noise.learned_input": False},
     ),
     ("noise.sampling", DROPOUT | {"noise.sampling": "local"}),
+    ("noise.kind", {"noise.kind": "variational_conv"}),
+    # One of a cnn's dense layers each, of which there are three by default.
+    (
+        "noise.rates",
+        kind("dropconnect_dense") | CNN | {"noise.rates": (0.5,) * 4},
+    ),
+    (
+        "noise.input_rate",
+        kind("dropconnect_dense") | CNN | {"noise.input_rate": 0.1},
+    ),
     (
         "noise.rates",
         kind("dropconnect_dense") | {"noise.rates": (1.0,), "noise.sampling": "local"},
@@ -236,6 +247,7 @@ def test_a_missing_field_is_named():
     [
         ({"model.widths": (1, 2, 3)}, 3),
         (CNN | {"model.channels": (1, 2), "model.widths": (3,)}, 3),
+        (kind("dropconnect_dense") | CNN | {"model.widths": (3,)}, 2),
         (RNN | {"model.widths": (3,)}, 1),
         ({"model.name": "mine"}, None),
     ],

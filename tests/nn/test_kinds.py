@@ -16,7 +16,7 @@ from dropout_jax.config.noise_fields import (
     WEIGHT_KINDS,
 )
 from dropout_jax.nn.models import build_model
-from dropout_jax.nn.noisy_dense import sparsity
+from dropout_jax.nn.noisy_weights import sparsity
 from dropout_jax.training.hyperparameters import site_rates
 from dropout_jax.transforms import sparse_kernel, weight_log_alpha
 
@@ -32,6 +32,7 @@ UNFIT = {
     for model in MODELS
     if model not in models
 }
+ON_WEIGHTS = [(kind, model) for kind in WEIGHT_KINDS for model in MODELS_OF_KIND[kind]]
 PAIRS = [(kind, model) for kind in NOISE_KINDS for model in MODELS]
 
 
@@ -79,9 +80,9 @@ def test_a_kind_fits_or_is_refused(kind, model, variables_of):
 def test_dropblock_has_blocks_on_maps_and_dropout_in_the_head():
     noise = build_model(configured("dropblock", "cnn")).noise
     large, small = jnp.ones((2, 14, 14, 4)), jnp.ones((2, 2, 2, 4))
-    assert noise.fitting(large).options["block_size"] == 3
-    assert noise.fitting(small).options["block_size"] == 2
-    assert noise.fitting(jnp.ones((2, 16))).kind == "dropout"
+    assert noise.on_map(large).options["block_size"] == 3
+    assert noise.on_map(small).options["block_size"] == 2
+    assert noise.in_head.kind == "dropout" and not noise.in_head.options
 
 
 def test_concrete_dropout_starts_at_the_configured_rate(variables_of):
@@ -111,27 +112,41 @@ def test_selu_replaces_relu(variables_of):
     )
 
 
-@pytest.mark.parametrize("kind", WEIGHT_KINDS)
-def test_noise_on_weights_starts_from_the_weights_of_the_plain_model(kind):
-    plain, noisy = (build_model(configured(k, "mlp")) for k in ("none", kind))
-    rates = jnp.zeros(3)
-    start = [
-        m.init(jax.random.key(5), IMAGES, rates, train=False)["params"]
-        for m in (plain, noisy)
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize(("kind", "name"), ON_WEIGHTS)
+def test_noise_on_weights_starts_from_the_weights_of_the_plain_model(
+    kind, name, batch_norm
+):
+    fields = {"model.batch_norm": batch_norm and name == "cnn"}
+    models = [
+        build_model(override(configured(k, name), fields)) for k in ("none", kind)
     ]
-    for layer, leaves in start[0].items():
-        for name, value in leaves.items():
-            np.testing.assert_array_equal(value, start[1][layer][name])
-    clean = plain.apply({"params": start[0]}, IMAGES, rates, train=False)
-    still = noisy.apply({"params": start[1]}, IMAGES, rates, train=False)
+    rates = [jnp.zeros(len(model.sites)) for model in models]
+    start = [
+        model.init(jax.random.key(5), IMAGES, zero, train=False)
+        for model, zero in zip(models, rates, strict=True)
+    ]
+    for layer, leaves in start[0]["params"].items():
+        for leaf, value in leaves.items():
+            np.testing.assert_array_equal(value, start[1]["params"][layer][leaf])
+    clean, still = (
+        model.apply(variables, IMAGES, zero, train=False)
+        for model, variables, zero in zip(models, start, rates, strict=True)
+    )
     np.testing.assert_allclose(still, clean, rtol=1e-4, atol=1e-5)
 
 
-def test_the_rates_of_dropconnect_go_to_the_kernels_behind_their_sites():
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_the_rates_of_dropconnect_go_to_the_kernels_behind_their_sites(
+    name, variables_of
+):
     """Rate 1 of one site silences the layer behind it and no other."""
-    model = build_model(configured("dropconnect_dense", "mlp"))
-    rates = jnp.zeros(3)
-    params = model.init(jax.random.key(5), IMAGES, rates, train=False)["params"]
+    fields = {"model.widths": (16, 8)}
+    model = build_model(override(configured("dropconnect_dense", name), fields))
+    first, *_, last = range({"mlp": 0, "cnn": 1}[name], len(model.sites))
+    assert last - first == 2
+    rates = jnp.zeros(len(model.sites))
+    params = variables_of(model, IMAGES, rates, train=False)["params"]
     params = jax.tree.map(lambda leaf: leaf + 0.1, params)
 
     def logits(rates):
@@ -143,35 +158,68 @@ def test_the_rates_of_dropconnect_go_to_the_kernels_behind_their_sites():
             rngs={"dropout": jax.random.key(0)},
         )
 
-    silenced = logits(rates.at[2].set(1.0))
+    silenced = logits(rates.at[last].set(1.0))
     bias = jnp.broadcast_to(params["logits"]["bias"][None], (8, 10))
     np.testing.assert_allclose(silenced, bias, rtol=1e-6)
-    first = logits(rates.at[0].set(1.0))
-    assert (first == first[:1]).all() and (first != silenced).any()
+    constant = logits(rates.at[first].set(1.0))
+    assert (constant == constant[:1]).all() and (constant != silenced).any()
 
 
-def test_sparsity_per_layer_and_thresholded_predictions(variables_of):
-    config = override(configured("variational_dense", "mlp"), {"noise.threshold": 3.0})
+DENSE = {
+    "mlp": ("dense_0", "dense_1", "logits"),
+    "cnn": ("dense_0", "logits"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "layers"),
+    [
+        ("variational_dense", "mlp", DENSE["mlp"]),
+        ("variational_dense", "cnn", DENSE["cnn"]),
+        ("variational_conv", "cnn", ("conv_0_0", "conv_1_0", *DENSE["cnn"])),
+    ],
+)
+def test_sparsity_per_layer_and_thresholded_predictions(
+    kind, name, layers, variables_of
+):
+    config = override(configured(kind, name), {"noise.threshold": 3.0})
     model = build_model(config)
-    variables = variables_of(model, IMAGES, jnp.zeros(3), train=False)
+    rates = jnp.zeros(len(model.sites))
+    variables = variables_of(model, IMAGES, rates, train=False)
     params = variables["params"]
     shares = sparsity(params)
-    assert set(shares) == {"dense_0", "dense_1", "logits"}
-    layer = params["dense_1"]
-    removed = weight_log_alpha(layer["kernel"], layer["noise_log_sigma2"]) >= 3.0
-    np.testing.assert_allclose(shares["dense_1"], removed.mean(), rtol=1e-6)
+    assert set(shares) == set(layers) and all(0 < s < 1 for s in shares.values())
+    for layer in layers:
+        kernel, log_sigma2 = (params[layer][k] for k in ("kernel", "noise_log_sigma2"))
+        removed = weight_log_alpha(kernel, log_sigma2) >= 3.0
+        np.testing.assert_allclose(shares[layer], removed.mean(), rtol=1e-6)
     emptied = {
-        name: {
-            **leaves,
-            "kernel": sparse_kernel(leaves["kernel"], leaves["noise_log_sigma2"]),
-        }
-        for name, leaves in params.items()
+        layer: {**leaves, "kernel": sparse_kernel(leaves["kernel"], leaves[noise])}
+        if (noise := "noise_log_sigma2") in leaves
+        else leaves
+        for layer, leaves in params.items()
     }
-    full = build_model(configured("variational_dense", "mlp"))
-    rates = jnp.zeros(3)
+    full = build_model(configured(kind, name))
     expected = full.apply({"params": emptied}, IMAGES, rates, train=False)
     found = model.apply(variables, IMAGES, rates, train=False)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    whole = full.apply(variables, IMAGES, rates, train=False)
+    assert np.abs(whole - found).max() > 1e-3
+
+
+def test_the_kl_of_every_noisy_layer_of_a_cnn_is_sown(variables_of):
+    model = build_model(configured("variational_conv", "cnn"))
+    rates = jnp.zeros(len(model.sites))
+    variables = variables_of(model, IMAGES, rates, train=False)
+    _, state = model.apply(
+        variables,
+        IMAGES,
+        rates,
+        train=True,
+        rngs={"dropout": jax.random.key(0)},
+        mutable=["kl"],
+    )
+    assert set(state["kl"]) == {"conv_0_0", "conv_1_0", *DENSE["cnn"]}
 
 
 def test_drop_path_leaves_the_residual_stream():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dropout_jax.nn.convolution import convolve
 from dropout_jax.transforms import (
     bernoulli_mask,
     dropconnect_dense,
@@ -133,6 +134,19 @@ def test_convolution_with_strides_and_one_kernel_per_image():
     assert (y[0] != y[1]).any()
     y = variational_conv(KEY, twice, -1.0, sampling="weight", **options)
     np.testing.assert_allclose(y[0], y[1], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("sampling", ["local", "weight", "separate"])
+def test_a_convolution_of_ones_own_has_the_same_draws(sampling):
+    kernel = jax.random.normal(jax.random.key(3), (3, 3, 3, 4))
+    options = {"kernel": kernel, "sampling": sampling}
+    fast = variational_conv(KEY, IMAGES, -1.0, convolve=convolve, **options)
+    slow = variational_conv(KEY, IMAGES, -1.0, **options)
+    np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-4)
+    options = {"kernel": kernel, "deterministic": True, "threshold": 0.5}
+    fast = variational_conv(None, IMAGES, -1.0, convolve=convolve, **options)
+    slow = variational_conv(None, IMAGES, -1.0, **options)
+    np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-4)
 
 
 def test_threshold_sets_noise_to_zero():

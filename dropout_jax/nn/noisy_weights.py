@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers whose weights are noisy: in place of `nn.Dense` and of `Conv`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from dropout_jax import transforms
+from dropout_jax.config.noise_fields import WEIGHT_KINDS
+from dropout_jax.nn.convolution import convolve, max_pool
+from dropout_jax.nn.noise import PREFIX, NoiseConfig
+
+
+class _NoisyWeights(nn.Module):
+    """What the layers share: the noise of one kernel.
+
+    Learned noise has one value per weight; its KL is sown into the collection `"kl"`.
+
+    Attributes:
+      features: number of outputs, or of output channels.
+      noise: of a kind that acts on weights.
+    """
+
+    features: int
+    noise: NoiseConfig
+
+    def noisy(
+        self,
+        x: jax.Array,
+        rate: Any,
+        kernel: jax.Array,
+        deterministic: bool,
+        **static: Any,
+    ) -> jax.Array:
+        """Returns the transform of `x` and `kernel`, with a key of this layer's own."""
+        transform = transforms.get(self.noise.kind)
+        parameters = [rate]
+        if transform.learned:
+            parameters = [self._learned(leaf, kernel) for leaf in transform.learned]
+            if transform.kl is not None:
+                kl = transform.kl(*parameters, kernel=kernel, **self.noise.kl_options)
+                self.sow("kl", "value", jnp.sum(kl))
+        still = deterministic or self.is_initializing()
+        if not still and not self.has_rng("dropout"):
+            raise ValueError(
+                f"layer {self.name!r} needs a key of its own: call apply(..., "
+                "rngs={'dropout': key}), or pass deterministic=True / train=False"
+            )
+        return transform.apply(
+            None if still else self.make_rng("dropout"),
+            x,
+            *parameters,
+            kernel=kernel,
+            deterministic=still,
+            **static,
+            **self.noise.options,
+        )
+
+    def _learned(self, leaf: transforms.Learned, kernel: jax.Array) -> jax.Array:
+        start = self.noise.initial.get(leaf.name, leaf.initial)
+        initial = nn.initializers.constant(start)
+        return self.param(PREFIX + leaf.name, initial, kernel.shape)
+
+
+class NoisyDense(_NoisyWeights):
+    """`nn.Dense` with a transform that draws noise for its kernel.
+
+    Kernel and bias have the names and initial values of `nn.Dense`, so that the run
+    without noise starts from the same weights.
+
+    Attributes:
+      features: number of outputs.
+      noise: of kind `"dropconnect_dense"` or `"variational_dense"`.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> layer = NoisyDense(3, NoiseConfig("dropconnect_dense"), name="dense")
+      >>> variables = layer.init(jax.random.key(0), jnp.ones((2, 4)), 0.5,
+      ...                        deterministic=True)
+      >>> layer.apply(variables, jnp.ones((2, 4)), 0.5, deterministic=False,
+      ...             rngs={"dropout": jax.random.key(1)}).shape
+      (2, 3)
+    """
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, rate: Any = None, *, deterministic: bool
+    ) -> jax.Array:
+        """Returns [..., features].
+
+        Args:
+          x: [..., inputs].
+          rate: probability of dropping a weight; ignored where noise is learned.
+          deterministic: evaluation behaviour; static.
+
+        Raises:
+          ValueError: no `"dropout"` key was given.
+        """
+        shape = (x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        y = self.noisy(x, rate, kernel, deterministic)
+        return y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
+
+
+class NoisyConv(_NoisyWeights):
+    """`dropout_jax.nn.convolution.Conv` with learned noise on its kernel.
+
+    Kernel and bias have the names and initial values of `Conv`.
+
+    Attributes:
+      features: number of output channels.
+      noise: of kind `"variational_conv"`.
+      kernel_size: as for `Conv`.
+      use_bias: as for `Conv`.
+      pool: as for `Conv`.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> layer = NoisyConv(3, NoiseConfig("variational_conv"), 3, name="conv")
+      >>> images = jnp.ones((2, 4, 4, 1))
+      >>> variables = layer.init(jax.random.key(0), images, deterministic=True)
+      >>> layer.apply(variables, images, deterministic=False,
+      ...             rngs={"dropout": jax.random.key(1)}).shape
+      (2, 4, 4, 3)
+    """
+
+    kernel_size: int
+    use_bias: bool = True
+    pool: bool = False
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, deterministic: bool) -> jax.Array:
+        """Returns [batch, height, width, features]; halved with `pool`.
+
+        Args:
+          x: [batch, height, width, channels].
+          deterministic: evaluation behaviour; static.
+
+        Raises:
+          ValueError: no `"dropout"` key was given.
+        """
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        y = self.noisy(x, None, kernel, deterministic, convolve=convolve)
+        y = max_pool(y) if self.pool else y
+        if not self.use_bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        return y + bias.reshape(1, 1, 1, -1)
+
+
+def dense(
+    name: str,
+    features: int,
+    noise: NoiseConfig,
+    x: jax.Array,
+    rate: Any,
+    *,
+    train: bool,
+) -> jax.Array:
+    """Returns what the layer `name` makes of `x`, its kernel noisy or not.
+
+    Args:
+      name: of the layer.
+      features: number of outputs.
+      noise: that of the model; acts here if it is of a kind for dense kernels.
+      x: [batch, inputs].
+      rate: probability of dropping a weight; ignored where noise is learned.
+      train: whether noise acts.
+    """
+    if noise.kind not in WEIGHT_KINDS:
+        return nn.Dense(features, name=name)(x)
+    return NoisyDense(features, noise, name=name)(x, rate, deterministic=not train)
+
+
+def sparsity(params: Any, threshold: float = 3.0) -> dict[str, float]:
+    """Returns the share of removable weights of every layer with learned noise.
+
+    Args:
+      params: parameters of a model with `NoisyDense` or `NoisyConv` layers.
+      threshold: weights of log alpha at or above it count.
+
+    Returns:
+      By name of the layer; empty where no layer has noise on its weights.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> noise = jnp.full((2, 2), 4.0)
+      >>> layer = {"kernel": jnp.ones((2, 2)), "noise_log_sigma2": noise}
+      >>> sparsity({"dense_0": layer})
+      {'dense_0': 1.0}
+    """
+    return {
+        name: float(
+            transforms.sparsity(
+                layer["kernel"], layer[PREFIX + "log_sigma2"], threshold
+            )
+        )
+        for name, layer in params.items()
+        if PREFIX + "log_sigma2" in layer
+    }
+
+
+def options_of(noise: Any) -> dict[str, Any]:
+    """Returns the options of a transform on weights for the group `config.noise`."""
+    learned = noise.kind != "dropconnect_dense"
+    sampling = noise.sampling
+    if sampling == "auto":
+        sampling = "local" if learned else "weight"
+    options: dict[str, Any] = {"sampling": sampling}
+    if learned:
+        options["threshold"] = noise.threshold or math.inf
+    return options
