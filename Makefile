@@ -9,8 +9,9 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-bench setup-browser data compare results \
-  results-mlp results-cnn results-rnn results-course results-small publish search \
-  search-mlp search-cnn search-rnn test test-peers mutations lint bench lock clean
+  results-mlp results-wide_mlp results-cnn results-rnn results-course results-small \
+  publish search search-mlp search-wide_mlp search-cnn search-rnn test test-peers \
+  mutations lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,14 +48,12 @@ compare: setup data  ## the comparison in its short form: minutes
 # The published studies: their finished trials are in the committed ledgers, so that
 # each target only runs what is missing, in blocks of MINUTES, and reports.
 MINUTES ?= 60
-results: results-mlp results-cnn results-rnn results-course results-small publish  ## what README shows (hours; resumable)
+results: results-mlp results-wide_mlp results-cnn results-rnn results-course results-small publish  ## what README shows (hours; resumable)
 
-results-mlp: setup data
-	$(BIN)/python experiments/compare.py --model=mlp --seeds=10 --minutes=$(MINUTES) --ledger=results/mlp.jsonl --workdir=runs/results/mlp
-results-cnn: setup data
-	$(BIN)/python experiments/compare.py --model=cnn --seeds=5 --minutes=$(MINUTES) --ledger=results/cnn.jsonl --workdir=runs/results/cnn
-results-rnn: setup data
-	$(BIN)/python experiments/compare.py --model=rnn --seeds=5 --minutes=$(MINUTES) --ledger=results/rnn.jsonl --workdir=runs/results/rnn
+results-cnn results-rnn: SEEDS := 5
+results-mlp results-wide_mlp: SEEDS := 10
+results-mlp results-wide_mlp results-cnn results-rnn: results-%: setup data
+	$(BIN)/python experiments/compare.py --model=$* --seeds=$(SEEDS) --minutes=$(MINUTES) --ledger=results/$*.jsonl --workdir=runs/results/$*
 results-course: setup data
 	$(BIN)/python experiments/course.py --seeds=10 --minutes=$(MINUTES) --ledger=results/course.jsonl --workdir=runs/results/course
 results-small: setup data
@@ -63,13 +62,10 @@ results-small: setup data
 publish: setup  ## write the tables and figures of README from the ledgers
 	$(BIN)/python experiments/publish.py
 
-search: search-mlp search-cnn search-rnn  ## choose hyperparameters on validation (hours; resumable)
-search-mlp: setup data
-	$(BIN)/python experiments/search.py --model=mlp --minutes=$(MINUTES) --ledger=results/search_mlp.jsonl --workdir=runs/search
-search-cnn: setup data
-	$(BIN)/python experiments/search.py --model=cnn --minutes=$(MINUTES) --ledger=results/search_cnn.jsonl --workdir=runs/search
-search-rnn: setup data
-	$(BIN)/python experiments/search.py --model=rnn --minutes=$(MINUTES) --ledger=results/search_rnn.jsonl --workdir=runs/search
+search: search-mlp search-wide_mlp search-cnn search-rnn  ## choose hyperparameters on validation (hours; resumable)
+
+search-mlp search-wide_mlp search-cnn search-rnn: search-%: setup data
+	$(BIN)/python experiments/search.py --model=$* --minutes=$(MINUTES) --ledger=results/search_$*.jsonl --workdir=runs/search
 
 test: setup-dev setup-browser data  ## all tests; under ten minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The headline comparison: one model, five methods, several seeds.
+"""The comparisons: one model, its methods, several seeds.
 
 python experiments/compare.py --model=mlp --workdir=runs/compare
 
 Every method trains the same network from the same initial weights on the same
-batches. METHODS holds the fields in which a method differs, with the values that
-experiments/search.py chose on validation among CANDIDATES (as many for each method);
-the outcome of that search is committed as results/search_*.jsonl.
+batches; for the wide MLP alone the width, too, is chosen for each method. METHODS
+holds the fields in which a method differs, with the values that experiments/search.py
+chose on validation among CANDIDATES (as many for each method); the outcome of that
+search is committed as results/search_*.jsonl.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,7 +24,7 @@ Fields = dict[str, Any]
 
 BASELINE = "none"
 SEARCH_SEED = 1000  # a seed that no comparison uses
-SEARCH_EPOCHS = {"mlp": 30, "cnn": 8, "rnn": 4}
+SEARCH_EPOCHS = {"mlp": 30, "wide_mlp": 40, "cnn": 8, "rnn": 4}
 
 BASE: dict[str, Fields] = {
     "mlp": {
@@ -31,6 +32,13 @@ BASE: dict[str, Fields] = {
         "model.widths": (256, 256),
         "train.batch_size": 256,
         "train.epochs": 30,
+    },
+    # How far a plain network goes: wide, trained long, with noise at the input too.
+    "wide_mlp": {
+        "model.name": "mlp",
+        "model.widths": (1024, 1024),
+        "train.batch_size": 256,
+        "train.epochs": 80,
     },
     "cnn": {
         "model.name": "cnn",
@@ -110,6 +118,31 @@ def _candidates(
     }
 
 
+# Width and strength together: the wider the network, the more noise it bears.
+_WIDE = {
+    "none": [
+        {"model.widths": (512, 512)},
+        {"model.widths": (1024, 1024)},
+        {"model.widths": (1024, 1024), "optimizer.learning_rate": 3e-4},
+    ],
+    **{
+        method: [
+            {
+                **_NOISE[method],
+                "model.widths": widths,
+                "noise.input_rate": 0.1,
+                "noise.rates": (rate,),
+            }
+            for widths, rate in (
+                ((512, 512), 0.2),
+                ((1024, 1024), 0.3),
+                ((1024, 1024), 0.5),
+            )
+        ]
+        for method in ("dropout", "gaussian dropout")
+    },
+}
+
 CANDIDATES: dict[str, dict[str, list[Fields]]] = {
     "mlp": _candidates(
         (1e-3, 3e-3),
@@ -118,6 +151,7 @@ CANDIDATES: dict[str, dict[str, list[Fields]]] = {
         rates=((0.1,), (0.2,), (0.4,)),
         kl_weights=(0.1, 0.3, 1.0),
     ),
+    "wide_mlp": _WIDE,
     "cnn": _candidates(
         (1.5e-3,),
         (1e-3, 1.5e-3),
@@ -158,6 +192,11 @@ METHODS: dict[str, dict[str, Fields]] = {
             "optimizer.learning_rate": 3e-3,
             "noise.kl_weight": 0.3,
         },
+    },
+    "wide_mlp": {
+        "none": _WIDE["none"][1],
+        "dropout": _WIDE["dropout"][1],
+        "gaussian dropout": _WIDE["gaussian dropout"][0],
     },
     "cnn": {
         "none": {"optimizer.learning_rate": 1.5e-3},
@@ -257,14 +296,31 @@ def budget(model: str) -> dict[str, int]:
     return {arm: len(tried) for arm, tried in CANDIDATES.get(model, {}).items()}
 
 
+def title(model: str) -> str:
+    """Returns the name of a model as a page shows it."""
+    return model.replace("_", " ").upper()
+
+
 def notes(model: str) -> tuple[str, ...]:
     """Returns how the settings of the methods came about, for the report."""
     if model not in CANDIDATES:
         return ("No search was run for this model: the settings are guesses.",)
     count = max(budget(model).values())
-    return (
+    chosen = (
         f"Settings of each method chosen on validation among {count} candidates, one "
-        f"seed each, trained for {SEARCH_EPOCHS[model]} epochs.",
+        f"seed each, trained for {SEARCH_EPOCHS[model]} epochs."
+    )
+    widths = [fields.get("model.widths") for fields in METHODS[model].values()]
+    if len(set(widths)) == 1:
+        return (chosen,)
+    found = ", ".join(
+        f"'{method}' {'-'.join(map(str, width))}"
+        for method, width in zip(METHODS[model], widths, strict=True)
+    )
+    return (
+        chosen,
+        f"The width was chosen as well: {found}. Methods of different widths share "
+        "batches, not initial weights.",
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which method wins? Five methods, one model, several seeds, paired.
+"""Which method wins? The methods of configs/compare.py, one model, several seeds.
 
 python experiments/compare.py --model=mlp --seeds=3 --config.train.epochs=10
 python experiments/compare.py --model=cnn --methods=none,dropout
@@ -42,7 +42,7 @@ def run(flag_values: flags.FlagValues) -> None:
         flag_values,
         f"compare_{model}",
         METHODS.sweep(model, flag_values.seeds, flag_values.methods),
-        title=f"Which regularisation wins? {model.upper()} on Fashion-MNIST",
+        title=f"Which regularisation wins? {METHODS.title(model)} on Fashion-MNIST",
         baseline=METHODS.BASELINE,
         notes=notes,
         search_budget=METHODS.budget(model),

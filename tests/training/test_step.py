@@ -158,23 +158,33 @@ def test_kl_is_divided_by_the_training_set_and_warmed_up():
     assert np.abs(np.asarray(expected)).max() > 0.01
 
 
-def test_a_step_uses_every_key_once(monkeypatch):
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {
+            "noise__kind": "dropout",
+            "noise__rates": (0.5,),
+            "noise__input_rate": 0.2,
+        },
+        {
+            "noise__kind": "variational_conv",
+            "model__name": "cnn",
+            "model__channels": (2,),
+        },
+    ],
+)
+def test_a_step_uses_every_key_once(noise, monkeypatch):
     """JAX's own checker follows the keys through the jitted step."""
     config = settings(
-        "sgd",
-        model__widths=(5,),
-        noise__kind="dropout",
-        noise__rates=(0.5,),
-        noise__input_rate=0.2,
-        data__shift=1,
-        data__flip=True,
+        "sgd", model__widths=(5,), data__shift=1, data__flip=True, **noise
     )
     model = nn.build_model(config, CLASSES)
-    shapes = {"dense_0": (9, 5), "logits": (5, 4)}
-    params = {
-        name: {"kernel": np.ones(shape, "f4"), "bias": np.zeros(shape[1], "f4")}
-        for name, shape in shapes.items()
-    }
+    images, blank = jnp.zeros(IMAGES.shape), jnp.zeros(len(model.sites))
+    shapes = jax.eval_shape(
+        lambda key: model.init(key, images, blank, train=False)["params"],
+        jax.random.key(0),
+    )
+    params = jax.tree.map(lambda leaf: np.ones(leaf.shape, "f4"), shapes)
     hparams, state = start(config, params)
     step = make_train_step(config, model, STEPS_PER_EPOCH, TRAIN_SIZE)
     names, stream = [], keys.stream
