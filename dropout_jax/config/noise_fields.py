@@ -84,9 +84,9 @@ NOISE_FIELDS = (
     Field(
         "noise.input_rate",
         0.0,
-        "Probability of dropping an input of the network; below 1 for "
-        "gaussian_dropout and lognormal_dropout. For gaussian_noise, its standard "
-        "deviation.",
+        "Probability of dropping an input of the network, or for dropconnect_dense in "
+        "an mlp a weight of the first layer; below 1 for gaussian_dropout and "
+        "lognormal_dropout. For gaussian_noise, its standard deviation.",
         "[0, 1]",
         only_with=_AT_INPUT,
     ),
@@ -94,8 +94,9 @@ NOISE_FIELDS = (
         "noise.rates",
         (),
         "Probability of dropping a unit: one value for all sites or one per site "
-        "(a hidden layer; a block, then a head layer; a recurrent layer; for "
-        "dropconnect_dense in a cnn, a dense layer); below 1 "
+        "(a hidden layer; a block, then a head layer; a recurrent layer); "
+        "for dropconnect_dense, of dropping a weight, one per dense layer but the "
+        "first of an mlp, whose is noise.input_rate; below 1 "
         "for gaussian_dropout and lognormal_dropout. For gaussian_noise, its standard "
         "deviation. For drop_path, one value is that of the last layer, to which the "
         "rates rise linearly.",

@@ -76,8 +76,10 @@ class CNN(nn.Module):
         def noisy(
             noise: NoiseConfig, site: str, x: jax.Array, shared_axes: tuple = ()
         ) -> jax.Array:
+            if noise.kind == "none":
+                return x
             layer = noise.layer(site, shared_axes)
-            return layer(x, site_rates.get(site), deterministic=not train)
+            return layer(x, site_rates[site], deterministic=not train)
 
         spatial = (1, 2) if self.noise.sharing == "spatial" else ()
         x = images[..., None]
@@ -96,7 +98,7 @@ class CNN(nn.Module):
                     )(x)
                 x = activate(x)
             x = noisy(units.on_map(x), f"block_{i}", x, spatial)
-        x, site = x.reshape(x.shape[0], -1), f"block_{halvings - 1}"
+        x, site = x.reshape(x.shape[0], -1), self.sites[-1 - len(self.widths)]
         for i, width in enumerate(self.widths):
             rate = site_rates[site]
             x = activate(dense(f"dense_{i}", width, head, x, rate, train=train))

@@ -24,7 +24,8 @@ class NNXNoise(nnx.Module):
     Args:
       kind: name in the transform registry.
       rate: drop rate (or standard deviation) used where a call gives none.
-      features: size of the last axis; needed where the noise is learned.
+      features: how many values to learn, where the noise is learned: the last axis
+        of the input, or of the kernel, whose outputs then have one value each.
       shared_axes: axes of the input along which one draw is shared.
       options: further keyword arguments of the transform.
       initial: start values of learned parameters, by name; the registry's if absent.

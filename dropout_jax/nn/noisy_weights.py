@@ -169,7 +169,7 @@ def dense(
     Args:
       name: of the layer.
       features: number of outputs.
-      noise: that of the model; acts here if it is of a kind for dense kernels.
+      noise: as a dense layer has it; acts here if it is of a kind for weights.
       x: [batch, inputs].
       rate: probability of dropping a weight; ignored where noise is learned.
       train: whether noise acts.

@@ -56,7 +56,8 @@ def _times(value: jax.Array, factor: jax.Array | None) -> jax.Array:
 
 
 def _renewed(new: jax.Array, old: jax.Array, share: jax.Array | None) -> jax.Array:
-    return new if share is None else old + share * (new - old)
+    # Exact at both ends: share 1 is `new`, share 0 is `old`.
+    return new if share is None else share * new + (1.0 - share) * old
 
 
 def _lstm_step(carry, projected, recurrent, bias, noise: InnerNoise):

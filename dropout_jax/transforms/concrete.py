@@ -38,8 +38,8 @@ def concrete_dropout(
     The gradient flows to `logit_rate`, through m and through g. unbiased=True takes
     g = E[m], so that the mean is x; False takes g = 1 - rate as in the paper, whose
     mean is not quite x (45 % too large at rate .9 and temperature 2/3). hard=True
-    rounds m to 0 or 1, a Bernoulli mask, and keeps the gradient of the soft one
-    (straight-through).
+    rounds m to 0 or 1, a Bernoulli mask that selects, and keeps the gradient of the
+    soft one (straight-through).
 
     Args:
       key: typed key, shape (); uniforms of `jax.random.uniform(key, shape)`.
@@ -269,4 +269,8 @@ def _multiply(key, x, logit, temperature, hard, unbiased, shared_axes):
     drawn = bits.uniform(key, contract.draw_shape(x.shape, shared_axes))
     noise = jnp.log(drawn) - jnp.log1p(-drawn)
     mask = _mask(logit + noise, temperature, hard)
+    if hard:
+        # Dropping selects: what is dropped does not come through, NaN or not. Where it
+        # is finite it stays, for the gradient of the soft mask.
+        x = jnp.where((mask > 0.0) | jnp.isfinite(x), x, jnp.zeros((), x.dtype))
     return scale(x, mask * _gain(logit, temperature, hard, unbiased))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import jax
 import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 # The largest float32 below 1: a rate that would round to 1 is refused too.
@@ -37,16 +38,21 @@ def check_call(
       TypeError: integer `x`, traced `deterministic`, or no usable key.
       ValueError: an axis that does not exist or is named twice.
     """
-    dtype = jnp.result_type(x)
-    if not jnp.issubdtype(dtype, jnp.inexact):
-        raise TypeError(
-            f"x has dtype {dtype}; dropout needs a floating dtype: "
-            "convert it first, x.astype(jnp.float32)"
-        )
+    check_floating("x", x)
     axes = normalise_axes(shared_axes, jnp.ndim(x))
     if not _is_deterministic(deterministic):
         _check_key(key)
     return axes
+
+
+def check_floating(name: str, value: ArrayLike) -> None:
+    """Raises TypeError unless `value`, called `name`, is floating or complex."""
+    dtype = jnp.result_type(value)
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        raise TypeError(
+            f"{name} has dtype {dtype}; dropout needs a floating dtype: "
+            f"convert it first, {name}.astype(jnp.float32)"
+        )
 
 
 def normalise_axes(
@@ -91,13 +97,17 @@ def parameter(name: str, value: ArrayLike, x: ArrayLike, of: str = "x") -> jax.A
 
     Args:
       name: what the user calls the value.
-      value: scalar, or array that broadcasts against `x` without enlarging it.
+      value: scalar, or array that broadcasts against `x` without enlarging it;
+        every concrete entry must be finite.
       x: the array that the value belongs to.
       of: what the user calls that array.
 
     Raises:
-      ValueError: if the value does not broadcast to the shape of `x`.
+      ValueError: if the value is not finite, or does not broadcast to the shape of
+        `x`.
     """
+    if not isinstance(value, jax.core.Tracer) and not np.isfinite(value).all():
+        raise ValueError(f"{name} is {_first_not_finite(value)}; it must be finite")
     array = jnp.asarray(value, jnp.float32)
     shape = jnp.shape(x)
     padded = (1,) * (len(shape) - array.ndim) + array.shape
@@ -109,6 +119,11 @@ def parameter(name: str, value: ArrayLike, x: ArrayLike, of: str = "x") -> jax.A
             f"{shape}"
         )
     return array if array.ndim == 0 else array.reshape(padded)
+
+
+def _first_not_finite(value: ArrayLike) -> float:
+    entries = np.asarray(value).ravel()
+    return float(entries[~np.isfinite(entries)][0])
 
 
 def drop_rate(rate: ArrayLike, x: ArrayLike) -> jax.Array:

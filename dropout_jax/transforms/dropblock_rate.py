@@ -60,7 +60,9 @@ def dropblock_seed_rate(
 
 
 def check_block(block_size: int, sides: tuple[int, ...]) -> None:
-    """Raises ValueError unless a block fits the map."""
+    """Raises unless `block_size` is a whole number (TypeError) and fits the map."""
+    if not isinstance(block_size, int | np.integer) or isinstance(block_size, bool):
+        raise TypeError(f"block_size is {block_size!r}; it must be a whole number")
     if not 1 <= block_size <= min(sides):
         raise ValueError(
             f"block_size is {block_size}; it must be in [1, {min(sides)}], to fit a "

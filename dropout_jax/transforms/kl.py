@@ -9,6 +9,8 @@ from jax.scipy.special import dawsn
 from jax.typing import ArrayLike
 from numpy.polynomial import legendre
 
+from dropout_jax.transforms import contract
+
 _EULER_GAMMA = 0.5772156649015329
 # Limit of KL + log(alpha) / 2 for alpha -> 0: it joins the approximations to the
 # exact value.
@@ -113,9 +115,14 @@ def kl_bernoulli(logit_q: ArrayLike, rate_p: ArrayLike = 0.5) -> jax.Array:
       >>> round(float(kl_bernoulli(100.0)), 4)  # log 2: a certain drop
       0.6931
 
+    Raises:
+      ValueError: for a concrete `rate_p` outside (0, 1).
+
     References:
       Gal, Hron, Kendall 2017, Concrete dropout, NeurIPS, equation 3 (entropy term).
     """
+    low, high = 2.0**-149, contract.BELOW_ONE
+    contract.check_range("rate_p", rate_p, low, high, "a probability in (0, 1)")
     logit_q = jnp.asarray(logit_q, jnp.float32)
     logit_p = jax.scipy.special.logit(jnp.asarray(rate_p, jnp.float32))
     rate = jax.nn.sigmoid(logit_q)

@@ -31,6 +31,7 @@ def check(x: ArrayLike, kernel: jax.Array, sampling: str) -> None:
     """Raises ValueError unless `x` [..., inputs] meets `kernel` [inputs, outputs]."""
     check_sampling(sampling)
     check_real(x)
+    contract.check_floating("kernel", kernel)
     if jnp.ndim(x) < 1 or kernel.ndim != 2 or jnp.shape(x)[-1] != kernel.shape[0]:
         raise ValueError(
             f"x has shape {jnp.shape(x)} and kernel {kernel.shape}; they must be "

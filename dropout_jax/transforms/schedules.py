@@ -5,6 +5,7 @@ A schedule is a pure function of the step, so that the rate it gives can be an
 argument of the compiled training step: one compilation serves the whole schedule.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -52,8 +53,7 @@ def linear(first: float, last: float, steps: int) -> Schedule:
       Ghiasi, Lin, Le 2018, DropBlock, NeurIPS, section 3 (scheduled DropBlock).
     """
     _check_rates(first=first, last=last)
-    if steps < 1:
-        raise ValueError(f"steps is {steps}; it must be at least 1")
+    _check_steps("steps", steps)
 
     def schedule(step: ArrayLike) -> jax.Array:
         done = jnp.clip(jnp.asarray(step, jnp.float32) / steps, 0.0, 1.0)
@@ -84,6 +84,8 @@ def early(rate: float, steps: int, shape: str = "linear") -> Schedule:
         return linear(rate, 0.0, steps)
     if shape != "constant":
         raise ValueError(f"shape is {shape!r}; it must be 'linear' or 'constant'")
+    _check_rates(rate=rate)
+    _check_steps("steps", steps)
     return piecewise((rate, 0.0), (steps,))
 
 
@@ -104,6 +106,8 @@ def late(rate: float, start: int) -> Schedule:
     References:
       Liu et al. 2023 (late dropout, against overfitting).
     """
+    _check_rates(rate=rate)
+    _check_steps("start", start)
     return piecewise((0.0, rate), (start,))
 
 
@@ -189,14 +193,18 @@ def piecewise(rates: Sequence[float], boundaries: Sequence[int]) -> Schedule:
 
 def _approach(first: float, last: float, gamma: float) -> Schedule:
     _check_rates(rate=first + last)  # one of them is 0
-    if not gamma > 0.0:
-        raise ValueError(f"gamma is {gamma}; it must be > 0, in 1 / steps")
+    if not 0.0 < gamma < math.inf:
+        raise ValueError(f"gamma is {gamma}; it must be finite and > 0, in 1 / steps")
 
     def schedule(step: ArrayLike) -> jax.Array:
         left = jnp.exp(-gamma * jnp.asarray(step, jnp.float32))
         return last + (first - last) * left
 
     return schedule
+
+
+def _check_steps(name: str, steps: float) -> None:
+    contract.check_range(name, steps, 1, math.inf, "a number of steps, at least 1")
 
 
 def _check_rates(**rates: float) -> None:

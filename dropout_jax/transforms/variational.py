@@ -103,4 +103,5 @@ def _bounded(x, log_alpha, max_log_alpha) -> jax.Array:
     log_alpha = contract.parameter("log_alpha", log_alpha, x)
     if max_log_alpha is None:
         return log_alpha
-    return jnp.minimum(log_alpha, max_log_alpha)
+    bound = contract.parameter("max_log_alpha", max_log_alpha, x)
+    return jnp.minimum(log_alpha, bound)

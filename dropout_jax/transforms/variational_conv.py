@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from dropout_jax.transforms import contract, noisy_linear, weight_noise
 from dropout_jax.transforms.moments import Index, Moments
 
+_NUMBERS = ("NHWC", "HWIO", "NHWC")
 Convolve = Callable[[jax.Array, jax.Array], jax.Array]
 
 
@@ -41,8 +42,9 @@ def variational_conv(
       strides: of the two sides.
       padding: "SAME" or "VALID".
       convolve: a function of the images and a kernel to use instead of
-        `lax.conv_general_dilated`, where another form is faster or is not of this
-        shape; hashable, so not made anew for every call.
+        `lax.conv_general_dilated`, where another form is faster; then strides and
+        padding are its own affair. The same function every time: for another one,
+        also for an equal lambda, everything is compiled anew.
       sampling: "local", "weight" or "separate" (one kernel per image).
       threshold: as for `variational_dense`.
       deterministic: Python bool. True is evaluation: needs no key.
@@ -52,7 +54,8 @@ def variational_conv(
 
     Raises:
       TypeError: for integer `x`, a traced `deterministic`, or no typed key.
-      ValueError: for an unknown sampling, or shapes that do not fit.
+      ValueError: for an unknown sampling, shapes that do not fit, or strides or
+        padding beside `convolve`.
 
     Example:
       >>> x, kernel = jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 2))
@@ -65,6 +68,11 @@ def variational_conv(
     """
     contract.check_call(key, x, (), deterministic)
     log_sigma2 = _check(x, log_sigma2, kernel, sampling)
+    if convolve is not None and (tuple(strides), padding) != ((1, 1), "SAME"):
+        raise ValueError(
+            f"strides is {strides} and padding {padding!r} beside convolve, which has "
+            "its own; leave them out"
+        )
     x, static = jnp.asarray(x), (tuple(strides), padding, convolve)
     if deterministic:
         kept = weight_noise.sparse_kernel(kernel, log_sigma2, threshold)
@@ -128,6 +136,7 @@ def variational_conv_moments(
 def _check(x, log_sigma2, kernel, sampling):
     noisy_linear.check_sampling(sampling)
     noisy_linear.check_real(x)
+    contract.check_floating("kernel", kernel)
     if jnp.ndim(x) != 4 or kernel.ndim != 4 or jnp.shape(x)[-1] != kernel.shape[2]:
         raise ValueError(
             f"x has shape {jnp.shape(x)} and kernel {kernel.shape}; they must be "
@@ -147,7 +156,27 @@ def _conv(key, x, log_sigma2, kernel, strides, padding, own, sampling):
     if sampling == "weight":
         return convolve(x, sample(kernel.shape))
     kernels = sample((x.shape[0], *kernel.shape))
-    return jax.vmap(lambda image, k: convolve(image[None], k)[0])(x, kernels)
+    if own is not None:
+        return jax.vmap(lambda image, k: convolve(image[None], k)[0])(x, kernels)
+    return _convolve_each(x, kernels, strides, padding)
+
+
+def _convolve_each(x, kernels, strides, padding):
+    """One kernel per image, as matrix products of patches.
+
+    `vmap` makes a grouped convolution of it, which cannot be split over devices.
+    """
+    dtype = contract.compute_dtype(x)
+    patches = jax.lax.conv_general_dilated_patches(
+        x.astype(dtype),
+        kernels.shape[1:3],
+        strides,
+        padding,
+        dimension_numbers=_NUMBERS,
+    )  # the last axis: channels, then rows and columns of the kernel
+    batch, *_, outputs = kernels.shape
+    flat = kernels.transpose(0, 3, 1, 2, 4).reshape(batch, -1, outputs)
+    return jnp.einsum("bhwp,bpo->bhwo", patches, flat.astype(dtype)).astype(x.dtype)
 
 
 def _convolve(x, kernel, strides, padding, own=None):
@@ -160,6 +189,6 @@ def _convolve(x, kernel, strides, padding, own=None):
         weights,
         strides,
         padding,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        dimension_numbers=_NUMBERS,
     )
     return y.astype(x.dtype)

@@ -6,6 +6,7 @@ theta**2 says how much of it is noise. Under the log-uniform prior (`kl_log_unif
 of `weight_log_alpha`) most weights end as pure noise and can be set to 0.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -60,7 +61,7 @@ def sparse_kernel(
       >>> sparse_kernel(jnp.array([1.0, 0.001]), -4.0).tolist()
       [1.0, 0.0]
     """
-    noise = weight_log_alpha(kernel, log_sigma2) >= threshold
+    noise = _is_noise(kernel, log_sigma2, threshold)
     return jnp.where(noise, jnp.zeros((), kernel.dtype), kernel)
 
 
@@ -81,7 +82,7 @@ def sparsity(
       >>> float(sparsity(jnp.array([1.0, 0.001]), -4.0))
       0.5
     """
-    noise = weight_log_alpha(kernel, log_sigma2) >= threshold
+    noise = _is_noise(kernel, log_sigma2, threshold)
     return jnp.mean(noise, dtype=jnp.float32)
 
 
@@ -104,3 +105,9 @@ def sampler(
         return wide + std.reshape(lead + kernel.shape) * drawn
 
     return sample
+
+
+def _is_noise(kernel, log_sigma2, threshold):
+    if math.isnan(threshold):
+        raise ValueError("threshold is nan; it must be a number, inf to keep all")
+    return weight_log_alpha(kernel, log_sigma2) >= threshold

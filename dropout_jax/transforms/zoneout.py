@@ -108,6 +108,7 @@ def zoneout_moments(
 
 
 def _check(x, rate, previous):
+    contract.check_floating("previous", previous)
     if jnp.shape(previous) != jnp.shape(x):
         raise ValueError(
             f"previous has shape {jnp.shape(previous)}; it must have that of x, "

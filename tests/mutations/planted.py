@@ -398,10 +398,8 @@ MUTATIONS = (
     Mutation(
         "sparsity: signal removed and noise kept",
         T + "weight_noise.py",
-        "noise = weight_log_alpha(kernel, log_sigma2) >= threshold\n"
-        "    return jnp.where(",
-        "noise = weight_log_alpha(kernel, log_sigma2) < threshold\n"
-        "    return jnp.where(",
+        "return weight_log_alpha(kernel, log_sigma2) >= threshold",
+        "return weight_log_alpha(kernel, log_sigma2) < threshold",
         (WEIGHTS,),
     ),
     Mutation(

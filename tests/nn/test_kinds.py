@@ -13,12 +13,11 @@ from dropout_jax.config.noise_fields import (
     FIXED_RATE_KINDS,
     MODELS_OF_KIND,
     NOISE_KINDS,
-    WEIGHT_KINDS,
 )
+from dropout_jax.config.noise_rules import noise_sites
+from dropout_jax.config.validation import check_fields
 from dropout_jax.nn.models import build_model
-from dropout_jax.nn.noisy_weights import sparsity
 from dropout_jax.training.hyperparameters import site_rates
-from dropout_jax.transforms import sparse_kernel, weight_log_alpha
 
 IMAGES = jax.random.normal(jax.random.key(0), (8, 8, 8))
 MODELS = {
@@ -32,7 +31,6 @@ UNFIT = {
     for model in MODELS
     if model not in models
 }
-ON_WEIGHTS = [(kind, model) for kind in WEIGHT_KINDS for model in MODELS_OF_KIND[kind]]
 PAIRS = [(kind, model) for kind in NOISE_KINDS for model in MODELS]
 
 
@@ -55,6 +53,7 @@ def test_a_kind_fits_or_is_refused(kind, model, variables_of):
         return
     validate(config)
     module = build_model(config)
+    assert noise_sites(check_fields(config)) == len(module.sites) - 1
     rates = jnp.full(len(module.sites), 0.4).at[0].set(0.0)
     variables = variables_of(module, IMAGES, rates, train=False)
     clean = module.apply(variables, IMAGES, rates, train=False)
@@ -110,116 +109,6 @@ def test_selu_replaces_relu(variables_of):
     np.testing.assert_allclose(
         outputs[1], x @ layer["kernel"] + layer["bias"][None], 1e-4, 1e-5
     )
-
-
-@pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize(("kind", "name"), ON_WEIGHTS)
-def test_noise_on_weights_starts_from_the_weights_of_the_plain_model(
-    kind, name, batch_norm
-):
-    fields = {"model.batch_norm": batch_norm and name == "cnn"}
-    models = [
-        build_model(override(configured(k, name), fields)) for k in ("none", kind)
-    ]
-    rates = [jnp.zeros(len(model.sites)) for model in models]
-    start = [
-        model.init(jax.random.key(5), IMAGES, zero, train=False)
-        for model, zero in zip(models, rates, strict=True)
-    ]
-    for layer, leaves in start[0]["params"].items():
-        for leaf, value in leaves.items():
-            np.testing.assert_array_equal(value, start[1]["params"][layer][leaf])
-    clean, still = (
-        model.apply(variables, IMAGES, zero, train=False)
-        for model, variables, zero in zip(models, start, rates, strict=True)
-    )
-    np.testing.assert_allclose(still, clean, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_the_rates_of_dropconnect_go_to_the_kernels_behind_their_sites(
-    name, variables_of
-):
-    """Rate 1 of one site silences the layer behind it and no other."""
-    fields = {"model.widths": (16, 8)}
-    model = build_model(override(configured("dropconnect_dense", name), fields))
-    first, *_, last = range({"mlp": 0, "cnn": 1}[name], len(model.sites))
-    assert last - first == 2
-    rates = jnp.zeros(len(model.sites))
-    params = variables_of(model, IMAGES, rates, train=False)["params"]
-    params = jax.tree.map(lambda leaf: leaf + 0.1, params)
-
-    def logits(rates):
-        return model.apply(
-            {"params": params},
-            IMAGES,
-            rates,
-            train=True,
-            rngs={"dropout": jax.random.key(0)},
-        )
-
-    silenced = logits(rates.at[last].set(1.0))
-    bias = jnp.broadcast_to(params["logits"]["bias"][None], (8, 10))
-    np.testing.assert_allclose(silenced, bias, rtol=1e-6)
-    constant = logits(rates.at[first].set(1.0))
-    assert (constant == constant[:1]).all() and (constant != silenced).any()
-
-
-DENSE = {
-    "mlp": ("dense_0", "dense_1", "logits"),
-    "cnn": ("dense_0", "logits"),
-}
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "layers"),
-    [
-        ("variational_dense", "mlp", DENSE["mlp"]),
-        ("variational_dense", "cnn", DENSE["cnn"]),
-        ("variational_conv", "cnn", ("conv_0_0", "conv_1_0", *DENSE["cnn"])),
-    ],
-)
-def test_sparsity_per_layer_and_thresholded_predictions(
-    kind, name, layers, variables_of
-):
-    config = override(configured(kind, name), {"noise.threshold": 3.0})
-    model = build_model(config)
-    rates = jnp.zeros(len(model.sites))
-    variables = variables_of(model, IMAGES, rates, train=False)
-    params = variables["params"]
-    shares = sparsity(params)
-    assert set(shares) == set(layers) and all(0 < s < 1 for s in shares.values())
-    for layer in layers:
-        kernel, log_sigma2 = (params[layer][k] for k in ("kernel", "noise_log_sigma2"))
-        removed = weight_log_alpha(kernel, log_sigma2) >= 3.0
-        np.testing.assert_allclose(shares[layer], removed.mean(), rtol=1e-6)
-    emptied = {
-        layer: {**leaves, "kernel": sparse_kernel(leaves["kernel"], leaves[noise])}
-        if (noise := "noise_log_sigma2") in leaves
-        else leaves
-        for layer, leaves in params.items()
-    }
-    full = build_model(configured(kind, name))
-    expected = full.apply({"params": emptied}, IMAGES, rates, train=False)
-    found = model.apply(variables, IMAGES, rates, train=False)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-    whole = full.apply(variables, IMAGES, rates, train=False)
-    assert np.abs(whole - found).max() > 1e-3
-
-
-def test_the_kl_of_every_noisy_layer_of_a_cnn_is_sown(variables_of):
-    model = build_model(configured("variational_conv", "cnn"))
-    rates = jnp.zeros(len(model.sites))
-    variables = variables_of(model, IMAGES, rates, train=False)
-    _, state = model.apply(
-        variables,
-        IMAGES,
-        rates,
-        train=True,
-        rngs={"dropout": jax.random.key(0)},
-        mutable=["kl"],
-    )
-    assert set(state["kl"]) == {"conv_0_0", "conv_1_0", *DENSE["cnn"]}
 
 
 def test_drop_path_leaves_the_residual_stream():

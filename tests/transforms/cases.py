@@ -23,7 +23,21 @@ def layers():
     return [name for name in names() if get(name).layer]
 
 
-every = pytest.mark.parametrize(ARGUMENTS, settings(examples=slice(1)))
+def distinct():
+    """Returns the first setting of each, and all that take another path to the noise.
+
+    How a layer's weights are sampled, or a mask rounded, decides over dtypes, keys and
+    compilation as much as the transform does.
+    """
+    found = settings(examples=slice(1))
+    for name in names():
+        for index, example in list(enumerate(get(name).examples))[1:]:
+            if {"sampling", "hard"} & set(example.options):
+                found.append(pytest.param(get(name), example, id=f"{name}-{index}"))
+    return found
+
+
+every = pytest.mark.parametrize(ARGUMENTS, distinct())
 every_layer = pytest.mark.parametrize(ARGUMENTS, settings(layers(), slice(1)))
 all_settings = pytest.mark.parametrize(ARGUMENTS, settings())
 

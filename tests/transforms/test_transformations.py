@@ -13,22 +13,26 @@ import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
+from cases import every
 
-from dropout_jax.transforms import dropout, get, names
+from dropout_jax.transforms import dropout
 
 KEY = jax.random.key(52)
 KEYS = jax.random.split(KEY, 3)
 X = jnp.linspace(-2.0, 3.0, 24).reshape(4, 2, 3)
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
-EXACT = ("dropout", "spatial_dropout", "drop_path", "weight_drop", "zoneout")
+EXACT = (
+    "dropout",
+    "spatial_dropout",
+    "drop_path",
+    "dropblock",
+    "weight_drop",
+    "zoneout",
+)
 
-every = pytest.mark.parametrize("transform", [get(name) for name in names()])
 
-
-def function_of(transform):
+def function_of(transform, example):
     """Returns f(key, x, *parameters) for x [batch, time, 3], and the parameters."""
-    example = transform.examples[0]
 
     def function(key, x, *parameters):
         x = cases.fit(transform, x)
@@ -45,24 +49,24 @@ def equal(transform, found, expected):
 
 
 @every
-def test_jit(transform):
-    function, parameters = function_of(transform)
+def test_jit(transform, example):
+    function, parameters = function_of(transform, example)
     expected = function(KEY, X)
     equal(transform, jax.jit(function)(KEY, X), expected)
     equal(transform, jax.jit(function)(KEY, X, *parameters), expected)
 
 
 @every
-def test_vmap_over_keys_is_the_loop(transform):
-    function, _ = function_of(transform)
+def test_vmap_over_keys_is_the_loop(transform, example):
+    function, _ = function_of(transform, example)
     loop = jnp.stack([function(key, X) for key in KEYS])
     equal(transform, jax.vmap(lambda key: function(key, X))(KEYS), loop)
     assert (loop != loop[:1]).any()
 
 
 @every
-def test_vmap_over_parameters_is_the_loop(transform):
-    function, parameters = function_of(transform)
+def test_vmap_over_parameters_is_the_loop(transform, example):
+    function, parameters = function_of(transform, example)
     steps = [value + jnp.linspace(0.0, 0.2, 4) for value in parameters]
     loop = [function(KEY, X, *(s[i] for s in steps)) for i in range(4)]
     mapped = jax.vmap(lambda *values: function(KEY, X, *values))(*steps)
@@ -70,17 +74,17 @@ def test_vmap_over_parameters_is_the_loop(transform):
 
 
 @every
-def test_scan_is_the_loop(transform):
-    function, _ = function_of(transform)
+def test_scan_is_the_loop(transform, example):
+    function, _ = function_of(transform, example)
     loop = jnp.stack([function(key, X) for key in KEYS])
     _, scanned = jax.lax.scan(lambda c, key: (c, function(key, X)), None, KEYS)
     equal(transform, scanned, loop)
 
 
 @every
-def test_remat_draws_the_same_noise_again(transform):
+def test_remat_draws_the_same_noise_again(transform, example):
     """A backward pass on another mask than the forward pass would be silent."""
-    function, _ = function_of(transform)
+    function, _ = function_of(transform, example)
 
     def gradient(key, wrapped):
         return jax.grad(lambda x: jnp.sum(wrapped(key, x) ** 2))(X)
@@ -95,9 +99,9 @@ def test_remat_draws_the_same_noise_again(transform):
 
 
 @every
-def test_one_key_under_vmap_over_the_batch(transform):
+def test_one_key_under_vmap_over_the_batch(transform, example):
     """Both ways: every row the same noise, or its own with the index folded in."""
-    function, _ = function_of(transform)
+    function, _ = function_of(transform, example)
     ones = jnp.ones((6, 8, 5, 3))  # six batches
     same = jax.vmap(lambda row: function(KEY, row))(ones)
     np.testing.assert_array_equal(same, jnp.broadcast_to(same[:1], same.shape))
@@ -123,18 +127,16 @@ DEVICES = """
 import sys
 import jax, jax.numpy as jnp, numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
-from dropout_jax.transforms import get, names
-
 assert jax.device_count() == 4
 sys.path.insert(0, "tests/transforms")
 import cases
 
 key, x = jax.random.key(51), jax.random.normal(jax.random.key(1), (8, 2, 3))
-for name in names():
-    entry = get(name)
+for entry, example in (setting.values for setting in cases.distinct()):
+    name = entry.name
 
     def apply(key, x):
-        y = cases.apply(entry, entry.examples[0], key, cases.fit(entry, x))
+        y = cases.apply(entry, example, key, cases.fit(entry, x))
         return y.reshape(x.shape)
 
     alone = np.asarray(jax.jit(apply)(key, x))

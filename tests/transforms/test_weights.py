@@ -231,6 +231,12 @@ def test_complex_input_is_refused():
         ),
         (lambda: variational_conv(KEY, X, 0.0, kernel=KERNELS), "x has shape"),
         (
+            lambda: variational_conv(
+                KEY, IMAGES, 0.0, kernel=KERNELS, convolve=convolve, strides=(2, 2)
+            ),
+            "strides is .* beside convolve",
+        ),
+        (
             lambda: variational_conv(KEY, IMAGES, jnp.zeros(3), kernel=KERNELS),
             "log_sigma2 has shape",
         ),
