@@ -68,6 +68,7 @@ def variational_conv(
     """
     contract.check_call(key, x, (), deterministic)
     log_sigma2 = _check(x, log_sigma2, kernel, sampling)
+    _check_window(strides, padding)
     if convolve is not None and (tuple(strides), padding) != ((1, 1), "SAME"):
         raise ValueError(
             f"strides is {strides} and padding {padding!r} beside convolve, which has "
@@ -145,6 +146,16 @@ def _check(x, log_sigma2, kernel, sampling):
     return contract.parameter("log_sigma2", log_sigma2, kernel, of="kernel")
 
 
+def _check_window(strides, padding):
+    whole = all(isinstance(stride, int) and stride >= 1 for stride in strides)
+    if len(strides) != 2 or not whole:
+        raise ValueError(
+            f"strides is {strides}; it must be two whole numbers of at least 1"
+        )
+    if padding not in ("SAME", "VALID"):
+        raise ValueError(f"padding is {padding!r}; it must be 'SAME' or 'VALID'")
+
+
 @functools.partial(jax.jit, static_argnums=(4, 5, 6, 7))
 def _conv(key, x, log_sigma2, kernel, strides, padding, own, sampling):
     static = {"strides": strides, "padding": padding, "own": own}
@@ -175,7 +186,7 @@ def _convolve_each(x, kernels, strides, padding):
         dimension_numbers=_NUMBERS,
     )  # the last axis: channels, then rows and columns of the kernel
     batch, *_, outputs = kernels.shape
-    flat = kernels.transpose(0, 3, 1, 2, 4).reshape(batch, -1, outputs)
+    flat = kernels.transpose(0, 3, 1, 2, 4).reshape(batch, patches.shape[-1], outputs)
     return jnp.einsum("bhwp,bpo->bhwo", patches, flat.astype(dtype)).astype(x.dtype)
 
 
