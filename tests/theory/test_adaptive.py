@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wager's penalty, ensembles and variance shift against enumeration and simulation."""
 
+import flax.linen as linen
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,3 +99,19 @@ def test_variance_shift_through_a_layer_as_simulated():
         mean, jnp.diag(jnp.diag(mixing.T @ mixing)), CLASSES, 0.4
     )
     assert np.abs(independent / simulated - 1).max() > 0.05
+
+
+def test_variance_shift_in_a_real_batch_normalisation():
+    """It divides by the variance of training, whatever it then meets."""
+    x = 0.5 + jax.random.normal(jax.random.key(10), (1_000_000, 1))
+    norm = linen.BatchNorm(momentum=0.0)  # the statistics of the last batch alone
+    noisy = dropout(jax.random.key(11), x, 0.5)
+    variables = norm.init(jax.random.key(0), noisy, use_running_average=False)
+    _, trained = norm.apply(
+        variables, noisy, use_running_average=False, mutable=["batch_stats"]
+    )
+    tested = norm.apply(
+        {**variables, **trained}, x, use_running_average=True
+    )  # of variance 1 without the shift
+    expected = float(theory.variance_shift_ratio(0.5, 1.0, 0.5))
+    assert abs(float(tested.var()) / expected - 1) < 0.02

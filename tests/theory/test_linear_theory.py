@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dropout_jax import theory
+from dropout_jax.transforms import gaussian_noise
 
 KEYS = jax.random.split(jax.random.key(3), 4)
 X = jax.random.normal(KEYS[0], (7, 5))
@@ -97,6 +98,23 @@ def test_effective_l2_is_the_penalty_of_the_loss():
         loss = theory.dropout_regression_loss(W, X, T, rate)
         penalty = jnp.sum(theory.effective_l2(X, rate) * W**2)
         np.testing.assert_allclose(loss - plain, penalty, rtol=1e-4)
+
+
+def test_additive_noise_on_the_data_is_ridge_regression():
+    """Least squares on noisy copies against lambda = N std**2, and not against 0."""
+    copies, std = 100_000, 0.7
+    noise = gaussian_noise(jax.random.key(4), jnp.zeros((copies, *X.shape)), std)
+    noisy = np.asarray(X, np.float64) + np.asarray(noise, np.float64)
+    flat, x = noisy.reshape(-1, 5), np.asarray(X, np.float64)
+    target = np.asarray(T, np.float64)
+    found = np.linalg.solve(flat.T @ flat, flat.T @ np.tile(target, copies))
+
+    def ridge(strength):
+        return np.linalg.solve(x.T @ x + strength * np.eye(5), x.T @ target)
+
+    # The standard error of each weight is below 0.002 here.
+    assert np.abs(found - ridge(len(x) * std**2)).max() < 0.01
+    assert np.abs(found - ridge(0.0)).max() > 0.05
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])

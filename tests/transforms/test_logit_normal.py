@@ -98,9 +98,21 @@ def test_the_textbook_mask_has_mean_one_half_for_every_sigma(sigma):
     ("sigma", "variance"), [(0, 0.0434), (1, 0.0684), (2, 0.1088), (4, 0.1611)]
 )
 def test_the_textbook_mask_has_the_known_variance(sigma, variance):
-    log_sigma = jnp.log(jnp.float32(sigma))
+    log_sigma = math.log(sigma) if sigma else -40.0
     m = logit_normal_dropout_moments(jnp.float32(1.0), 0.0, log_sigma, rescale=False)
     np.testing.assert_allclose(m.variance, variance, atol=6e-5)
+
+
+def test_in_float32_the_mask_is_exactly_one_from_a_logit_of_seventeen_on():
+    """So it does not lie inside (0, 1), as the textbook has it, and learns no more."""
+    options = {"epsilon_std": 0.0, "rescale": False}
+
+    def y(mu, log_sigma):
+        return logit_normal_dropout(KEY, jnp.ones(()), mu, log_sigma, **options)
+
+    assert y(15.0, -30.0) < 1.0
+    assert y(17.5, -30.0) == 1.0
+    assert jax.grad(y)(17.5, -30.0) < 1e-7
 
 
 def test_value():
