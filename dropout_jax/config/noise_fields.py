@@ -61,6 +61,8 @@ _FIXED = _kinds(*FIXED_RATE_KINDS)
 _LEARNED = _kinds(*LEARNED_KINDS)
 _CONCRETE = _kinds("concrete_dropout")
 _VARIATIONAL = _kinds("variational_dropout")
+_SPARSE = _kinds("variational_dense", "variational_conv")
+_LOG_UNIFORM = _kinds("variational_dropout", "variational_dense", "variational_conv")
 _AT_INPUT = _kinds(
     "dropout",
     "gaussian_dropout",
@@ -154,7 +156,7 @@ NOISE_FIELDS = (
         "Weights whose log alpha is at least this count as 0 in evaluation; 0: all "
         "are kept.",
         "[0, 8]",
-        only_with=_kinds("variational_dense", "variational_conv"),
+        only_with=_SPARSE,
     ),
     Field(
         "noise.learned_input",
@@ -217,6 +219,6 @@ NOISE_FIELDS = (
         "exact",
         "The KL to the log-uniform prior: exact, or a published approximation.",
         choices=("exact", "molchanov", "kingma"),
-        only_with=_VARIATIONAL,
+        only_with=_LOG_UNIFORM,
     ),
 )

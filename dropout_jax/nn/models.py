@@ -94,9 +94,10 @@ def noise_from_config(config: Any) -> NoiseConfig:
         return NoiseConfig()
     learned = bool(transforms.get(config.kind).learned)
     initial, kl_options, options = {}, {}, {}
+    if config.kind in ("variational_dropout", "variational_dense", "variational_conv"):
+        kl_options["method"] = config.kl
     if config.kind == "variational_dropout":
         initial["log_alpha"] = config.log_alpha_init
-        kl_options["method"] = config.kl
     elif config.kind == "concrete_dropout":
         rate = config.rate_init
         initial["logit_rate"] = math.log(rate / (1.0 - rate))

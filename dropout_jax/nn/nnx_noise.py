@@ -24,8 +24,8 @@ class NNXNoise(nnx.Module):
     Args:
       kind: name in the transform registry.
       rate: drop rate (or standard deviation) used where a call gives none.
-      features: how many values to learn, where the noise is learned: the last axis
-        of the input, or of the kernel, whose outputs then have one value each.
+      features: shape of what is learned, where noise is learned, or its size: that
+        of the last axis of the input; `kernel.shape` for noise on every weight.
       shared_axes: axes of the input along which one draw is shared.
       options: further keyword arguments of the transform.
       initial: start values of learned parameters, by name; the registry's if absent.
@@ -48,7 +48,7 @@ class NNXNoise(nnx.Module):
         kind: str,
         rate: float | None = None,
         *,
-        features: int | None = None,
+        features: int | Sequence[int] | None = None,
         shared_axes: Sequence[int] = (),
         options: Mapping[str, Any] = FrozenDict(),
         initial: Mapping[str, float] = FrozenDict(),
@@ -59,13 +59,13 @@ class NNXNoise(nnx.Module):
         if transform.learned and features is None:
             raise ValueError(
                 f"kind is {kind!r}, whose noise is learned; give features, the size of "
-                "the last axis of its input"
+                "the last axis of its input, or the shape of its kernel"
             )
         self.kind, self.rate, self.deterministic = kind, rate, deterministic
         self.shared_axes = tuple(shared_axes)
         self.options = nnx.static(FrozenDict(options))
         for leaf in transform.learned:
-            start = jnp.full((features,), initial.get(leaf.name, leaf.initial))
+            start = jnp.full(features, initial.get(leaf.name, leaf.initial))
             setattr(self, PREFIX + leaf.name, nnx.Param(start))
         self.rngs = rngs["dropout"].fork()
 
@@ -111,7 +111,11 @@ class NNXNoise(nnx.Module):
         )
 
     def kl(self, **options: Any) -> jax.Array:
-        """Returns the KL of the learned noise, summed; 0 where nothing is learned."""
+        """Returns the KL of the learned noise, summed; 0 where nothing is learned.
+
+        Args:
+          **options: of the transform's KL: `method`, or `kernel` for noise on weights.
+        """
         transform = transforms.get(self.kind)
         if transform.kl is None:
             return jnp.zeros(())

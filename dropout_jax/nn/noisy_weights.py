@@ -9,6 +9,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
 
 from dropout_jax import transforms
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
@@ -187,7 +188,7 @@ def sparsity(params: Any, threshold: float = 3.0) -> dict[str, float]:
       threshold: weights of log alpha at or above it count.
 
     Returns:
-      By name of the layer; empty where no layer has noise on its weights.
+      By path of the layer; empty where no layer has learned noise on its weights.
 
     Example:
       >>> import jax.numpy as jnp
@@ -196,14 +197,15 @@ def sparsity(params: Any, threshold: float = 3.0) -> dict[str, float]:
       >>> sparsity({"dense_0": layer})
       {'dense_0': 1.0}
     """
+    leaves = flatten_dict(dict(params), sep="/")
+    noise = "/" + PREFIX + "log_sigma2"
     return {
-        name: float(
-            transforms.sparsity(
-                layer["kernel"], layer[PREFIX + "log_sigma2"], threshold
-            )
+        name: float(transforms.sparsity(leaves[f"{name}/kernel"], leaf, threshold))
+        for name, leaf in (
+            (path.removesuffix(noise), leaf)
+            for path, leaf in leaves.items()
+            if path.endswith(noise)
         )
-        for name, layer in params.items()
-        if PREFIX + "log_sigma2" in layer
     }
 
 

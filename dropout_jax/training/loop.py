@@ -12,6 +12,7 @@ import numpy as np
 
 from dropout_jax.config.errors import Interrupted
 from dropout_jax.evaluation import metrics
+from dropout_jax.nn import sparsity
 from dropout_jax.training import checkpoints, environment, run_directory
 from dropout_jax.training.events import EventWriter
 from dropout_jax.training.interruption import StopRequest
@@ -203,11 +204,13 @@ class Loop:
         validation = self._evaluate(
             self.best, self.dataset.validation_images, self.dataset.validation_labels
         )
-        return {
+        found = {
             **self._common(run_directory.DONE),
             "validation": validation,
             "parameters_sha256": checkpoints.sha256_of_tree(self.best[0]),
         }
+        shares = sparsity(self.best[0], self.config.noise.threshold or 3.0)
+        return found | ({"sparsity": shares} if shares else {})
 
     def test(self) -> dict[str, Any]:
         """Returns what the test set says of the kept parameters; called once."""

@@ -61,8 +61,10 @@ def _kl_logit_normal(mu: jax.Array, log_sigma: jax.Array) -> jax.Array:
     return kl_gaussian(mu, log_sigma, 0.0, 0.0)
 
 
-def _kl_weights(log_sigma2: jax.Array, *, kernel: jax.Array) -> jax.Array:
-    return kl_log_uniform(weight_log_alpha(kernel, log_sigma2))
+def _kl_weights(
+    log_sigma2: jax.Array, *, kernel: jax.Array, method: str = "exact"
+) -> jax.Array:
+    return kl_log_uniform(weight_log_alpha(kernel, log_sigma2), method)
 
 
 register(

@@ -57,6 +57,19 @@ def test_layers_of_one_model_differ_and_the_rate_may_be_traced():
     assert dropped(first, 0.9) > 0.8 and dropped(first, 0.1) < 0.2
 
 
+def test_noise_on_every_weight_of_a_kernel():
+    kernel = jax.random.normal(jax.random.key(3), (3, 5))
+    layer = NNXNoise("variational_dense", features=(3, 5), rngs=nnx.Rngs(dropout=0))
+    log_sigma2 = layer.noise_log_sigma2[...]
+    assert log_sigma2.shape == kernel.shape
+    assert layer(X, kernel=kernel).shape == (4, 2, 5)
+    log_alpha = transforms.weight_log_alpha(kernel, log_sigma2)
+    for method in ("exact", "molchanov"):
+        expected = transforms.kl_log_uniform(log_alpha, method).sum()
+        found = layer.kl(kernel=kernel, method=method)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_learned_noise_is_a_parameter_with_a_kl():
     layer = NNXNoise(
         "variational_dropout",

@@ -163,9 +163,10 @@ def test_every_noisy_layer_and_no_other_draws(kind, name, params_of):
     assert noisy == set(noisy_layers(kind))
 
 
+@pytest.mark.parametrize("method", ["exact", "molchanov"])
 @pytest.mark.parametrize(("kind", "name"), LEARNED)
-def test_the_kl_of_every_noisy_layer_is_sown_once(kind, name, params_of):
-    model = model_of(kind, name)
+def test_the_kl_of_every_noisy_layer_is_sown_once(kind, name, method, params_of):
+    model = model_of(kind, name, kl=method)
     params = params_of(model)
     _, state = model.apply(
         {"params": params},
@@ -179,7 +180,8 @@ def test_the_kl_of_every_noisy_layer_is_sown_once(kind, name, params_of):
     for layer, sown in state["kl"].items():
         kernel, log_sigma2 = (params[layer][k] for k in ("kernel", "noise_log_sigma2"))
         (found,) = sown["value"]
-        expected = jnp.sum(kl_log_uniform(weight_log_alpha(kernel, log_sigma2)))
+        log_alpha = weight_log_alpha(kernel, log_sigma2)
+        expected = jnp.sum(kl_log_uniform(log_alpha, method))
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

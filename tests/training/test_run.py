@@ -9,6 +9,7 @@ import pytest
 from dropout_jax import data, training
 from dropout_jax.config import UserError, canonical
 from dropout_jax.evaluation.metrics import accuracy
+from dropout_jax.nn import sparsity
 from dropout_jax.training import load_run, loop
 from dropout_jax.training.run_directory import RunDirectory
 
@@ -278,3 +279,21 @@ def test_a_broken_plugin_is_one_line(tiny, tmp_path):
     for _ in range(2):  # a second try must not take it for loaded
         with pytest.raises(UserError, match=r"cannot be imported .ZeroDivisionError"):
             training.run(config, tmp_path / "run")
+
+
+def test_the_result_of_noisy_weights_says_how_many_are_noise(tiny, tmp_path, recorder):
+    fields = {
+        "noise.kind": "variational_dense",
+        "noise.rates": (),
+        "noise.threshold": 1.0,
+    }
+    result = training.run(tiny(fields), tmp_path / "run", progress=recorder())
+    shares = sparsity(load_run(tmp_path / "run").params, threshold=1.0)
+    assert (
+        result.values["sparsity"] == shares == read(result, "result.json")["sparsity"]
+    )
+    assert set(shares) == {"dense_0", "logits"}
+
+
+def test_the_result_of_other_noise_has_no_sparsity(finished):
+    assert "sparsity" not in finished.values

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from dropout_jax.transforms import kl_gaussian, kl_log_uniform
+from dropout_jax.transforms import get, kl_bernoulli, kl_gaussian, kl_log_uniform
 
 LOG_ALPHA = np.linspace(-10.0, 10.0, 81)
 
@@ -149,6 +149,45 @@ def test_gaussian_kl_is_the_integral(setting):
     assert abs(found - expected) < 1e-6 + 1e-5 * expected
     swapped = float(kl_gaussian(mu_p, log_sigma_p, mu_q, log_sigma_q))
     assert abs(swapped - expected) > 0.1
+
+
+@pytest.mark.parametrize("rate_p", [0.5, 0.2])
+def test_bernoulli_kl_is_the_sum_over_both_outcomes(rate_p):
+    logits = np.linspace(-20.0, 20.0, 41, dtype=np.float32)
+    with mpmath.workdps(30):
+        prior, expected = mpmath.mpf(rate_p), []
+        for logit in logits:
+            rate = 1 / (1 + mpmath.exp(-mpmath.mpf(float(logit))))
+            pairs = ((rate, prior), (1 - rate, 1 - prior))
+            expected.append(sum(q * mpmath.log(q / p) for q, p in pairs))
+    expected = np.array(expected, np.float64)
+    found = np.asarray(kl_bernoulli(logits, rate_p), np.float64)
+    assert np.all(np.abs(found - expected) < 1e-6 + 1e-5 * expected)
+    other = np.asarray(kl_bernoulli(-logits, rate_p), np.float64)
+    assert rate_p == 0.5 or np.abs(other - expected).max() > 0.1
+    for impossible in (0.0, 1.0, float("nan")):
+        with pytest.raises(ValueError, match="rate_p is"):
+            kl_bernoulli(0.0, impossible)
+
+
+@pytest.mark.parametrize(("mu", "log_sigma"), [(2.0, -1.0), (-1.0, 0.5)])
+def test_the_kl_of_soft_masks_is_the_integral_over_the_masks(mu, log_sigma):
+    """Both laws of sigmoid(z) on (0, 1), with the slope of the sigmoid in each."""
+    with mpmath.workdps(30):
+        sigma = mpmath.exp(log_sigma)
+
+        def density(m, mean, deviation):
+            logit = mpmath.log(m / (1 - m))
+            return mpmath.npdf(logit, mean, deviation) / (m * (1 - m))
+
+        def integrand(m):
+            q, p = density(m, mu, sigma), density(m, 0, 1)
+            return q * mpmath.log(q / p) if q > 0 else mpmath.mpf(0)
+
+        ends = [1 / (1 + mpmath.exp(-mu - k * sigma)) for k in (-12, -4, 0, 4, 12)]
+        expected = float(mpmath.quad(integrand, ends))
+    found = float(get("logit_normal_dropout").kl(mu, log_sigma))
+    assert abs(found - expected) < 1e-6 + 1e-5 * expected
 
 
 def test_gaussian_kl_near_equality_is_not_negative():
