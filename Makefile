@@ -10,8 +10,8 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-bench setup-browser data compare results \
   results-mlp results-wide_mlp results-cnn results-rnn results-course results-small \
-  publish search search-mlp search-wide_mlp search-cnn search-rnn test test-peers \
-  mutations lint bench lock clean
+  publish search search-mlp search-wide_mlp search-cnn search-rnn pictures test \
+  test-peers mutations lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,9 @@ search: search-mlp search-wide_mlp search-cnn search-rnn  ## choose hyperparamet
 
 search-mlp search-wide_mlp search-cnn search-rnn: search-%: setup data
 	$(BIN)/python experiments/search.py --model=$* --minutes=$(MINUTES) --ledger=results/search_$*.jsonl --workdir=runs/search
+
+pictures: setup  ## draw the pictures of docs/transforms.md
+	$(BIN)/python experiments/draw_transforms.py
 
 test: setup-dev setup-browser data  ## all tests; under ten minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile

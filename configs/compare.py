@@ -310,7 +310,7 @@ def notes(model: str) -> tuple[str, ...]:
         f"Settings of each method chosen on validation among {count} candidates, one "
         f"seed each, trained for {SEARCH_EPOCHS[model]} epochs."
     )
-    widths = [fields.get("model.widths") for fields in METHODS[model].values()]
+    widths = [fields.get("model.widths", ()) for fields in METHODS[model].values()]
     if len(set(widths)) == 1:
         return (chosen,)
     found = ", ".join(

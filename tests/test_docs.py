@@ -17,6 +17,7 @@ import jax
 import pytest
 
 import dropout_jax
+from dropout_jax import transforms
 from dropout_jax.config import command_line
 
 ROOT = Path(__file__).parents[1]
@@ -235,3 +236,14 @@ def test_the_errata_name_tests_that_exist():
     named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "errata.md").read_text())
     assert len(named) > 20
     assert set(named) <= defined
+
+
+def test_every_transform_has_its_picture_in_the_docs(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    settings = importlib.import_module("draw_transforms").SETTINGS
+    page = (ROOT / "docs" / "transforms.md").read_text()
+    for name in transforms.names():
+        assert name in settings and f"`{name}`" in page
+        assert f"](transforms/{name}.png)" in page
+        assert (ROOT / "docs" / "transforms" / f"{name}.png").stat().st_size > 1000
+    assert set(settings) == set(transforms.names())

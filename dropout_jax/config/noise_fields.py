@@ -201,6 +201,14 @@ NOISE_FIELDS = (
         only_with=_CONCRETE,
     ),
     Field(
+        "noise.length_scale",
+        0.01,
+        "Inverse standard deviation of the prior on the weights behind the noise, "
+        "whose part of the KL keeps the rates down; 0: no such part.",
+        "[0, inf)",
+        only_with=_CONCRETE,
+    ),
+    Field(
         "noise.learning_rate_multiplier",
         30.0,
         "Learning rate of the noise's own parameters relative to the weights'.",

@@ -55,10 +55,18 @@ class CNN(nn.Module):
     @property
     def sites(self) -> tuple[str, ...]:
         """Names of the noise sites, in the order of `rates`."""
-        blocks = tuple(f"block_{i}" for i in range(len(self.channels)))
-        if self.noise.kind in WEIGHT_KINDS:
-            blocks = blocks[-1:]
-        return ("input", *blocks, *(f"head_{i}" for i in range(len(self.widths))))
+        sites = tuple(self.readers)
+        on_weights = self.noise.kind in WEIGHT_KINDS
+        return sites[:1] + sites[len(self.channels) if on_weights else 1 :]
+
+    @property
+    def readers(self) -> dict[str, str]:
+        """Path of the kernel that reads each place for noise, by its name."""
+        blocks, heads = range(len(self.channels)), range(len(self.widths))
+        places = (*(f"block_{i}" for i in blocks), *(f"head_{i}" for i in heads))
+        layers = (*(f"conv_{i}_0" for i in blocks), *(f"dense_{i}" for i in heads))
+        paths = (f"{layer}/kernel" for layer in (*layers, "logits"))
+        return dict(zip(("input", *places), paths, strict=True))
 
     @nn.compact
     def __call__(self, images: jax.Array, rates: Any, *, train: bool) -> jax.Array:

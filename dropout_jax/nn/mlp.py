@@ -48,6 +48,13 @@ class MLP(nn.Module):
         """Names of the noise sites, in the order of `rates`."""
         return ("input", *(f"hidden_{i}" for i in range(len(self.widths))))
 
+    @property
+    def readers(self) -> dict[str, str]:
+        """Path of the kernel that reads each site, by site."""
+        layers = (*(f"dense_{i}" for i in range(len(self.widths))), "logits")
+        paths = (f"{layer}/kernel" for layer in layers)
+        return dict(zip(self.sites, paths, strict=True))
+
     @nn.compact
     def __call__(self, images: jax.Array, rates: Any, *, train: bool) -> jax.Array:
         """Returns logits [batch, classes].

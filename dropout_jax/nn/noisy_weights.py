@@ -197,7 +197,7 @@ def sparsity(params: Any, threshold: float = 3.0) -> dict[str, float]:
       >>> sparsity({"dense_0": layer})
       {'dense_0': 1.0}
     """
-    leaves = flatten_dict(dict(params), sep="/")
+    leaves: dict[str, Any] = flatten_dict(dict(params), sep="/")
     noise = "/" + PREFIX + "log_sigma2"
     return {
         name: float(transforms.sparsity(leaves[f"{name}/kernel"], leaf, threshold))

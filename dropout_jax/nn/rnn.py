@@ -57,6 +57,23 @@ class RNN(nn.Module):
         """Names of the noise sites, in the order of `rates`."""
         return ("input", *(f"layer_{i}" for i in range(len(self.widths))))
 
+    @property
+    def readers(self) -> dict[str, str]:
+        """Path of the kernel that reads each site, by site; of the state fed back too.
+
+        What a step adds to its memory (noise on the candidate) no kernel reads.
+        """
+        layers = [f"layer_{i}" for i in range(len(self.widths))]
+        paths = (*(f"{layer}/projection" for layer in layers), "logits")
+        readers = zip(self.sites, (f"{path}/kernel" for path in paths), strict=True)
+        if self.recurrent == "candidate":
+            return dict(readers)
+        fed_back = {
+            f"recurrent_{i}": f"{layer}/recurrent_kernel"
+            for i, layer in enumerate(layers)
+        }
+        return dict(readers) | fed_back
+
     @nn.compact
     def __call__(self, images: jax.Array, rates: Any, *, train: bool) -> jax.Array:
         """Returns logits [batch, classes]; arguments as in `MLP`."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from dropout_jax.theory.checks import check_rate
+from dropout_jax.transforms import contract
 
 
 class LinearMoments(NamedTuple):
@@ -27,14 +28,15 @@ def linear_dropout_moments(
 ) -> LinearMoments:
     """Returns the moments of `dropout(x) @ kernel` given `x`: no approximation.
 
-    With k = 1 - rate: "train": mean x W, covariance (1 - k) / k W^T diag(x**2) W;
-    "test": mean k x W, covariance k (1 - k) W^T diag(x**2) W. The outputs of one
+    With k = 1 - rate: "train": mean x W, covariance W^T diag((1 - k) / k x**2) W;
+    "test": mean (k x) W, covariance W^T diag(k (1 - k) x**2) W. The outputs of one
     layer are correlated, because they share the mask of its inputs.
 
     Args:
       x: [..., inputs].
       kernel: [inputs, outputs].
-      rate: probability of dropping, in [0, 1) for "train"; a scalar, may be traced.
+      rate: probability of dropping, in [0, 1) for "train": scalar, or broadcastable
+        to `x` (one rate per input); may be traced.
       scaling: as for `dropout`.
 
     Returns:
@@ -52,11 +54,8 @@ def linear_dropout_moments(
       Srivastava et al. 2014, JMLR 15, section 9.1; textbook section 9.4, equation
       9.4.9 (which prints the covariance of the inputs).
     """
-    k = 1.0 - check_rate(rate, scaling)
+    k = 1.0 - contract.parameter("rate", check_rate(rate, scaling), x)
     gain = 1.0 / k if scaling == "train" else 1.0
-    spread = gain**2 * k * (1.0 - k)
-    weighted = jnp.square(x)[..., None] * kernel.reshape(
-        (1,) * (x.ndim - 1) + kernel.shape
-    )
-    covariance = spread * jnp.einsum("...io,ip->...op", weighted, kernel)
-    return LinearMoments(gain * k * (x @ kernel), covariance)
+    variance = gain**2 * k * (1.0 - k) * jnp.square(x)
+    covariance = jnp.einsum("...i,io,ip->...op", variance, kernel, kernel)
+    return LinearMoments((gain * k * x) @ kernel, covariance)

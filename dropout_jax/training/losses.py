@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+from flax.traverse_util import flatten_dict
 
+from dropout_jax import transforms
+from dropout_jax.nn.noise import PREFIX
 from dropout_jax.training.optimizers import is_kernel
 
 
@@ -33,6 +37,29 @@ def l2_penalty(params: Any) -> jax.Array:
     return 0.5 * sum(
         (jnp.sum(leaf**2) for path, leaf in leaves if is_kernel(path)), jnp.zeros(())
     )
+
+
+def concrete_weight_kl(
+    params: Any, readers: Mapping[str, str], length_scale: float
+) -> jax.Array:
+    """Returns the part of concrete dropout's KL that the weights have, nats.
+
+    Args:
+      params: of the model.
+      readers: path of the kernel that reads each noise site, by site; of a flattened
+        map the kernel has a row per pixel and channel.
+      length_scale: inverse standard deviation of the prior on the weights.
+    """
+    leaves: dict[str, Any] = flatten_dict(dict(params), sep="/")
+    total = jnp.zeros(())
+    for site, path in readers.items():
+        logit = leaves.get(f"noise_{site}/{PREFIX}logit_rate")
+        if logit is not None:
+            kernel = leaves[path].reshape(-1, logit.size, leaves[path].shape[-1])
+            total += transforms.concrete_weight_kl(
+                kernel, logit, length_scale=length_scale
+            )
+    return total
 
 
 def kl_warmup(step: jax.Array, warmup_steps: float) -> jax.Array:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from dropout_jax import keys
+from dropout_jax.config.errors import UserError
 from dropout_jax.data.augment import augment
 from dropout_jax.training import losses, optimizers
 from dropout_jax.training.hyperparameters import Hyperparameters
@@ -53,8 +55,12 @@ def make_train_step(config: Any, model: Any, steps_per_epoch: int, train_size: i
       steps_per_epoch: optimiser steps per epoch.
       train_size: number of training examples, which the KL is divided by.
     """
-    warmup_steps = config.noise.kl_warmup_epochs * steps_per_epoch
-    factor = rate_factor(config.noise, steps_per_epoch)
+    noise = config.noise
+    warmup_steps = noise.kl_warmup_epochs * steps_per_epoch
+    factor = rate_factor(noise, steps_per_epoch)
+    readers = {}
+    if noise.kind == "concrete_dropout" and noise.length_scale > 0:
+        readers = _readers(model)
 
     def step(state, hparams: Hyperparameters, seed, images, labels) -> TrainState:
         root = keys.root_key(seed)
@@ -81,6 +87,7 @@ def make_train_step(config: Any, model: Any, steps_per_epoch: int, train_size: i
             )
             updates = dict(updates)
             kl = sum(jax.tree.leaves(updates.pop("kl", {})), jnp.zeros(()))
+            kl += losses.concrete_weight_kl(params, readers, noise.length_scale)
             data_loss = losses.cross_entropy(logits, labels, hparams.label_smoothing)
             kl_factor = hparams.kl_weight * losses.kl_warmup(state.step, warmup_steps)
             loss = (
@@ -110,3 +117,12 @@ def make_train_step(config: Any, model: Any, steps_per_epoch: int, train_size: i
         )
 
     return step
+
+
+def _readers(model: Any) -> Mapping[str, str]:
+    if not hasattr(model, "readers"):
+        raise UserError(
+            f"model {type(model).__name__} has no property readers, which says what "
+            "kernel reads each site: add it, or set config.noise.length_scale=0"
+        )
+    return model.readers

@@ -9,6 +9,7 @@ from dropout_jax.transforms.concrete import (
     concrete_dropout,
     concrete_dropout_moments,
     concrete_regularizer,
+    concrete_weight_kl,
 )
 from dropout_jax.transforms.dropblock import dropblock, dropblock_moments
 from dropout_jax.transforms.dropblock_rate import dropblock_seed_rate
@@ -83,6 +84,7 @@ __all__ = [
     "concrete_dropout",
     "concrete_dropout_moments",
     "concrete_regularizer",
+    "concrete_weight_kl",
     "drop_path",
     "drop_path_moments",
     "dropblock",

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
 from dropout_jax.config import defaults, validate
 from dropout_jax.config.errors import UserError
@@ -91,6 +92,31 @@ def test_concrete_dropout_starts_at_the_configured_rate(variables_of):
     logit = variables["params"]["noise_hidden_0"]["noise_logit_rate"]
     np.testing.assert_allclose(jax.nn.sigmoid(logit), 0.25, rtol=1e-5)
     assert module.noise.options["temperature"] == 0.1
+
+
+@pytest.mark.parametrize("where", ["between", "state", "candidate"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_kernel_reads_every_learned_site(name, where, variables_of):
+    """A kernel of as many rows as there are rates, or a row per pixel and rate."""
+    config = configured("concrete_dropout", name)
+    if name == "rnn" and where != "between":
+        config = override(config, {"model.recurrent_noise": where})
+    module = build_model(override(config, {"model.widths": (16, 8)}))
+    params = variables_of(module, IMAGES, jnp.zeros(len(module.sites)), train=False)
+    leaves = flatten_dict(params["params"], sep="/")
+    sites = {path.split("/")[0] for path in leaves if path.startswith("noise_")}
+    read = {f"noise_{site}" for site in module.readers}
+    free = {"noise_recurrent_0", "noise_recurrent_1"} if where == "candidate" else set()
+    assert sites - read <= free
+    assert set(module.sites) <= set(module.readers)
+    reached = dict.fromkeys(module.readers.values())
+    assert len(reached) == len(module.readers)
+    for site, path in module.readers.items():
+        if f"noise_{site}" in sites:
+            rates = leaves[f"noise_{site}/noise_logit_rate"].size
+            rows = leaves[path].size // leaves[path].shape[-1]
+            assert rows % rates == 0
+            assert rows == rates or name == "cnn"
 
 
 def test_selu_replaces_relu(variables_of):

@@ -30,7 +30,7 @@ def expectation(function, rate, scaling="train"):
     return sum(p * function(x * (mask * gain)) for p, mask in terms)
 
 
-@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("rate", [*RATES, np.array([0.1, 0.7, 0.5, 0.2, 0.4])])
 @pytest.mark.parametrize("scaling", ["train", "test"])
 def test_moments_of_a_layer_behind_dropout(rate, scaling):
     kernel = np.asarray(KERNEL, np.float64)

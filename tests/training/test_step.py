@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dropout_jax import keys, nn
-from dropout_jax.config import defaults
+from dropout_jax.config import UserError, defaults
 from dropout_jax.config.loading import override
 from dropout_jax.training.hyperparameters import traced
 from dropout_jax.training.optimizers import make_optimizer
@@ -156,6 +156,44 @@ def test_kl_is_divided_by_the_training_set_and_warmed_up():
         # The KL pulls at the noise alone.
         np.testing.assert_array_equal(*(end["logits"]["kernel"] for end in ends))
     assert np.abs(np.asarray(expected)).max() > 0.01
+
+
+def test_the_weights_have_their_part_in_the_kl_of_concrete_dropout():
+    """The gradient of length_scale**2 / 2 sum w**2 / (1 - rate), by hand."""
+    logit = np.linspace(-3, 1, SIDE * SIDE, dtype=np.float32)
+    params = {
+        "logits": {"kernel": np.float32(KERNEL), "bias": np.float32(BIAS)},
+        "noise_input": {"noise_logit_rate": logit},
+    }
+    ends = {}
+    for scale in (0.0, 3.0):
+        config = settings(
+            "sgd",
+            noise__kind="concrete_dropout",
+            noise__kl_warmup_epochs=0.0,
+            noise__length_scale=scale,
+        )
+        hparams, state = start(config, params)
+        step = compiled(config)
+        ends[scale] = step(state, hparams, np.uint32(0), IMAGES, LABELS).params
+    rate = 1 / (1 + np.exp(-np.float64(logit)))
+    factor = -LEARNING_RATE * 3.0**2 / TRAIN_SIZE
+    weights = factor * KERNEL / (1 - rate)[:, None]
+    noise = 30.0 * factor / 2 * (KERNEL**2).sum(1) * rate / (1 - rate)
+    for leaf, expected in (
+        (("logits", "kernel"), weights),
+        (("noise_input", "noise_logit_rate"), noise),
+        (("logits", "bias"), 0.0),
+    ):
+        without, found = (end[leaf[0]][leaf[1]] for end in ends.values())
+        np.testing.assert_allclose(found - without, expected, rtol=1e-3, atol=1e-5)
+    assert np.abs(weights).max() > 0.1 and np.abs(noise).max() > 0.1
+
+
+def test_a_model_that_does_not_say_what_reads_its_sites_is_refused():
+    config = settings("sgd", noise__kind="concrete_dropout")
+    with pytest.raises(UserError, match=r"no property readers.*length_scale=0"):
+        make_train_step(config, object(), STEPS_PER_EPOCH, TRAIN_SIZE)
 
 
 @pytest.mark.parametrize(
