@@ -214,11 +214,12 @@ def test_readme_names_the_two_commands_first():
     ]
 
 
-def test_python_in_the_readme_runs(capsys):
-    blocks = list(code_blocks((ROOT / "README.md").read_text(), ("python",)))
+@pytest.mark.parametrize("page", ["README.md", "docs/nn.md"])
+def test_python_of_the_pages_runs(page, capsys):
+    blocks = list(code_blocks((ROOT / page).read_text(), ("python",)))
     assert blocks
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, page, "exec"), {"__name__": "page"})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)

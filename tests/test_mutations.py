@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mistakes to plant belong to the code as it is."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ def test_every_mistake_can_still_be_planted(mutations):
     for mutation in mutations:
         text = (ROOT / mutation.file).read_text()
         assert text.count(mutation.old) == 1, mutation.what
+        assert mutation.old != mutation.new
+        ast.parse(text.replace(mutation.old, mutation.new))
         for test in mutation.tests:
             assert (ROOT / "tests" / test).is_file()
     assert len(mutations) >= 40

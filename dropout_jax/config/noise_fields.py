@@ -203,8 +203,8 @@ NOISE_FIELDS = (
     Field(
         "noise.length_scale",
         0.01,
-        "Inverse standard deviation of the prior on the weights behind the noise, "
-        "whose part of the KL keeps the rates down; 0: no such part.",
+        "Inverse standard deviation of the prior on the weights behind the noise; "
+        "large values keep the rates down, 0 leaves the weights out of the KL.",
         "[0, inf)",
         only_with=_CONCRETE,
     ),

@@ -55,9 +55,11 @@ class CNN(nn.Module):
     @property
     def sites(self) -> tuple[str, ...]:
         """Names of the noise sites, in the order of `rates`."""
-        sites = tuple(self.readers)
-        on_weights = self.noise.kind in WEIGHT_KINDS
-        return sites[:1] + sites[len(self.channels) if on_weights else 1 :]
+        image, *others = self.readers
+        if self.noise.kind in WEIGHT_KINDS:
+            # Of the blocks a dense kernel reads the last alone.
+            others = others[len(self.channels) - 1 :]
+        return (image, *others)
 
     @property
     def readers(self) -> dict[str, str]:

@@ -50,7 +50,7 @@ class MLP(nn.Module):
 
     @property
     def readers(self) -> dict[str, str]:
-        """Path of the kernel that reads each site, by site."""
+        """Path of the kernel that reads each site next, by site."""
         layers = (*(f"dense_{i}" for i in range(len(self.widths))), "logits")
         paths = (f"{layer}/kernel" for layer in layers)
         return dict(zip(self.sites, paths, strict=True))

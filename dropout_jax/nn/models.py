@@ -31,7 +31,9 @@ def register_model(name: str) -> Callable[[Callable[..., nn.Module]], Callable]:
     Returns:
       A decorator for a function `build(config.model, noise, classes) -> module`. The
       module is called as `module(images, rates, train=...)` and has the property
-      `sites`, the names of its noise sites, the first being the input.
+      `sites`, the names of its noise sites, the first being the input. For
+      `concrete_dropout` it also has `readers`, the path of the kernel that reads each
+      site (`{"block_0": "dense_1/kernel"}`), or the run has noise.length_scale=0.
 
     Raises:
       ValueError: the name is taken.

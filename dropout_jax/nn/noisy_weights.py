@@ -206,6 +206,7 @@ def sparsity(params: Any, threshold: float = 3.0) -> dict[str, float]:
             for path, leaf in leaves.items()
             if path.endswith(noise)
         )
+        if f"{name}/kernel" in leaves  # else it is the noise of something else
     }
 
 

@@ -8,9 +8,8 @@ from dropout_jax.transforms.bernoulli import bernoulli_mask, dropout, dropout_mo
 from dropout_jax.transforms.concrete import (
     concrete_dropout,
     concrete_dropout_moments,
-    concrete_regularizer,
-    concrete_weight_kl,
 )
+from dropout_jax.transforms.concrete_kl import concrete_regularizer, concrete_weight_kl
 from dropout_jax.transforms.dropblock import dropblock, dropblock_moments
 from dropout_jax.transforms.dropblock_rate import dropblock_seed_rate
 from dropout_jax.transforms.dropconnect import (

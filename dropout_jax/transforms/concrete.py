@@ -11,13 +11,11 @@ from jax.typing import ArrayLike
 
 from dropout_jax.transforms import bits, contract
 from dropout_jax.transforms.gaussian import scale
-from dropout_jax.transforms.kl import kl_bernoulli
 from dropout_jax.transforms.moments import Index, Moments, entry, multiplicative
 
 _COLDEST = 0.01
 # Rates within 1e-13 of 0 and 1: beyond them E[m] leaves the range of float32.
-_LARGEST_LOGIT = 30.0
-_LIKELIHOODS = ("cross_entropy", "regression")
+LARGEST_LOGIT = 30.0
 
 
 def concrete_dropout(
@@ -62,7 +60,8 @@ def concrete_dropout(
 
     Raises:
       TypeError: for integer `x`, a traced `deterministic`, or no typed key.
-      ValueError: for a temperature out of range, or shapes or axes that do not fit.
+      ValueError: for a temperature out of range, a concrete value that is not
+        finite, or shapes or axes that do not fit.
 
     Example:
       >>> rate = lambda l: concrete_dropout(jax.random.key(0), jnp.ones(4), l).sum()
@@ -148,104 +147,11 @@ def concrete_dropout_moments(
     )
 
 
-def concrete_regularizer(
-    kernel: jax.Array,
-    logit_rate: jax.Array,
-    *,
-    examples: int,
-    length_scale: float = 1.0,
-    likelihood: str = "cross_entropy",
-    precision: float = 1.0,
-) -> jax.Array:
-    """Returns what a layer behind `concrete_dropout` adds to the mean training loss.
-
-    KL / examples for a mean cross-entropy, 2 KL / (precision examples) for a mean
-    squared error, with
-    KL = length_scale**2 / 2 * sum_ij w_ij**2 / (1 - rate_i)
-         + sum_i (log 2 - H(rate_i)),  i over the n inputs that are dropped
-
-    so that noise costs little for small weights, and rate 1/2 costs least. The
-    constant log 2 makes both terms non-negative; the paper leaves it out.
-
-    Args:
-      kernel: weights behind the mask, [..., inputs, outputs]: those of a dense layer,
-        or of a convolution whose masks are shared over the map.
-      logit_rate: scalar or [inputs], as given to `concrete_dropout`.
-      examples: size of the training set, at least 1.
-      length_scale: of the prior on the weights, > 0: its inverse is their standard
-        deviation.
-      likelihood: "cross_entropy" or "regression".
-      precision: tau, inverse variance of the observation noise, for "regression".
-
-    Returns:
-      float32 scalar, >= 0.
-
-    Raises:
-      ValueError: for a number out of range, an unknown likelihood, or rates that do
-        not fit the kernel.
-
-    Example:
-      >>> kernel, half = jnp.zeros((3, 2)), jnp.zeros(())
-      >>> float(concrete_regularizer(kernel, half, examples=100))
-      0.0
-
-    References:
-      Gal, Hron, Kendall 2017, section 3 and equation 3; the factor 2 / tau of the
-      squared error as in the authors' code.
-    """
-    if likelihood not in _LIKELIHOODS:
-        known = "'cross_entropy' or 'regression'"
-        raise ValueError(f"likelihood is {likelihood!r}; it must be {known}")
-    for name, value in (("length_scale", length_scale), ("precision", precision)):
-        contract.check_range(name, value, 1e-30, math.inf, "finite and > 0")
-    contract.check_range("examples", examples, 1, math.inf, "at least 1")
-    if jnp.shape(logit_rate) not in ((), kernel.shape[-2:-1]):
-        raise ValueError(
-            f"logit_rate has shape {jnp.shape(logit_rate)}; it must be a scalar or one "
-            f"value per input of the kernel, {kernel.shape[-2:-1]}"
-        )
-    logit = jnp.broadcast_to(jnp.float32(logit_rate), kernel.shape[-2:-1])
-    weights = concrete_weight_kl(kernel, logit, length_scale=length_scale)
-    total = weights + jnp.sum(kl_bernoulli(logit))
-    return (
-        total * (1.0 if likelihood == "cross_entropy" else 2.0 / precision) / examples
-    )
-
-
-def concrete_weight_kl(
-    kernel: jax.Array, logit_rate: jax.Array, *, length_scale: float = 1.0
-) -> jax.Array:
-    """Returns the part of the KL that the weights behind `concrete_dropout` have.
-
-    length_scale**2 / 2 * sum_ij w_ij**2 / (1 - rate_i): it holds against
-    `kl_bernoulli`, the other part, which alone would pull every rate to 1/2.
-
-    Args:
-      kernel: [..., inputs, outputs], floating; leading axes share the rates.
-      logit_rate: [inputs], as given to `concrete_dropout`.
-      length_scale: as for `concrete_regularizer`.
-
-    Returns:
-      float32 scalar, nats, >= 0.
-
-    Example:
-      >>> float(concrete_weight_kl(jnp.ones((3, 2)), jnp.zeros(3)))  # 6 / 2 / 0.5
-      6.0
-
-    References:
-      Gal, Hron, Kendall 2017, equation 3.
-    """
-    logit = jnp.clip(logit_rate, -_LARGEST_LOGIT, _LARGEST_LOGIT)
-    squares = jnp.sum(jnp.square(kernel.astype(jnp.float32)), -1)
-    per_input = jnp.sum(squares.reshape(-1, logit.size), 0)
-    return 0.5 * length_scale**2 * jnp.sum(per_input / jax.nn.sigmoid(-logit))
-
-
 def _check(x, logit_rate, temperature):
     text = f"in [{_COLDEST}, 10]"
     contract.check_range("temperature", temperature, _COLDEST, 10.0, text)
     logit = contract.parameter("logit_rate", logit_rate, x)
-    return jnp.clip(logit, -_LARGEST_LOGIT, _LARGEST_LOGIT)
+    return jnp.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT)
 
 
 def _mask(logit, temperature, hard):

@@ -106,9 +106,8 @@ def parameter(name: str, value: ArrayLike, x: ArrayLike, of: str = "x") -> jax.A
       ValueError: if the value is not finite, or does not broadcast to the shape of
         `x`.
     """
-    if not isinstance(value, jax.core.Tracer) and not np.isfinite(value).all():
-        raise ValueError(f"{name} is {_first_not_finite(value)}; it must be finite")
     array = jnp.asarray(value, jnp.float32)
+    _check_finite(name, value)
     shape = jnp.shape(x)
     padded = (1,) * (len(shape) - array.ndim) + array.shape
     if len(padded) != len(shape) or any(
@@ -121,9 +120,23 @@ def parameter(name: str, value: ArrayLike, x: ArrayLike, of: str = "x") -> jax.A
     return array if array.ndim == 0 else array.reshape(padded)
 
 
-def _first_not_finite(value: ArrayLike) -> float:
-    entries = np.asarray(value).ravel()
-    return float(entries[~np.isfinite(entries)][0])
+def _check_finite(name: str, value: ArrayLike) -> None:
+    """Raises ValueError unless every concrete entry is finite in float32."""
+    unwrap = getattr(value, "__jax_array__", None)  # of nnx.Param and its like
+    value = unwrap() if unwrap is not None else value
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+        return
+    if isinstance(value, jax.Array):
+        # On the device: a kernel's worth of numbers need not come to the host.
+        with jax.ensure_compile_time_eval():
+            fine = bool(jnp.isfinite(value.astype(jnp.float32)).all())
+    else:
+        with np.errstate(over="ignore"):
+            fine = bool(np.isfinite(np.asarray(value, np.float32)).all())
+    if not fine:
+        entries = np.asarray(value, np.float64).ravel()
+        wrong = ~(np.abs(entries) <= np.finfo(np.float32).max)
+        raise ValueError(f"{name} is {entries[wrong][0]}; it must be finite")
 
 
 def drop_rate(rate: ArrayLike, x: ArrayLike) -> jax.Array:

@@ -121,7 +121,7 @@ def kl_bernoulli(logit_q: ArrayLike, rate_p: ArrayLike = 0.5) -> jax.Array:
     References:
       Gal, Hron, Kendall 2017, Concrete dropout, NeurIPS, equation 3 (entropy term).
     """
-    low, high = 2.0**-149, contract.BELOW_ONE
+    low, high = 2.0**-126, contract.BELOW_ONE  # normal numbers, and below 1
     contract.check_range("rate_p", rate_p, low, high, "a probability in (0, 1)")
     logit_q = jnp.asarray(logit_q, jnp.float32)
     logit_p = jax.scipy.special.logit(jnp.asarray(rate_p, jnp.float32))

@@ -54,7 +54,8 @@ def logit_normal_dropout(
 
     Raises:
       TypeError: for integer `x`, a traced `deterministic`, or no typed key.
-      ValueError: for a negative epsilon_std, or shapes or axes that do not fit.
+      ValueError: for a negative epsilon_std, a concrete value that is not finite,
+        or shapes or axes that do not fit.
 
     Example:
       >>> x = jnp.float32(3.0)

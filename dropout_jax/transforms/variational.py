@@ -47,7 +47,8 @@ def variational_dropout(
 
     Raises:
       TypeError: for integer `x`, a traced `deterministic`, or no typed key.
-      ValueError: for shapes or axes that do not fit.
+      ValueError: for a concrete value that is not finite, or shapes or axes that
+        do not fit.
 
     Example:
       >>> x = jnp.ones(4)

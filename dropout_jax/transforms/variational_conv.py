@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from dropout_jax.transforms import contract, noisy_linear, weight_noise
@@ -54,8 +55,9 @@ def variational_conv(
 
     Raises:
       TypeError: for integer `x`, a traced `deterministic`, or no typed key.
-      ValueError: for an unknown sampling, shapes that do not fit, or strides or
-        padding beside `convolve`.
+      ValueError: for an unknown sampling or padding, strides below 1, a concrete
+        value that is not finite, shapes that do not fit, or strides or padding
+        beside `convolve`.
 
     Example:
       >>> x, kernel = jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 2))
@@ -114,6 +116,7 @@ def variational_conv_moments(
       1.0
     """
     log_sigma2 = _check(x, log_sigma2, kernel, sampling)
+    _check_window(strides, padding)
     x, static = jnp.asarray(x), (tuple(strides), padding)
     variance = weight_noise.variance(kernel, log_sigma2)
     spread = _convolve(x**2, variance, *static)
@@ -147,8 +150,9 @@ def _check(x, log_sigma2, kernel, sampling):
 
 
 def _check_window(strides, padding):
-    whole = all(isinstance(stride, int) and stride >= 1 for stride in strides)
-    if len(strides) != 2 or not whole:
+    given = tuple(strides) if isinstance(strides, Sequence) else ()
+    whole = all(isinstance(stride, int | np.integer) for stride in given)
+    if len(given) != 2 or not whole or min(given) < 1:
         raise ValueError(
             f"strides is {strides}; it must be two whole numbers of at least 1"
         )

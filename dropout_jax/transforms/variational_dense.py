@@ -48,7 +48,8 @@ def variational_dense(
 
     Raises:
       TypeError: for integer `x`, a traced `deterministic`, or no typed key.
-      ValueError: for an unknown sampling, or shapes that do not fit.
+      ValueError: for an unknown sampling, a concrete value that is not finite, or
+        shapes that do not fit.
 
     Example:
       >>> x, kernel = jnp.ones((1, 2)), jnp.array([[3.0], [0.01]])

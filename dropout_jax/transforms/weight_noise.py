@@ -6,11 +6,12 @@ theta**2 says how much of it is noise. Under the log-uniform prior (`kl_log_unif
 of `weight_log_alpha`) most weights end as pure noise and can be set to 0.
 """
 
-import math
 from collections.abc import Callable
 
 import jax
+import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from dropout_jax.transforms import bits, contract
@@ -108,6 +109,6 @@ def sampler(
 
 
 def _is_noise(kernel, log_sigma2, threshold):
-    if math.isnan(threshold):
+    if not isinstance(threshold, jax.core.Tracer) and np.isnan(threshold).any():
         raise ValueError("threshold is nan; it must be a number, inf to keep all")
     return weight_log_alpha(kernel, log_sigma2) >= threshold

@@ -109,6 +109,11 @@ def zoneout_moments(
 
 def _check(x, rate, previous):
     contract.check_floating("previous", previous)
+    if jnp.iscomplexobj(previous) and not jnp.iscomplexobj(x):
+        raise TypeError(
+            f"previous has dtype {jnp.result_type(previous)} and x "
+            f"{jnp.result_type(x)}; make both complex"
+        )
     if jnp.shape(previous) != jnp.shape(x):
         raise ValueError(
             f"previous has shape {jnp.shape(previous)}; it must have that of x, "

@@ -9,6 +9,7 @@ import pytest
 from dropout_jax import keys, nn
 from dropout_jax.config import UserError, defaults
 from dropout_jax.config.loading import override
+from dropout_jax.training import losses
 from dropout_jax.training.hyperparameters import traced
 from dropout_jax.training.optimizers import make_optimizer
 from dropout_jax.training.step import TrainState, make_train_step, zero_totals
@@ -170,14 +171,16 @@ def test_the_weights_have_their_part_in_the_kl_of_concrete_dropout():
         config = settings(
             "sgd",
             noise__kind="concrete_dropout",
-            noise__kl_warmup_epochs=0.0,
+            noise__kl_warmup_epochs=2.0,
+            noise__kl_weight=0.5,
             noise__length_scale=scale,
         )
         hparams, state = start(config, params)
+        state = state._replace(step=jnp.int32(STEPS_PER_EPOCH))  # half warmed up
         step = compiled(config)
         ends[scale] = step(state, hparams, np.uint32(0), IMAGES, LABELS).params
     rate = 1 / (1 + np.exp(-np.float64(logit)))
-    factor = -LEARNING_RATE * 3.0**2 / TRAIN_SIZE
+    factor = -LEARNING_RATE * 0.5 * 0.5 * 3.0**2 / TRAIN_SIZE
     weights = factor * KERNEL / (1 - rate)[:, None]
     noise = 30.0 * factor / 2 * (KERNEL**2).sum(1) * rate / (1 - rate)
     for leaf, expected in (
@@ -187,7 +190,22 @@ def test_the_weights_have_their_part_in_the_kl_of_concrete_dropout():
     ):
         without, found = (end[leaf[0]][leaf[1]] for end in ends.values())
         np.testing.assert_allclose(found - without, expected, rtol=1e-3, atol=1e-5)
-    assert np.abs(weights).max() > 0.1 and np.abs(noise).max() > 0.1
+    assert np.abs(weights).max() > 0.05 and np.abs(noise).max() > 0.05
+
+
+def test_a_kernel_behind_a_flattened_map_counts_a_rate_per_channel():
+    kernel = RANDOM.normal(size=(4 * 3, 5)).astype("f4")  # 4 pixels of 3 channels
+    logit = np.array([-2.0, 0.0, 1.0], "f4")
+    params = {"dense": {"kernel": kernel}, "noise_map": {"noise_logit_rate": logit}}
+    readers = {"map": "dense/kernel", "elsewhere": "none/kernel"}
+    found = losses.concrete_weight_kl(params, readers, 2.0)
+    keep = 1 / (1 + np.exp(np.float64(logit)))
+    expected = sum(
+        2.0 * (kernel[3 * pixel + channel] ** 2).sum() / keep[channel]
+        for pixel in range(4)
+        for channel in range(3)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_a_model_that_does_not_say_what_reads_its_sites_is_refused():
