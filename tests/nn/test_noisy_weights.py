@@ -47,9 +47,8 @@ def noisy_layers(kind):
     return DENSE + CONVOLUTIONS * (kind == "variational_conv")
 
 
-def logits(model, params, rates=None, key=KEY, images=IMAGES):
-    rates = jnp.zeros(len(model.sites)) if rates is None else rates
-    y, _ = model.apply(
+def noisy(model, params, rates, key, images):
+    y, state = model.apply(
         {"params": params},
         images,
         rates,
@@ -57,12 +56,22 @@ def logits(model, params, rates=None, key=KEY, images=IMAGES):
         rngs={"dropout": key},
         mutable=["kl"],
     )
-    return y
+    return y, state.get("kl", {})
+
+
+def logits_of(model):
+    """A function of parameters, rates and key, compiled once for many calls."""
+    return jax.jit(lambda *given: noisy(model, *given, IMAGES)[0])
 
 
 def still(model, params):
     rates = jnp.zeros(len(model.sites))
     return model.apply({"params": params}, IMAGES, rates, train=False)
+
+
+def initial(model):
+    rates = jnp.zeros(len(model.sites))
+    return model.init(KEY, IMAGES, rates, train=False)["params"]
 
 
 @pytest.fixture
@@ -85,14 +94,11 @@ def without_noise(params):
 
 @pytest.mark.parametrize(("kind", "name"), ON_WEIGHTS)
 def test_the_layers_are_those_of_the_model_without_noise(kind, name, params_of):
-    plain, noisy = model_of("none", name), model_of(kind, name)
-    start = [
-        model.init(KEY, IMAGES, jnp.zeros(len(model.sites)), train=False)["params"]
-        for model in (plain, noisy)
-    ]
+    plain, other = (model_of(k, name) for k in ("none", kind))
+    start = [initial(model) for model in (plain, other)]
     jax.tree.map(np.testing.assert_array_equal, start[0], without_noise(start[1]))
-    params = params_of(noisy)
-    found, expected = still(noisy, params), still(plain, without_noise(params))
+    params = params_of(other)
+    found, expected = still(other, params), still(plain, without_noise(params))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -117,26 +123,28 @@ def test_the_rates_of_dropconnect_go_to_the_kernels_behind_their_sites(name, par
     """Rate 1 of one site empties the kernel behind it and no other."""
     model = model_of("dropconnect_dense", name)
     params = params_of(model)
-    rates = jnp.zeros(len(model.sites))
+    rates, logits = jnp.zeros(len(model.sites)), logits_of(model)
     behind = DENSE if name == "mlp" else (None, *DENSE)  # a convolution reads the input
     assert len(behind) == len(rates)
     for site, layer in enumerate(behind):
         emptied = dict(params)
         if layer is not None:
             emptied[layer] = {**params[layer], "kernel": 0.0 * params[layer]["kernel"]}
-        found = logits(model, params, rates.at[site].set(1.0))
+        found = logits(params, rates.at[site].set(1.0), KEY)
         expected = still(model, emptied)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("kind", "name"), ON_WEIGHTS)
-def test_sampling_reaches_every_model(kind, name, params_of):
+@pytest.mark.parametrize(
+    ("kind", "name"), [("dropconnect_dense", "mlp"), ("variational_conv", "cnn")]
+)
+def test_the_way_of_sampling_reaches_the_layers(kind, name, params_of):
     twice = jnp.concatenate([IMAGES[:1], IMAGES[:1]])
     drawn = {}
     for sampling in ("weight", "separate", "local"):
         model = model_of(kind, name, sampling=sampling)
         rates = jnp.full(len(model.sites), 0.5)
-        drawn[sampling] = logits(model, params_of(model), rates, images=twice)
+        drawn[sampling] = noisy(model, params_of(model), rates, KEY, twice)[0]
     for first, second in itertools.combinations(drawn.values(), 2):
         assert np.abs(first - second).max() > 1e-3
     spread = {name: np.abs(y[0] - y[1]).max() for name, y in drawn.items()}
@@ -147,7 +155,8 @@ def test_sampling_reaches_every_model(kind, name, params_of):
 @pytest.mark.parametrize(("kind", "name"), LEARNED)
 def test_every_noisy_layer_and_no_other_draws(kind, name, params_of):
     model = model_of(kind, name)
-    params = params_of(model)
+    params, logits = params_of(model), logits_of(model)
+    rates = jnp.zeros(len(model.sites))
     # A noisy kernel has noise of its own, whatever stands before it.
     for layer in noisy_layers(kind):
         quiet = {
@@ -157,7 +166,7 @@ def test_every_noisy_layer_and_no_other_draws(kind, name, params_of):
             }
             for other, leaves in params.items()
         }
-        first, second = (logits(model, quiet, key=jax.random.key(i)) for i in (1, 2))
+        first, second = (logits(quiet, rates, jax.random.key(i)) for i in (1, 2))
         assert np.abs(first - second).max() > 1e-2, layer
     noisy = {n for n, leaves in params.items() if "noise_log_sigma2" in leaves}
     assert noisy == set(noisy_layers(kind))
@@ -168,21 +177,14 @@ def test_every_noisy_layer_and_no_other_draws(kind, name, params_of):
 def test_the_kl_of_every_noisy_layer_is_sown_once(kind, name, method, params_of):
     model = model_of(kind, name, kl=method)
     params = params_of(model)
-    _, state = model.apply(
-        {"params": params},
-        IMAGES,
-        jnp.zeros(len(model.sites)),
-        train=True,
-        rngs={"dropout": KEY},
-        mutable=["kl"],
-    )
-    assert set(state["kl"]) == set(noisy_layers(kind))
-    for layer, sown in state["kl"].items():
+    _, found = noisy(model, params, jnp.zeros(len(model.sites)), KEY, IMAGES)
+    assert set(found) == set(noisy_layers(kind))
+    for layer, sown in found.items():
         kernel, log_sigma2 = (params[layer][k] for k in ("kernel", "noise_log_sigma2"))
-        (found,) = sown["value"]
+        (value,) = sown["value"]
         log_alpha = weight_log_alpha(kernel, log_sigma2)
         expected = jnp.sum(kl_log_uniform(log_alpha, method))
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("pool", [False, True])
