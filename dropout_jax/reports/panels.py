@@ -17,6 +17,9 @@ PER_LINE = 5
 DIAGONAL = "#b0b0b0"
 
 
+_LEGEND = 4.2  # inches that the legend below the panels takes
+
+
 def curves_figure(study: Study, table: Table) -> Figure | None:
     """Accuracy and loss over epochs, without noise: training against validation.
 
@@ -63,8 +66,8 @@ def curves_figure(study: Study, table: Table) -> Figure | None:
 
 
 def _width(across: int) -> float:
-    """Inches for so many panels and the labels at their left."""
-    return 0.6 + (PAGE - 0.6) * across / PER_LINE
+    """Inches for so many panels and the labels at their left, and for the legend."""
+    return max(0.6 + (PAGE - 0.6) * across / PER_LINE, _LEGEND)
 
 
 def _gap(
