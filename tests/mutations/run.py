@@ -3,8 +3,7 @@
 
 python tests/mutations/run.py
 
-Writes docs/mutations.md; the exit code is 1 if a mistake survived. About a quarter of
-an hour on two cores.
+Writes docs/mutations.md; the exit code is 1 if a mistake survived.
 """
 
 import re

@@ -112,7 +112,6 @@ def test_additive_noise_on_the_data_is_ridge_regression():
     def ridge(strength):
         return np.linalg.solve(x.T @ x + strength * np.eye(5), x.T @ target)
 
-    # The standard error of each weight is below 0.002 here.
     assert np.abs(found - ridge(len(x) * std**2)).max() < 0.01
     assert np.abs(found - ridge(0.0)).max() > 0.05
 
