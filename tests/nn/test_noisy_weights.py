@@ -155,18 +155,32 @@ def test_the_way_of_sampling_reaches_the_layers(kind, name, params_of):
 @pytest.mark.parametrize(("kind", "name"), LEARNED)
 def test_every_noisy_layer_and_no_other_draws(kind, name, params_of):
     model = model_of(kind, name)
-    params, logits = params_of(model), logits_of(model)
-    rates = jnp.zeros(len(model.sites))
-    # A noisy kernel has noise of its own, whatever stands before it.
+    params, rates = params_of(model), jnp.zeros(len(model.sites))
     for layer in noisy_layers(kind):
+        # Without kernels the others pass on their biases alone, and no noise.
         quiet = {
-            other: {
-                k: v - 80.0 * (k == "noise_log_sigma2" and other != layer)
+            other: leaves
+            if other == layer
+            else {
+                k: v - 80.0 if "noise" in k else v * ("kernel" not in k)
                 for k, v in leaves.items()
             }
             for other, leaves in params.items()
         }
-        first, second = (logits(quiet, rates, jax.random.key(i)) for i in (1, 2))
+
+        def output(key, quiet=quiet, layer=layer):
+            _, state = model.apply(
+                {"params": quiet},
+                IMAGES,
+                rates,
+                train=True,
+                rngs={"dropout": key},
+                mutable=["intermediates"],
+                capture_intermediates=lambda module, _: module.name == layer,
+            )
+            return state["intermediates"][layer]["__call__"][0]
+
+        first, second = (output(jax.random.key(i)) for i in (1, 2))
         assert np.abs(first - second).max() > 1e-2, layer
     noisy = {n for n, leaves in params.items() if "noise_log_sigma2" in leaves}
     assert noisy == set(noisy_layers(kind))
