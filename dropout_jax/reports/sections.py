@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-from dropout_jax.config.flat import flat
 from dropout_jax.reports.charts import Chart
 from dropout_jax.reports.fields import differing_fields
 from dropout_jax.reports.numbers import counted
@@ -183,7 +182,7 @@ def _why(notes: Sequence[str]) -> str:
 def _configurations(study: Study, table: Table) -> str:
     """What sets the methods apart first; what they share folded away below."""
     configs = {
-        row.arm: {k: v for k, v in flat(trials[0].config).items() if k != "seed"}
+        row.arm: {k: v for k, v in trials[0].config.items() if k != "seed"}
         for row in table.rows
         if (trials := study.of(row.arm))
     }

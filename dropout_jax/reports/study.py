@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config import canonical, defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.reports.fields import differing_fields
@@ -20,12 +21,14 @@ from dropout_jax.reports.numbers import counted
 
 METRICS = ("accuracy", "nll", "ece", "brier")
 STATUSES = ("done", "diverged", "failed")
+_DEFAULTS = flat(canonical(defaults()))
 
 
 @dataclass(frozen=True)
 class Trial:
     """One training run.
 
+    `config` is by dotted path; a field that is newer than the line has its default.
     `test` holds METRICS and is empty unless `status` is "done". `history` maps a
     series name to its values, "epoch" among them; `reliability` maps "confidence",
     "accuracy" and "count" to one value per bin. Both may be empty.
@@ -193,7 +196,7 @@ def _trial(place: str, record: dict[str, Any]) -> Trial:
         arm=arm,
         seed=expect(record, "seed", int),
         status=status,
-        config=expect(record, "config", dict),
+        config=_DEFAULTS | flat(expect(record, "config", dict)),
         test=test,
         seconds=None if seconds is None else float(seconds),
         history=_columns(place, "history", expect(record, "history", dict, {})),
@@ -230,7 +233,7 @@ def _check_same_method(
     for other in trials.values():
         if other.arm != trial.arm:
             continue
-        fields = differing_fields([flat(other.config), flat(trial.config)])
+        fields = differing_fields([other.config, trial.config])
         fields = [name for name in fields if name != "seed"]
         if fields:
             raise UserError(

@@ -116,6 +116,16 @@ def test_files_that_hold_no_study(tmp_path):
         load_study(tmp_path / "empty")
 
 
+def test_a_field_newer_than_a_line_has_its_default(ledger, trial):
+    newer = trial("a", 1)
+    newer["config"]["noise"]["schedule"] = "constant"
+    study = load_study(ledger([trial("a", 0), newer]))
+    assert {t.config["noise.schedule"] for t in study.trials} == {"constant"}
+    newer["config"]["noise"]["schedule"] = "late"
+    with pytest.raises(UserError, match=r"differs from its earlier.*noise\.schedule"):
+        load_study(ledger([trial("a", 0), newer]))
+
+
 def test_one_name_with_two_configurations_is_refused(ledger, trial):
     other = broken(trial("a", 1), "config.optimizer.learning_rate", 0.1)
     with pytest.raises(
