@@ -2,6 +2,7 @@
 """One configuration field: its type, range and meaning, and the check of a value."""
 
 import dataclasses
+import itertools
 import sys
 from typing import Any, NoReturn
 
@@ -117,6 +118,17 @@ def _inside(number: float, interval: str) -> bool:
     below = number < high if interval[-1] == ")" else number <= high
     # NaN fails both. The largest float, because a Python int can be larger.
     return above and below and number <= sys.float_info.max
+
+
+def increasing(numbers: tuple[float, ...], low: float, high: float) -> bool:
+    """Whether there are numbers, each above the one before, all inside (low, high).
+
+    Example:
+      >>> increasing((2.0, 5.0), 0, 10), increasing((5.0, 5.0), 0, 10)
+      (True, False)
+    """
+    bounded = (low, *numbers, high)
+    return bool(numbers) and all(a < b for a, b in itertools.pairwise(bounded))
 
 
 def show(value: Any) -> str:

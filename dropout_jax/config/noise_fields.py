@@ -52,6 +52,9 @@ MODELS_OF_KIND = {
     "weight_drop": ("rnn",),
 }
 
+# Schedules that noise.schedule_epochs sets the pace of.
+_PACED = ("linear", "early", "late", "curriculum", "annealed")
+
 
 def _kinds(*names: str) -> tuple[str, tuple[str, ...]]:
     return "noise.kind", names
@@ -117,9 +120,9 @@ NOISE_FIELDS = (
     Field(
         "noise.schedule",
         "constant",
-        "Course of all rates: linear (rises from 0), early (falls to 0), late (0 at "
-        "first), curriculum (approaches its value), annealed (fades).",
-        choices=("constant", "linear", "early", "late", "curriculum", "annealed"),
+        "Course of all rates: piecewise (steps), linear (rises from 0), early (falls "
+        "to 0), late (0 at first), curriculum (nears its value), annealed (fades).",
+        choices=("constant", "piecewise", *_PACED),
         only_with=_SCHEDULED,
     ),
     Field(
@@ -128,10 +131,25 @@ NOISE_FIELDS = (
         "Epochs that the rise or fall takes; before late noise begins; or in which "
         "curriculum and annealed go 63 % of their way.",
         "(0, inf)",
-        only_with=(
-            "noise.schedule",
-            ("linear", "early", "late", "curriculum", "annealed"),
-        ),
+        only_with=("noise.schedule", _PACED),
+    ),
+    Field(
+        "noise.piecewise_epochs",
+        (),
+        "Epochs at whose end the next of noise.piecewise_factors holds; increasing, "
+        "inside the run.",
+        "(0, inf)",
+        only_with=("noise.schedule", ("piecewise",)),
+        example=(5.0, 10.0),
+    ),
+    Field(
+        "noise.piecewise_factors",
+        (),
+        "What multiplies all rates in each stretch of the run, one more than "
+        "noise.piecewise_epochs.",
+        "[0, 1]",
+        only_with=("noise.schedule", ("piecewise",)),
+        example=(1.0, 0.5, 0.0),
     ),
     Field(
         "noise.block",

@@ -3,7 +3,7 @@
 
 import math
 
-from dropout_jax.config.field import Values, refuse
+from dropout_jax.config.field import Values, increasing, refuse
 from dropout_jax.config.noise_fields import (
     ADDING_KINDS,
     FIXED_RATE_KINDS,
@@ -33,6 +33,7 @@ def check_noise(values: Values) -> None:
             f"needs config.model.name={needs}, not {name}; element suits every model",
         )
     _check_kind(values)
+    _check_schedule(values)
     if kind in FIXED_RATE_KINDS:
         _check_rates(values, noise_sites(values))
     local = kind == "dropconnect_dense" and values["noise.sampling"] == "local"
@@ -80,6 +81,35 @@ def _check_kind(values: Values) -> None:
             "cannot act inside the recurrence, where noise is a factor: set "
             "config.model.recurrent_noise=none, or choose "
             f"config.noise.kind={' or '.join(UNIT_KINDS)}",
+        )
+
+
+def _check_schedule(values: Values) -> None:
+    """The schedule of the rates fits the length of the run."""
+    epochs = values["train.epochs"]
+    late = values["noise.schedule"] == "late"
+    if late and values["noise.schedule_epochs"] >= epochs:
+        refuse(
+            values,
+            "noise.schedule_epochs",
+            f"must be below config.train.epochs={epochs}, or no noise is ever on",
+        )
+    if values["noise.schedule"] != "piecewise":
+        return
+    ends, factors = values["noise.piecewise_epochs"], values["noise.piecewise_factors"]
+    if not increasing(ends, 0, epochs):
+        refuse(
+            values,
+            "noise.piecewise_epochs",
+            "with config.noise.schedule=piecewise must be one or more increasing "
+            f"epochs before the end ({epochs})",
+        )
+    if len(factors) != len(ends) + 1:
+        refuse(
+            values,
+            "noise.piecewise_factors",
+            f"must be {len(ends) + 1} factors, one more than the "
+            f"{len(ends)} of config.noise.piecewise_epochs",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.config.field import Values, refuse, show
+from dropout_jax.config.field import Values, increasing, refuse, show
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.noise_rules import check_noise
 from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
@@ -161,19 +161,11 @@ def _check_model(values: Values) -> None:
 
 def _check_schedule(values: Values) -> None:
     epochs, warmup = values["train.epochs"], values["optimizer.warmup_epochs"]
-    steps = values["optimizer.step_epochs"]
     if warmup >= epochs:
         refuse(
             values,
             "optimizer.warmup_epochs",
             f"must be below config.train.epochs={epochs}",
-        )
-    late = values["noise.schedule"] == "late"
-    if late and values["noise.schedule_epochs"] >= epochs:
-        refuse(
-            values,
-            "noise.schedule_epochs",
-            f"must be below config.train.epochs={epochs}, or no noise is ever on",
         )
     if values["train.batch_size"] > values["data.train_size"]:
         refuse(
@@ -182,11 +174,8 @@ def _check_schedule(values: Values) -> None:
             "must be at most the number of training images, "
             f"config.data.train_size={values['data.train_size']}",
         )
-    if values["optimizer.schedule"] != "step":
-        return
-    inside = all(warmup < step < epochs for step in steps)
-    rising = all(a < b for a, b in itertools.pairwise(steps))
-    if not (steps and inside and rising):
+    stepped = values["optimizer.schedule"] == "step"
+    if stepped and not increasing(values["optimizer.step_epochs"], warmup, epochs):
         refuse(
             values,
             "optimizer.step_epochs",

@@ -25,6 +25,13 @@ def rate_factor(noise: Any, steps_per_epoch: int) -> Callable[[ArrayLike], jax.A
       1.0
     """
     steps = max(1, round(noise.schedule_epochs * steps_per_epoch))
+    # Of two changes that fall on one step, the later holds.
+    changes = {
+        max(1, round(end * steps_per_epoch)): factor
+        for end, factor in zip(
+            noise.piecewise_epochs, noise.piecewise_factors[1:], strict=True
+        )
+    }
     return {
         "constant": lambda: schedules.constant(1.0),
         "linear": lambda: schedules.linear(0.0, 1.0, steps),
@@ -32,4 +39,7 @@ def rate_factor(noise: Any, steps_per_epoch: int) -> Callable[[ArrayLike], jax.A
         "late": lambda: schedules.late(1.0, steps),
         "curriculum": lambda: schedules.curriculum(1.0, 1.0 / steps),
         "annealed": lambda: schedules.annealed(1.0, 1.0 / steps),
+        "piecewise": lambda: schedules.piecewise(
+            (*noise.piecewise_factors[:1], *changes.values()), tuple(changes)
+        ),
     }[noise.schedule]()

@@ -17,6 +17,11 @@ GAUSSIAN = {"noise.kind": "gaussian_dropout", "noise.rates": (0.5,)}
 VARIATIONAL = {"noise.kind": "variational_dropout"}
 LOGIT_NORMAL = {"noise.kind": "logit_normal_dropout"}
 STEP = {"optimizer.schedule": "step"}
+PIECEWISE = DROPOUT | {
+    "noise.schedule": "piecewise",
+    "noise.piecewise_epochs": (5.0, 10.0),
+    "noise.piecewise_factors": (1.0, 0.5, 0.0),
+}
 
 
 def kind(name):
@@ -92,6 +97,11 @@ REFUSED = [
         DROPOUT | {"noise.schedule": "late", "noise.schedule_epochs": 20.0},
     ),
     ("noise.schedule_epochs", DROPOUT | {"noise.schedule_epochs": 3.0}),
+    ("noise.piecewise_epochs", DROPOUT | {"noise.piecewise_epochs": (5.0,)}),
+    ("noise.piecewise_epochs", DROPOUT | {"noise.schedule": "piecewise"}),
+    ("noise.piecewise_epochs", PIECEWISE | {"noise.piecewise_epochs": (5.0, 20.0)}),
+    ("noise.piecewise_epochs", PIECEWISE | {"noise.piecewise_epochs": (5.0, 5.0)}),
+    ("noise.piecewise_factors", PIECEWISE | {"noise.piecewise_factors": (1.0, 0.5)}),
     ("model.recurrent_noise", CNN | {"model.recurrent_noise": "state"}),
     ("model.channels", {"model.channels": (16,)}),
     ("model.channels", CNN | {"model.channels": ()}),
@@ -122,6 +132,7 @@ ACCEPTED = [
     DROPOUT | {"noise.rates": (0.1, 0.2)},
     DROPOUT | {"noise.rates": (0.0,), "noise.input_rate": 1.0},
     DROPOUT | {"noise.rates": (1.0,)},
+    PIECEWISE,
     DROPOUT | {"model.widths": (), "noise.rates": (), "noise.input_rate": 0.1},
     DROPOUT | CNN | {"noise.rates": (0.1, 0.2, 0.3, 0.4), "noise.sharing": "spatial"},
     DROPOUT | RNN | {"noise.sharing": "tied", "model.cell": "gru"},

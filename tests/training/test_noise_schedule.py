@@ -14,6 +14,16 @@ DATA = data.load("synthetic", train_size=64)
 EXAMPLES = (DATA.train_images, DATA.train_labels.astype(np.int32))
 
 
+def test_piecewise_factors_change_at_the_end_of_epochs(tiny):
+    fields = {"noise.schedule": "piecewise", "noise.piecewise_epochs": (1.5, 2.0)}
+    fields["noise.piecewise_factors"] = (1.0, 0.25, 0.5)
+    factor = rate_factor(tiny(fields).noise, 10)
+    steps = np.array([0, 14, 15, 19, 20, 80])
+    np.testing.assert_array_equal(factor(steps), [1, 1, 0.25, 0.25, 0.5, 0.5])
+    # Of two changes on one step, the later holds.
+    np.testing.assert_array_equal(rate_factor(tiny(fields).noise, 1)(steps)[2:], 0.5)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
