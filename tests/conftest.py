@@ -19,3 +19,12 @@ def _registries_are_restored():
     for table, entries in zip(kept, before, strict=True):
         table.clear()
         table.update(entries)
+
+
+@pytest.fixture
+def quick_compiler():
+    """Tiny programs run once: compiling them takes longer than they do."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

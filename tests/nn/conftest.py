@@ -10,13 +10,9 @@ import pytest
 from dropout_jax.nn import Noise
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quick_compiler():
-    """Tiny programs run once: compiling them takes longer than they do."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+@pytest.fixture(autouse=True)
+def _quick(quick_compiler):
+    """All of these models are tiny."""
 
 
 def fill(model, *args, **kwargs):

@@ -88,11 +88,11 @@ def realised(gamma, sides, block):
 
 @pytest.mark.parametrize(("sides", "block"), MAPS, ids=str)
 def test_the_exact_seed_rate_drops_what_is_asked(sides, block):
+    jitted = jax.jit(lambda rate: dropblock_seed_rate(rate, sides, block))
     for rate in (1e-5, 0.01, 0.1, 0.5, 0.9, 0.999):
         gamma = dropblock_seed_rate(rate, sides, block)
         assert abs(realised(gamma, sides, block) / rate - 1) < 1e-5
-        traced = jax.jit(lambda r: dropblock_seed_rate(r, sides, block))(rate)
-        np.testing.assert_allclose(traced, gamma, rtol=1e-5)
+        np.testing.assert_allclose(jitted(rate), gamma, rtol=1e-5)
     assert dropblock_seed_rate(0.0, sides, block) == 0.0
     assert dropblock_seed_rate(1.0, sides, block) == 1.0
 

@@ -3,6 +3,7 @@
 
 Random bits are the same everywhere, so masks are equal bit for bit. Arithmetic on
 normals may differ in the last bit, where XLA fuses or folds it otherwise: CLOSE.
+Only under jit alone do the tests compile with all optimizations: it takes longer.
 """
 
 import os
@@ -13,9 +14,12 @@ import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from cases import every
 
 from dropout_jax.transforms import dropout
+
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 KEY = jax.random.key(52)
 KEYS = jax.random.split(KEY, 3)
@@ -52,6 +56,7 @@ def equal(transform, found, expected):
 def test_jit(transform, example):
     function, parameters = function_of(transform, example)
     expected = function(KEY, X)
+    jax.config.update("jax_disable_most_optimizations", False)  # as users compile it
     equal(transform, jax.jit(function)(KEY, X), expected)
     equal(transform, jax.jit(function)(KEY, X, *parameters), expected)
 
@@ -174,6 +179,7 @@ def test_on_four_devices():
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
     }
     run = subprocess.run(
