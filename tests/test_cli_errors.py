@@ -10,8 +10,9 @@ from dropout_jax.config import command_line
 
 ROOT = Path(__file__).parents[1]
 MLP, CNN, RNN = (f"--config=configs/{name}.py" for name in ("mlp", "cnn", "rnn"))
-RATES = "must be a tuple of numbers in [0, 1]"
-INPUT_RATE = "must be a number in [0, 1]"
+AT_MOST_1 = ", at most 1 unless config.noise.kind=gaussian_noise"
+RATES = "must be a tuple of numbers in [0, inf), e.g. (0.5,)" + AT_MOST_1
+INPUT_RATE = "must be a number in [0, inf)" + AT_MOST_1
 LEARNING_RATE = "must be a number in (0, 10]"
 SEED = "must be a whole number in [0, 4294967295]"
 BATCH = "must be a whole number in [1, 55000]"

@@ -23,6 +23,7 @@ class Field:
         tuple makes this a field of many entries.
       meaning: one sentence for --help and docs/config.md, units included.
       within: interval of allowed numbers as mathematics writes it, "[0, 1)".
+      besides: a further bound, in words, that depends on other fields.
       choices: the allowed names, for a field that names one of several things.
       extensible: a plugin may register further names than `choices`.
       only_with: (path, values): the field acts only while that other field has
@@ -37,6 +38,7 @@ class Field:
     default: Any
     meaning: str
     within: str = ""
+    besides: str = ""
     choices: tuple[str, ...] = ()
     extensible: bool = False
     only_with: tuple[str, tuple[str, ...]] | None = None
@@ -70,8 +72,9 @@ class Field:
             return _NOUNS[self.of]
         if self.is_tuple:
             entries = show(self.example or self.default)
-            return f"a tuple of {_NOUNS[self.of]}s in {self.within}, e.g. {entries}"
-        return f"a {_NOUNS[self.of]} in {self.within}"
+            noun = f"tuple of {_NOUNS[self.of]}s"
+            return f"a {noun} in {self.within}, e.g. {entries}{self.besides}"
+        return f"a {_NOUNS[self.of]} in {self.within}{self.besides}"
 
     def check(self, value: Any) -> Any:
         """Returns `value` in its canonical form.

@@ -52,6 +52,7 @@ MODELS_OF_KIND = {
     "weight_drop": ("rnn",),
 }
 
+_PROBABILITY = ", at most 1 unless config.noise.kind=gaussian_noise"
 # Schedules that noise.schedule_epochs sets the pace of.
 _PACED = ("linear", "early", "late", "curriculum", "annealed")
 
@@ -92,7 +93,8 @@ NOISE_FIELDS = (
         "Probability of dropping an input of the network, or for dropconnect_dense in "
         "an mlp a weight of the first layer; below 1 for gaussian_dropout and "
         "lognormal_dropout. For gaussian_noise, its standard deviation.",
-        "[0, 1]",
+        "[0, inf)",
+        _PROBABILITY,
         only_with=_AT_INPUT,
     ),
     Field(
@@ -105,7 +107,8 @@ NOISE_FIELDS = (
         "for gaussian_dropout and lognormal_dropout. For gaussian_noise, its standard "
         "deviation. For drop_path, one value is that of the last layer, to which the "
         "rates rise linearly.",
-        "[0, 1]",
+        "[0, inf)",
+        _PROBABILITY,
         only_with=_FIXED,
         example=(0.5,),
     ),
@@ -157,6 +160,14 @@ NOISE_FIELDS = (
         "Side of a dropped block in pixels, at most that of the feature map; the "
         "dense head gets dropout.",
         "[1, 28]",
+        only_with=_kinds("dropblock"),
+    ),
+    Field(
+        "noise.seed_rate",
+        "exact",
+        "Where blocks begin: exact (as many as drop the asked share), paper (the "
+        "formula of the paper, which drops less).",
+        choices=("exact", "paper"),
         only_with=_kinds("dropblock"),
     ),
     Field(
@@ -216,6 +227,18 @@ NOISE_FIELDS = (
         0.1,
         "Softness of the mask.",
         "[0.01, 10]",
+        only_with=_CONCRETE,
+    ),
+    Field(
+        "noise.hard",
+        False,
+        "Round the mask to 0 or 1; the gradient stays that of the soft one.",
+        only_with=_CONCRETE,
+    ),
+    Field(
+        "noise.unbiased",
+        True,
+        "Divide the mask by its mean; false: by 1 - rate, as the paper does.",
         only_with=_CONCRETE,
     ),
     Field(

@@ -36,12 +36,10 @@ def check_noise(values: Values) -> None:
     _check_schedule(values)
     if kind in FIXED_RATE_KINDS:
         _check_rates(values, noise_sites(values))
-    local = kind == "dropconnect_dense" and values["noise.sampling"] == "local"
-    if kind in ("gaussian_dropout", "lognormal_dropout") or local:
-        for path in ("noise.input_rate", "noise.rates"):
-            if 1.0 in (values[path] if path == "noise.rates" else [values[path]]):
-                refuse(values, path, f"must be below 1: {kind} has infinite noise at 1")
-
+    _check_size_of_rates(values)
+    if values["noise.hard"] and not values["noise.unbiased"]:
+        why = "has no effect with config.noise.hard=true: leave it at true"
+        refuse(values, "noise.unbiased", why)
     bound = values["noise.max_alpha"]
     if bound and values["noise.log_alpha_init"] > math.log(bound):
         refuse(
@@ -111,6 +109,21 @@ def _check_schedule(values: Values) -> None:
             f"must be {len(ends) + 1} factors, one more than the "
             f"{len(ends)} of config.noise.piecewise_epochs",
         )
+
+
+def _check_size_of_rates(values: Values) -> None:
+    """Rates are probabilities, but the standard deviations of additive noise."""
+    kind = values["noise.kind"]
+    if kind == "gaussian_noise":
+        return
+    local = kind == "dropconnect_dense" and values["noise.sampling"] == "local"
+    infinite = kind in ("gaussian_dropout", "lognormal_dropout") or local
+    for path in ("noise.input_rate", "noise.rates"):
+        rates = values[path] if path == "noise.rates" else (values[path],)
+        if any(rate > 1.0 for rate in rates):
+            raise BY_PATH[path].error(values[path])
+        if infinite and 1.0 in rates:
+            refuse(values, path, f"must be below 1: {kind} has infinite noise at 1")
 
 
 def _check_rates(values: Values, sites: int | None) -> None:

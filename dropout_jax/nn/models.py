@@ -103,11 +103,12 @@ def noise_from_config(config: Any) -> NoiseConfig:
     elif config.kind == "concrete_dropout":
         rate = config.rate_init
         initial["logit_rate"] = math.log(rate / (1.0 - rate))
-        options["temperature"] = config.temperature
+        for name in ("temperature", "hard", "unbiased"):
+            options[name] = config[name]
     elif config.kind in WEIGHT_KINDS:
         options = options_of(config)
     elif config.kind == "dropblock":
-        options["block_size"] = config.block
+        options.update(block_size=config.block, seed_rate=config.seed_rate)
     return NoiseConfig(
         kind=config.kind,
         on_input=config.learned_input if learned else config.input_rate > 0,

@@ -176,4 +176,6 @@ class NoiseConfig:
         if self.kind != "dropblock":
             return self
         size = min(self.options["block_size"], *x.shape[1:3])
-        return dataclasses.replace(self, options=FrozenDict(block_size=size))
+        return dataclasses.replace(
+            self, options=FrozenDict({**self.options, "block_size": size})
+        )

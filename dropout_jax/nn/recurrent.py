@@ -56,7 +56,8 @@ def _times(value: jax.Array, factor: jax.Array | None) -> jax.Array:
 
 
 def _renewed(new: jax.Array, old: jax.Array, share: jax.Array | None) -> jax.Array:
-    # Exact at both ends: share 1 is `new`, share 0 is `old`.
+    # Of finite states exact at both ends: share 1 is `new`, share 0 is `old`. A state
+    # that is not finite is in every unit after one more product anyway.
     return new if share is None else share * new + (1.0 - share) * old
 
 

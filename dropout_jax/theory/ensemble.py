@@ -108,7 +108,7 @@ def enumerate_softmax_layer(
       >>> logits.shape, round(float(p.sum()), 6)
       ((4, 2), 1.0)
     """
-    check = check_rate(rate)
+    checked = check_rate(rate)
     masks = all_masks(x.shape[0])
-    dropped = masks * x.reshape(1, -1) / (1.0 - check)
-    return dropped @ kernel + bias.reshape(1, -1), mask_probabilities(masks, check)
+    dropped = masks * x.reshape(1, -1) / (1.0 - checked)
+    return dropped @ kernel + bias.reshape(1, -1), mask_probabilities(masks, checked)

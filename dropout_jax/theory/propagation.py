@@ -127,7 +127,7 @@ def sigmoid(inputs: Normal) -> Normal:
     References:
       Atchison, Shen 1980, Biometrika 67 (the logit-normal law).
     """
-    width = jnp.sqrt(inputs.variance)
+    width = jnp.sqrt(inputs.variance + _SMALL)
     mean = logit_normal_integrals.mean(inputs.mean, width)
     return Normal(mean, logit_normal_integrals.central(inputs.mean, width, 2))
 

@@ -81,6 +81,13 @@ REFUSED = [
         "noise.rates",
         kind("dropconnect_dense") | {"noise.rates": (1.0,), "noise.sampling": "local"},
     ),
+    ("noise.rates", DROPOUT | {"noise.rates": (1.5,)}),
+    ("noise.input_rate", DROPOUT | {"noise.input_rate": 2.0}),
+    (
+        "noise.unbiased",
+        kind("concrete_dropout")
+        | {"noise.rates": (), "noise.hard": True, "noise.unbiased": False},
+    ),
     ("noise.sharing", kind("zoneout") | RNN | {"noise.sharing": "tied"}),
     ("noise.schedule", kind("zoneout") | RNN | {"noise.schedule": "late"}),
     ("noise.sharing", kind("dropblock") | CNN | {"noise.sharing": "spatial"}),
@@ -133,6 +140,7 @@ ACCEPTED = [
     DROPOUT | {"noise.rates": (0.0,), "noise.input_rate": 1.0},
     DROPOUT | {"noise.rates": (1.0,)},
     PIECEWISE,
+    kind("gaussian_noise") | {"noise.rates": (2.0,), "noise.input_rate": 1.5},
     DROPOUT | {"model.widths": (), "noise.rates": (), "noise.input_rate": 0.1},
     DROPOUT | CNN | {"noise.rates": (0.1, 0.2, 0.3, 0.4), "noise.sharing": "spatial"},
     DROPOUT | RNN | {"noise.sharing": "tied", "model.cell": "gru"},

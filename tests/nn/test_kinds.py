@@ -83,6 +83,9 @@ def test_dropblock_has_blocks_on_maps_and_dropout_in_the_head():
     large, small = jnp.ones((2, 14, 14, 4)), jnp.ones((2, 2, 2, 4))
     assert noise.on_map(large).options["block_size"] == 3
     assert noise.on_map(small).options["block_size"] == 2
+    paper = override(configured("dropblock", "cnn"), {"noise.seed_rate": "paper"})
+    on_map = build_model(paper).noise.on_map(small)
+    assert on_map.options == {"block_size": 2, "seed_rate": "paper"}
     assert noise.in_head.kind == "dropout" and not noise.in_head.options
 
 
@@ -93,6 +96,18 @@ def test_concrete_dropout_starts_at_the_configured_rate(variables_of):
     logit = variables["params"]["noise_hidden_0"]["noise_logit_rate"]
     np.testing.assert_allclose(jax.nn.sigmoid(logit), 0.25, rtol=1e-5)
     assert module.noise.options["temperature"] == 0.1
+
+
+@pytest.mark.parametrize("field", ["noise.hard", "noise.unbiased"])
+def test_options_of_concrete_dropout_reach_its_mask(field, masks_of):
+    config = configured("concrete_dropout", "mlp")
+    other = not config.noise[field.removeprefix("noise.")]
+    before = masks_of(build_model(config))["noise_hidden_0"]
+    after = masks_of(build_model(override(config, {field: other})))["noise_hidden_0"]
+    assert not np.allclose(before, after)
+    # Rounded, a factor is 0 or that of its unit's rate.
+    rounded = (after == 0.0) | (after == after.max(0))
+    assert rounded.all() == (field == "noise.hard")
 
 
 @pytest.mark.parametrize(

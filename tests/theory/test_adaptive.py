@@ -70,7 +70,8 @@ def test_weight_scaling_is_the_geometric_mean_of_one_softmax_layer(rate):
     geometric = theory.geometric_mean_predict(logits, p)
     arithmetic = theory.arithmetic_mean_predict(logits, p)
     np.testing.assert_allclose(geometric, scaled, rtol=1e-4)
-    np.testing.assert_allclose(arithmetic.sum(), 1, rtol=1e-5)
+    expected = sum(w * jax.nn.softmax(one) for w, one in zip(p, logits, strict=True))
+    np.testing.assert_allclose(arithmetic, expected, rtol=1e-5)
     assert jnp.abs(arithmetic - geometric).max() > 0.01
     direct = jnp.exp(jnp.tensordot(p, jax.nn.log_softmax(logits, -1), 1))
     np.testing.assert_allclose(geometric, direct / direct.sum(), rtol=1e-4)
