@@ -22,8 +22,9 @@ class InnerNoise(NamedTuple):
     batch, units] (fresh at every step).
 
     Attributes:
-      state: multiplies the hidden state each time it is fed back (Gal and Ghahramani
-        2016 where it is the same at every step).
+      state: multiplies the hidden state where the recurrent kernel reads it, never
+        what a GRU remembers of it (Gal and Ghahramani 2016 where it is the same at
+        every step).
       candidate: multiplies what a step adds to its memory, so that the memory itself
         is never dropped (Semeniuta, Severyn, Barth 2016, section 3).
       renewal: share of the hidden state that is new; the rest is the previous one
@@ -77,12 +78,14 @@ def _lstm_step(carry, projected, recurrent, bias, noise: InnerNoise):
 
 def _gru_step(carry, projected, recurrent, bias, noise: InnerNoise):
     previous, unused = carry
+    # In the products alone: a factor 1 / keep_prob on what a unit remembers would
+    # make it grow with every step.
     hidden = _times(previous, noise.state)
     x_r, x_z, x_n = jnp.split(projected, 3, axis=-1)
     h_r, h_z, h_n = jnp.split(hidden @ recurrent, 3, axis=-1)
     reset, update = nn.sigmoid(x_r + h_r), nn.sigmoid(x_z + h_z)
     candidate = _times(jnp.tanh(x_n + reset * (h_n + bias)), noise.candidate)
-    new = (1.0 - update) * candidate + update * hidden
+    new = (1.0 - update) * candidate + update * previous
     return _renewed(new, previous, noise.renewal), unused
 
 

@@ -39,34 +39,31 @@ def flax_gru(params):
     return nn.GRUCell(UNITS), {"params": cell}
 
 
-@pytest.mark.parametrize("noise", [None, NOISE], ids=["plain", "noise"])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_layer_agrees_with_flax(name, noise, variables_of):
+def test_layer_agrees_with_flax(name, variables_of):
     layer = RecurrentLayer(UNITS, name)
     params = variables_of(layer, X)["params"]  # biases are not zero
     cell, variables = {"lstm": flax_lstm, "gru": flax_gru}[name](params)
-    factors = 1.0 if noise is None else noise
+    zeros = jnp.zeros((BATCH, UNITS))
+    carry, states = ((zeros, zeros) if name == "lstm" else zeros), []
+    for t in range(TIME):
+        carry, state = cell.apply(variables, carry, X[:, t])
+        states.append(state)
+    ours = layer.apply({"params": params}, X)
+    np.testing.assert_allclose(ours, jnp.stack(states, axis=1), atol=2e-6)
 
-    @jax.jit
-    def by_hand(x):
-        zeros = jnp.zeros((BATCH, UNITS))
-        carry, states = ((zeros, zeros) if name == "lstm" else zeros), []
-        for t in range(TIME):
-            # The same factors at every step, on the state that is fed back alone:
-            # neither on the LSTM's cell nor on what goes to the next layer.
-            if name == "lstm":
-                carry = (carry[0], carry[1] * factors)
-            else:
-                carry = carry * factors
-            carry, state = cell.apply(variables, carry, x[:, t])
-            states.append(state)
-        return jnp.stack(states, axis=1)
 
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_noise_on_the_state_acts_in_the_products_alone(name, variables_of):
+    """Not on what a unit remembers, nor on what goes to the next layer."""
+    layer = RecurrentLayer(UNITS, name)
+    params = variables_of(layer, X)["params"]
     apply = jax.jit(lambda n: layer.apply({"params": params}, X, n))
-    ours = apply(InnerNoise(state=noise))
-    np.testing.assert_allclose(ours, by_hand(X), atol=2e-6)
-    every_step = None if noise is None else jnp.stack([noise] * TIME)
-    fresh = apply(InnerNoise(state=every_step))
+    ours = apply(InnerNoise(state=NOISE))
+    quiet = (1.0, 1.0, 1.0)
+    by_hand = steps_by_hand(params, name, lambda t: quiet, on_state=NOISE)
+    np.testing.assert_allclose(ours, by_hand, atol=2e-6)
+    fresh = apply(InnerNoise(state=jnp.stack([NOISE] * TIME)))
     np.testing.assert_allclose(ours, fresh, atol=1e-6)
     other = apply(InnerNoise(state=0.5 * NOISE))
     assert np.abs(np.asarray(other - ours)).max() > 1e-3
@@ -104,7 +101,7 @@ def test_the_last_row_of_the_image_decides_last(variables_of):
     assert np.abs(np.asarray(backwards - expected)).max() > 1e-3
 
 
-def steps_by_hand(params, name, factors):
+def steps_by_hand(params, name, factors, on_state=1.0):
     """The layer written out: `factors` gives each step its candidate and renewals."""
     kernel, recurrent = params["projection"]["kernel"], params["recurrent_kernel"]
     bias = params["projection"]["bias"][None]
@@ -114,13 +111,13 @@ def steps_by_hand(params, name, factors):
         candidate, renewal, cell_renewal = factors(t)
         x = X[:, t] @ kernel + bias
         if name == "lstm":
-            i, f, g, o = jnp.split(x + hidden @ recurrent, 4, axis=1)
+            i, f, g, o = jnp.split(x + (on_state * hidden) @ recurrent, 4, axis=1)
             new = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g) * candidate
             state = nn.sigmoid(o) * jnp.tanh(new)
             cell = cell_renewal * new + (1 - cell_renewal) * cell
         else:
             x_r, x_z, x_n = jnp.split(x, 3, axis=1)
-            h_r, h_z, h_n = jnp.split(hidden @ recurrent, 3, axis=1)
+            h_r, h_z, h_n = jnp.split((on_state * hidden) @ recurrent, 3, axis=1)
             h_n = h_n + params["candidate_bias"][None]
             n = jnp.tanh(x_n + nn.sigmoid(x_r + h_r) * h_n) * candidate
             z = nn.sigmoid(x_z + h_z)
