@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A regime where dropout is expected to help: 5,000 training images, trained long.
 
-python experiments/small_data.py --seeds=5
+python experiments/small_data.py --seeds=10
 
-With a tenth of the data the same network overfits badly, which is what dropout was
+With a tenth of the data a network overfits badly, which is what dropout was
 made for. Nothing is chosen here: each strength of a method is an arm of its own.
 """
 

@@ -5,7 +5,8 @@ python experiments/draw_transforms.py
 
 Writes docs/transforms/<name>.png. On the left what becomes of ones (rows: two images;
 columns: three channels); on the right the law of one output at x = 1, with the mean and
-standard deviation of the analytic moments.
+standard deviation of the analytic moments. Beside these schedules.png, the rate of
+every schedule over the steps, and recurrent.png, the masks of a recurrent layer.
 """
 
 import sys
@@ -20,7 +21,8 @@ from matplotlib.figure import Figure
 
 from dropout_jax import transforms
 from dropout_jax.reports.figures import style
-from dropout_jax.reports.palette import BASELINE_COLOUR, COLOURS
+from dropout_jax.reports.palette import BASELINE_COLOUR, COLOURS, MARKS
+from dropout_jax.transforms import schedules
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "transforms"
 DRAWS = 20_000
@@ -44,6 +46,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "variational_dense": {"log_sigma2": -2.0},
     "variational_conv": {"log_sigma2": -4.0},
 }
+STEPS = 1000
+SCHEDULES = {
+    "constant(.25)": schedules.constant(0.25),
+    "linear(0, .5, 1000)": schedules.linear(0.0, 0.5, STEPS),
+    "early(.5, 400)": schedules.early(0.5, 400),
+    "late(.4, 600)": schedules.late(0.4, 600),
+    "curriculum(.5, .01)": schedules.curriculum(0.5, 10 / STEPS),
+    "annealed(.5, .01)": schedules.annealed(0.5, 10 / STEPS),
+    "piecewise((.1, .3, .15), (300, 700))": schedules.piecewise(
+        (0.1, 0.3, 0.15), (300, 700)
+    ),
+}
+UNITS, TIMES = 16, 28
 
 
 def arguments(name: str, x: jax.Array) -> dict[str, Any]:
@@ -107,16 +122,85 @@ def draw(name: str) -> Figure:
     return figure
 
 
+def draw_schedules() -> Figure:
+    """Returns the picture of all schedules: rate over step."""
+    figure = Figure(figsize=(6.6, 2.6), layout="constrained")
+    axes = figure.subplots()
+    steps = np.arange(STEPS + 1)
+    for number, (name, schedule) in enumerate(SCHEDULES.items()):
+        colour = COLOURS[number - 1] if number else BASELINE_COLOUR
+        # Marks at places of their own, so that lines tell apart where they meet.
+        places = (40 + 20 * number, 160)
+        axes.plot(
+            steps,
+            np.asarray(schedule(steps)),
+            color=colour,
+            linewidth=1.2,
+            marker=MARKS[number][0],
+            markevery=places,
+            markersize=4,
+            label=name,
+        )
+    axes.set_xlabel("step")
+    axes.set_ylabel("rate")
+    axes.set_ylim(-0.02, 0.54)
+    figure.legend(loc="outside right center", fontsize=7, frameon=False)
+    return figure
+
+
+def recurrent_masks(rate: float) -> dict[str, np.ndarray]:
+    """Returns what noise does to the units of one sequence, [units, time] each."""
+    key, ones = jax.random.key(4), jnp.ones((UNITS, TIMES))
+    zoned = {"previous": jnp.zeros_like(ones)}  # 1 where the new value is taken
+    renewed = transforms.zoneout(key, ones, rate, **zoned)
+
+    def step(since: jax.Array, new: jax.Array) -> tuple[jax.Array, jax.Array]:
+        since = jnp.where(new > 0, 0.0, since + 1.0)
+        return since, since
+
+    _, age = jax.lax.scan(step, jnp.zeros(UNITS), renewed.T)
+    masks = {
+        "per step: factor m / k": transforms.dropout(key, ones, rate),
+        "tied: factor m / k": transforms.dropout(key, ones, rate, shared_axes=(1,)),
+        "zoneout: share that is new": renewed,
+        "zoneout: age of the value, steps": age.T,
+    }
+    return {name: np.asarray(mask) for name, mask in masks.items()}
+
+
+def draw_recurrent(rate: float = 0.3) -> Figure:
+    """Returns the picture of the noise of a recurrent layer, units by time."""
+    figure = Figure(figsize=(6.6, 3.6), layout="constrained")
+    masks = recurrent_masks(rate)
+    grid = figure.subplots(2, 2, sharex=True, sharey=True)
+    for axes, (name, mask) in zip(grid.ravel(), masks.items(), strict=True):
+        if "age" in name:
+            shown = axes.imshow(mask, cmap="Purples", vmin=0)
+        else:  # 1 is white: what the unit would be without noise
+            shown = axes.imshow(mask, cmap="PuOr", vmin=0, vmax=2)
+        figure.colorbar(shown, ax=axes, shrink=0.8)
+        axes.set_title(name)
+        axes.set_yticks([])
+    for axes in grid[:, 0]:
+        axes.set_ylabel("unit")
+    for axes in grid[1]:
+        axes.set_xlabel("time step")
+    figure.suptitle(f"one sequence, rate = {rate}", fontsize=8)
+    return figure
+
+
 def main() -> int:
     """Draws all transforms of the package; returns the exit code."""
     matplotlib.use("agg")
     PICTURES.mkdir(parents=True, exist_ok=True)
     with style():
-        for name in transforms.names():
-            draw(name).savefig(
+        figures = {name: draw(name) for name in transforms.names()}
+        figures |= {"schedules": draw_schedules(), "recurrent": draw_recurrent()}
+        for name, figure in figures.items():
+            figure.savefig(
                 PICTURES / f"{name}.png", dpi=110, metadata={"Software": None}
             )
-    print(f"{len(transforms.names())} pictures in {PICTURES}")
+    print(f"{len(figures)} pictures in {PICTURES}")
     return 0
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does dropout help with little data? Eight settings on 5,000 training images.
 
-python experiments/small_data.py --seeds=5 --ledger=results/small_data.jsonl
+python experiments/small_data.py --seeds=10 --ledger=results/small_data.jsonl
 """
 
 import sys

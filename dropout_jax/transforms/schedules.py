@@ -65,6 +65,10 @@ def linear(first: float, last: float, steps: int) -> Schedule:
 def early(rate: float, steps: int, shape: str = "linear") -> Schedule:
     """Returns early dropout: noise in the first `steps` alone, against underfitting.
 
+    The published array of early dropout with cutoff c, whose last entry before the
+    cutoff is already 0, is `early(rate, c - 1)`; its constant form `early(rate, c,
+    "constant")`.
+
     Args:
       rate: rate at step 0, in [0, 1].
       steps: the rate is 0 from here on; at least 1.

@@ -261,6 +261,7 @@ def system_state():
     }
 
 
+@pytest.mark.debian
 def test_fetch_with_apt(repository, work, tmp_path, capfd):
     before = system_state()
     directory = debian.fetch(work)
@@ -271,12 +272,14 @@ def test_fetch_with_apt(repository, work, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.debian
 def test_apt_without_the_package(repository, work):
     (repository / "Packages").write_text("")
     with pytest.raises(Unavailable, match="Unable to locate package"):
         debian.fetch(work)
 
 
+@pytest.mark.debian
 def test_damaged_package_is_refused_by_apt(repository, work):
     package = next(repository.glob("*.deb"))
     content = bytearray(package.read_bytes())

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plants each mistake of planted/ in a copy of the package and runs its tests.
 
-python tests/mutations/run.py
+python tests/mutations/run.py               # all of them, into docs/mutations.md
+python tests/mutations/run.py "keep and"    # only those with these words
 
-Writes docs/mutations.md; the exit code is 1 if a mistake survived.
+The exit code is 1 if a mistake survived. What has been judged is kept under build/
+until the package or its tests change, so that an interrupted run goes on.
 """
 
+import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +26,7 @@ PAGE = ROOT / "docs" / "mutations.md"
 COPIED = ("dropout_jax", "tests", "configs", "pyproject.toml")
 SECONDS = 600  # for the tests of one mistake
 ALL_SECONDS = 2400  # for those of all of them, without any
+Verdict = tuple[bool, str]  # whether the tests passed, and the first that did not
 _TITLE = "# Planted mistakes\n"
 
 
@@ -36,9 +42,7 @@ def plant(mutation: Mutation, root: Path) -> None:
     path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
 
 
-def run_tests(
-    root: Path, tests: tuple[str, ...], seconds: int = SECONDS
-) -> tuple[bool, str]:
+def run_tests(root: Path, tests: tuple[str, ...], seconds: int = SECONDS) -> Verdict:
     """Returns whether the tests pass on the tree, and the first that fails."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     try:
@@ -48,7 +52,12 @@ def run_tests(
             capture_output=True,
             text=True,
             timeout=seconds,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), "HOME": str(root)},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": str(root),
+                "HOME": str(root),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
         )
     except subprocess.TimeoutExpired:
         return False, "time limit"
@@ -59,15 +68,53 @@ def run_tests(
     return done.returncode == 0, failed[1] if failed else ""
 
 
-def judge(mutation: Mutation) -> tuple[bool, str]:
-    """Returns whether the mistake survives, and the test that noticed it."""
-    with tempfile.TemporaryDirectory() as directory:
-        root = Path(directory)
-        copy(root)
-        plant(mutation, root)
-        found = run_tests(root, mutation.tests)
-    print(f"{'SURVIVED' if found[0] else 'caught  '}  {mutation.what}", flush=True)
-    return found
+class Judge:
+    """Judges mistakes, each once for one state of the package and its tests.
+
+    Attributes:
+      tree: a copy of what the tests need, which nobody changes.
+    """
+
+    def __init__(self, tree: Path):
+        self.tree = tree
+        digest = hashlib.sha256()
+        for path in sorted(p for p in tree.rglob("*") if p.is_file()):
+            digest.update(str(path.relative_to(tree)).encode() + path.read_bytes())
+        self._ledger = ROOT / "build" / "mutations" / f"{digest.hexdigest()}.jsonl"
+        self._known: dict[str, Verdict] = {}
+        if self._ledger.exists():
+            lines = self._ledger.read_text(encoding="utf-8").splitlines()
+            self._known = {
+                what: (ok, test) for what, ok, test in map(json.loads, lines)
+            }
+
+    def unchanged(self) -> Verdict:
+        """Returns the verdict of all tests without any mistake."""
+        files = tuple(dict.fromkeys(test for m in MUTATIONS for test in m.tests))
+        return self._once("", lambda: run_tests(self.tree, files, ALL_SECONDS))
+
+    def __call__(self, mutation: Mutation) -> Verdict:
+        """Returns whether the mistake survives, and the test that noticed it."""
+        found = self._once(mutation.what, lambda: self._judge(mutation))
+        place = MUTATIONS.index(mutation) + 1
+        word = "SURVIVED" if found[0] else "caught  "
+        print(f"{word} {place}/{len(MUTATIONS)}  {mutation.what}", flush=True)
+        return found
+
+    def _judge(self, mutation: Mutation) -> Verdict:
+        with tempfile.TemporaryDirectory() as directory:
+            root = Path(directory) / "tree"
+            shutil.copytree(self.tree, root)
+            plant(mutation, root)
+            return run_tests(root, mutation.tests)
+
+    def _once(self, what: str, run: Callable[[], Verdict]) -> Verdict:
+        if what not in self._known:
+            self._known[what] = run()
+            self._ledger.parent.mkdir(parents=True, exist_ok=True)
+            with self._ledger.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([what, *self._known[what]]) + "\n")
+        return self._known[what]
 
 
 def copy(root: Path) -> None:
@@ -81,7 +128,7 @@ def copy(root: Path) -> None:
             shutil.copy(source, root / name)
 
 
-def page(found: list[tuple[bool, str]]) -> str:
+def page(found: list[Verdict]) -> str:
     """Returns the table as Markdown."""
     survivors = [m.what for m, (ok, _) in zip(MUTATIONS, found, strict=True) if ok]
     public = sum(bool(mutation.public) for mutation in MUTATIONS)
@@ -102,21 +149,29 @@ def page(found: list[tuple[bool, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    """Judges all mistakes, writes the page, and returns the exit code."""
+def main(words: str = "") -> int:
+    """Judges the mistakes that `words` occur in, and returns the exit code.
+
+    All of them make the page.
+    """
+    chosen = [mutation for mutation in MUTATIONS if words in mutation.what]
+    if not chosen:
+        print(f"error: no mistake has the words {words!r} (tests/mutations/planted/)")
+        return 2
     with tempfile.TemporaryDirectory() as directory:
-        root = Path(directory)
-        copy(root)
-        files = tuple(dict.fromkeys(test for m in MUTATIONS for test in m.tests))
-        passes, test = run_tests(root, files, ALL_SECONDS)
-        if not passes:
-            print(f"error: {test} fails without any mistake", file=sys.stderr)
-            return 2
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(judge, MUTATIONS))
-    PAGE.write_text(page(found), encoding="utf-8")
+        copy(Path(directory))
+        judge = Judge(Path(directory))
+        if not words:
+            passes, test = judge.unchanged()
+            if not passes:
+                print(f"error: {test} fails without any mistake", file=sys.stderr)
+                return 2
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(judge, chosen))
+    if not words:
+        PAGE.write_text(page(found), encoding="utf-8")
     return int(any(survived for survived, _ in found))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
