@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims of the source texts that are loose, shown by enumeration (docs/errata.md)."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dropout_jax import theory, transforms
+
+RATE = 0.3
+SIZES = (3, 4, 4, 1)
+RANDOM = np.random.default_rng(8)
+KERNELS = [RANDOM.normal(size=shape) for shape in itertools.pairwise(SIZES)]
+X = RANDOM.normal(size=3)
+MASKS = [np.asarray(theory.all_masks(n), np.float64) for n in SIZES[:-1]]
+
+
+def mean_output(activation, gain):
+    """E of the network over the masks of all its layers, layer by layer."""
+
+    def below(h, depth):
+        if depth == len(KERNELS):
+            return h[0]
+        h = activation(h) if depth else h
+        kept = MASKS[depth].sum(1)
+        share = (1 - RATE) ** kept * RATE ** (len(h) - kept)
+        outputs = [
+            below((h * m * gain) @ KERNELS[depth], depth + 1) for m in MASKS[depth]
+        ]
+        return np.dot(share, outputs)
+
+    return below(X, 0)
+
+
+def output(activation):
+    h = X
+    for depth, kernel in enumerate(KERNELS):
+        h = (activation(h) if depth else h) @ kernel
+    return h[0]
+
+
+def relu(h):
+    return np.maximum(h, 0)
+
+
+def test_the_mean_output_shrinks_by_the_product_only_unscaled_and_linear():
+    k = (1 - RATE) ** len(KERNELS)
+    same, clean = (lambda h: h), output(lambda h: h)
+    np.testing.assert_allclose(mean_output(same, 1.0), k * clean, rtol=1e-12)
+    np.testing.assert_allclose(mean_output(same, 1 / (1 - RATE)), clean, rtol=1e-12)
+    # With ReLU neither holds: noise between the layers is not unbiased end to end.
+    assert abs(mean_output(relu, 1.0) / (k * output(relu)) - 1) > 0.01
+    assert abs(mean_output(relu, 1 / (1 - RATE)) / output(relu) - 1) > 0.01
+
+
+def test_the_covariance_of_a_random_input_has_its_own_part():
+    """k**2 Cov(x) + k (1 - k) diag(E[x**2]) unscaled, for x on a few points."""
+    points, masks, k = RANDOM.normal(size=(5, 3)), MASKS[0], 1 - RATE
+    kept = masks.sum(1)
+    share = k**kept * RATE ** (3 - kept)
+    y = (points[:, None] * masks).reshape(-1, 3)
+    weights = np.tile(share / len(points), len(points))
+    found = np.cov(y.T, aweights=weights, ddof=0)
+    own = k**2 * np.cov(points.T, ddof=0)
+    drawn = k * RATE * np.diag((points**2).mean(0))
+    np.testing.assert_allclose(found, own + drawn, rtol=1e-12)
+    assert np.abs(found - drawn).max() > 0.1
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_masking_weights_is_masking_inputs_for_one_output_alone(outputs):
+    """For one output the same bits; for more, each output has masks of its own."""
+    key, x = jax.random.key(0), jax.random.normal(jax.random.key(1), (50, 8))
+    kernel = jax.random.normal(jax.random.key(2), (8, outputs))
+    weights = transforms.dropconnect_dense(
+        key, x, RATE, kernel=kernel, sampling="separate"
+    )
+    inputs = transforms.dropout(key, x, RATE) @ kernel
+    assert np.allclose(weights, inputs, atol=1e-5) == (outputs == 1)
+
+
+def test_noise_on_the_data_is_tikhonov_to_second_order_only():
+    """The rest falls with the fourth power of the noise, and is not 0."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(20)
+    weights = weights / weights.sum()
+
+    def loss(x):
+        return (jnp.tanh(1.5 * x + 0.3) - 0.2) ** 2
+
+    with jax.enable_x64(True):
+        curvature = jax.grad(jax.grad(loss))(0.4)
+        rest = [
+            float(weights @ loss(0.4 + s * nodes) - loss(0.4) - s**2 / 2 * curvature)
+            for s in (0.1, 0.05)
+        ]
+    assert 14 < rest[0] / rest[1] < 18 and abs(rest[1]) > 1e-8
+
+
+def test_the_training_loss_stays_noisy_at_its_best_weights():
+    x = jax.random.normal(jax.random.key(3), (7, 4))
+    target = jax.random.normal(jax.random.key(4), (7,))
+    best = theory.dropout_ridge_solution(x, target, 0.5)
+    masks = theory.all_masks(4)
+    losses = jnp.stack(
+        [jnp.mean((target - 2 * x * m[None] @ best) ** 2) for m in masks]
+    )
+    assert losses.std() > 0.1 * losses.mean()
