@@ -2,6 +2,7 @@
 """The mistakes to plant belong to the code as it is."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,16 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def mutations(monkeypatch):
+def runner(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "mutations"))
-    import planted
+    import run
 
-    return planted.MUTATIONS
+    return run
+
+
+@pytest.fixture
+def mutations(runner):
+    return runner.MUTATIONS
 
 
 def test_every_mistake_can_still_be_planted(mutations):
@@ -29,3 +35,26 @@ def test_every_mistake_can_still_be_planted(mutations):
             assert (ROOT / "tests" / test).is_file()
     assert len(mutations) >= 40
     assert len({m.what for m in mutations}) == len(mutations)
+
+
+def test_the_page_lists_every_mistake_and_no_survivor(mutations):
+    page = (ROOT / "docs" / "mutations.md").read_text("utf-8")
+    rows = re.findall(r"^\| (.*?) \| `", page, re.M)
+    assert rows == [mutation.what.replace("|", "\\|") for mutation in mutations]
+    assert "\nSurvivors: none.\n" in page
+
+
+def test_an_interrupted_run_goes_on_and_a_changed_test_starts_anew(
+    runner, mutations, monkeypatch, tmp_path
+):
+    tree, ran = tmp_path / "tree", []
+    (tree / "tests").mkdir(parents=True)
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.setattr(runner, "plant", lambda mutation, root: ran.append(mutation))
+    monkeypatch.setattr(runner, "run_tests", lambda *_: (False, "test_a"))
+    for _ in range(2):
+        assert runner.Judge(tree)(mutations[0]) == (False, "test_a")
+    assert ran == [mutations[0]]
+    (tree / "tests" / "test_a.py").write_text("")
+    runner.Judge(tree)(mutations[0])
+    assert ran == [mutations[0]] * 2
