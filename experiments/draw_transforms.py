@@ -151,8 +151,8 @@ def draw_schedules() -> Figure:
 def recurrent_masks(rate: float) -> dict[str, np.ndarray]:
     """Returns what noise does to the units of one sequence, [units, time] each."""
     key, ones = jax.random.key(4), jnp.ones((UNITS, TIMES))
-    zoned = {"previous": jnp.zeros_like(ones)}  # 1 where the new value is taken
-    renewed = transforms.zoneout(key, ones, rate, **zoned)
+    # 1 where the new value is taken.
+    renewed = transforms.zoneout(key, ones, rate, previous=jnp.zeros_like(ones))
 
     def step(since: jax.Array, new: jax.Array) -> tuple[jax.Array, jax.Array]:
         since = jnp.where(new > 0, 0.0, since + 1.0)
