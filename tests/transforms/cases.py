@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the registry share: its settings, and inputs that fit them."""
 
+import inspect
+
 import pytest
 
 from dropout_jax.transforms import get, names
@@ -23,14 +25,23 @@ def layers():
     return [name for name in names() if get(name).layer]
 
 
-def distinct():
+def sharing():
+    """Returns the names of those that can share a draw: the layers, and zoneout."""
+    return [
+        n
+        for n in names()
+        if "shared_axes" in inspect.signature(get(n).apply).parameters
+    ]
+
+
+def distinct(chosen=None):
     """Returns the first setting of each, and all that take another path to the noise.
 
     How a layer's weights are sampled, or a mask rounded, decides over dtypes, keys and
     compilation as much as the transform does.
     """
-    found = settings(examples=slice(1))
-    for name in names():
+    found = settings(chosen, slice(1))
+    for name in chosen or names():
         for index, example in list(enumerate(get(name).examples))[1:]:
             if {"sampling", "hard"} & set(example.options):
                 found.append(pytest.param(get(name), example, id=f"{name}-{index}"))
@@ -38,7 +49,7 @@ def distinct():
 
 
 every = pytest.mark.parametrize(ARGUMENTS, distinct())
-every_layer = pytest.mark.parametrize(ARGUMENTS, settings(layers(), slice(1)))
+every_sharing = pytest.mark.parametrize(ARGUMENTS, settings(sharing(), slice(1)))
 all_settings = pytest.mark.parametrize(ARGUMENTS, settings())
 
 

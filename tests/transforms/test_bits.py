@@ -33,6 +33,31 @@ def test_equal_to_jax_random(shape):
             np.testing.assert_array_equal(drawn, expected)
 
 
+@pytest.mark.parametrize("name", ["uniform", "normal"])
+def test_the_same_draws_in_every_program(name):
+    """Compiled as users do; 2107 numbers leave a rest behind every vector width."""
+    keys, shape = jax.random.split(jax.random.key(6), 3), (301, 7)
+
+    def draw(key):
+        return PAIRS[name][0](key, shape)
+
+    def again(key):
+        """The gradient of a sum of products: the draw, made in the backward pass."""
+        dot = jax.checkpoint(lambda weights: jnp.sum(weights * draw(key)))
+        return jax.grad(dot)(jnp.ones(shape))
+
+    expected = jnp.stack([draw(key) for key in keys])
+    programs = {
+        "jit": lambda keys: jnp.stack([draw(key) for key in keys]),
+        "scan": lambda keys: jax.lax.scan(lambda _, k: (None, draw(k)), None, keys)[1],
+        "vmap": jax.vmap(draw),
+        "remat": lambda keys: jnp.stack([again(key) for key in keys]),
+    }
+    for program, run in programs.items():
+        found = jax.jit(run)(keys)
+        np.testing.assert_array_equal(found, expected, err_msg=program)
+
+
 def test_the_fast_path_is_taken():
     """Threefry must be written out: jax's own primitive lowers to slow loops."""
     key = jax.random.key(0)

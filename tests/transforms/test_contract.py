@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import ARGUMENTS, all_settings, apply, every, every_layer, fit, settings
+from cases import ARGUMENTS, all_settings, apply, every, every_sharing, fit, settings
 from cases import moments as moments_of
 
 from dropout_jax.transforms import dropout, get, names
@@ -17,10 +17,6 @@ pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 KEY = jax.random.key(11)
 X = jnp.linspace(-2.0, 3.0, 24).reshape(4, 2, 3)
-
-two = pytest.mark.parametrize(
-    ARGUMENTS, settings(["dropout", "gaussian_dropout"], slice(1))
-)
 
 
 @every
@@ -43,22 +39,38 @@ def test_dtype_stays_and_noise_is_float32(transform, example, dtype):
     assert still.dtype == dtype
 
 
-@two
-def test_complex_input_takes_real_noise(transform, example):
-    y = apply(transform, example, KEY, X + 1j * X)
+@every
+def test_complex_input_takes_real_noise_or_is_refused(transform, example):
+    """Both parts get the same factor; what is added is real."""
+    x = fit(transform, X)
+    f = functools.partial(apply, transform, example, KEY)
+    if "kernel" in example.options:
+        with pytest.raises(TypeError) as caught:
+            f(x + 2j * x)
+        message = "x has dtype complex64; a noisy layer needs a real dtype"
+        assert str(caught.value) == message
+        return
+    y = f(x + 2j * x)
     assert y.dtype == jnp.complex64
-    real = apply(transform, example, KEY, X)
-    np.testing.assert_allclose(y.real, real, rtol=1e-6)
-    np.testing.assert_array_equal(y.real, y.imag)
+    np.testing.assert_allclose(y.real, f(x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(y.imag, f(3 * x) - f(x), rtol=1e-5, atol=1e-5)
 
 
-@two
+@every
 def test_float64_keeps_its_precision(transform, example):
+    """The noise is that of float32; what it multiplies is not rounded to it."""
+    tiny = 2.0**-40
     with jax.enable_x64(True):
-        x = jnp.asarray(np.asarray(X), jnp.float64) * (1 + 2.0**-40)
-        y = apply(transform, example, KEY, x)
-        assert y.dtype == jnp.float64
-        np.testing.assert_allclose(y, apply(transform, example, KEY, X), rtol=1e-6)
+        x = jnp.asarray(np.asarray(fit(transform, X)), jnp.float64)
+        once, twice, more = (
+            np.asarray(apply(transform, example, KEY, size * x))
+            for size in (1.0, 2.0, 1.0 + tiny)
+        )
+    assert once.dtype == np.float64
+    narrow = apply(transform, example, KEY, fit(transform, X))
+    np.testing.assert_allclose(once, narrow, rtol=1e-5, atol=1e-6)
+    # y is straight along every ray from x = 0, so its rise is known to the last digit.
+    np.testing.assert_allclose(more - once, tiny * (twice - once), 1e-3, 1e-3 * tiny)
 
 
 @all_settings
@@ -76,7 +88,19 @@ def test_deterministic_is_the_input_itself_or_the_mean(transform, example):
     assert (y is x) == (transform.preserves != "none" and not options)
 
 
-@every_layer
+@every
+def test_a_key_is_used_once(transform, example):
+    """JAX's checker lets one call pass and stops a second one with the same key."""
+    x = fit(transform, X)
+    draw = functools.partial(apply, transform, example, x=x)
+    with jax.debug_key_reuse(True):
+        once = jax.jit(draw)(jax.random.key(0))
+        with pytest.raises(jax.errors.KeyReuseError):
+            jax.jit(lambda key: draw(key) + draw(key))(jax.random.key(0))
+    np.testing.assert_array_equal(once, jax.jit(draw)(jax.random.key(0)))
+
+
+@every_sharing
 def test_one_draw_along_shared_axes(transform, example):
     ones = jnp.ones((5, 6, 7))
     y = apply(transform, example, KEY, ones, shared_axes=(-3,))
@@ -88,11 +112,12 @@ def test_one_draw_along_shared_axes(transform, example):
     np.testing.assert_array_equal(y, same)
 
 
-@every_layer
+@every_sharing
 def test_parameters_per_unit_equal_the_scalar(transform, example):
     arrays = [jnp.full(3, value) for value in example.parameters]
     for axes in ((), (0,)):
-        y = transform.apply(KEY, X, *arrays, shared_axes=axes, **example.options)
+        given = cases.options(example, X)
+        y = transform.apply(KEY, X, *arrays, shared_axes=axes, **given)
         scalar = apply(transform, example, KEY, X, shared_axes=axes)
         np.testing.assert_allclose(y, scalar, rtol=1e-5, atol=1e-6)
 
@@ -103,7 +128,7 @@ def test_an_empty_batch_passes(transform, example):
     assert apply(transform, example, KEY, x).shape[0] == 0
 
 
-@every_layer
+@every_sharing
 def test_scalars_pass_where_no_axis_is_needed(transform, example):
     if transform.name in ("spatial_dropout", "drop_path", "dropblock"):
         with pytest.raises(ValueError, match="axes"):
@@ -123,7 +148,7 @@ def test_a_longer_batch_begins_with_the_shorter(transform, example):
         np.testing.assert_allclose(y[:4], short, rtol=1e-5, atol=1e-6)
 
 
-@every_layer
+@every_sharing
 def test_gradient_to_the_input_is_the_slope(transform, example):
     """With the noise fixed, every element is a straight line in its own input."""
     f = functools.partial(apply, transform, example, KEY)
@@ -150,6 +175,30 @@ def test_a_rate_gets_no_gradient_and_rate_zero_is_exact(name):
         if transform.layer:
             np.testing.assert_array_equal(quiet, clean)
         np.testing.assert_allclose(quiet, clean, rtol=1e-6)
+
+
+LOCAL = [
+    e for e in get("dropconnect_dense").examples if e.options["sampling"] == "local"
+]
+
+
+@pytest.mark.parametrize(
+    ARGUMENTS,
+    [
+        *settings(["gaussian_dropout", "lognormal_dropout"], slice(1)),
+        pytest.param(get("dropconnect_dense"), LOCAL[0], id="dropconnect_dense-local"),
+    ],
+)
+def test_normal_noise_of_a_traced_rate_one_is_not_finite(transform, example):
+    """The number 1 is refused; a traced 1 must not pass for noise either."""
+
+    def run(rate):
+        return transform.apply(KEY, X, rate, **example.options)
+
+    assert jnp.isfinite(jax.jit(run)(0.9)).all()
+    assert not jnp.isfinite(jax.jit(run)(1.0)).all()
+    with pytest.raises(ValueError, match=r"rate is 1\.0"):
+        run(1.0)
 
 
 def test_a_traced_rate_compiles_once():

@@ -8,11 +8,14 @@ and fourth powers over ROWS draws are skewed. The keys are fixed, so the suite p
 or fails once and for all.
 """
 
+import itertools
+
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import all_settings, apply, every_layer, fit, moments
+from cases import ARGUMENTS, all_settings, apply, every_sharing, fit, moments
 from scipy import stats
 
 from dropout_jax.transforms import Example, dropout, get
@@ -20,6 +23,7 @@ from dropout_jax.transforms import Example, dropout, get
 ROWS = 50_000
 LIMIT = 5.7
 FALSE_ALARM = 1e-6
+RATE_STEPS = jnp.array([0.0, 0.2, 0.4])
 X = jnp.array(
     [[[1.5, -0.7, 2.0], [0.4, -1.2, 0.8]], [[-0.5, 1.1, 0.6], [1.3, 0.9, -1.8]]]
 )
@@ -136,7 +140,7 @@ def shares_rows(moments):
     return moments.covariance is not None and moments.covariance(first, second) != 0
 
 
-@every_layer
+@every_sharing
 def test_shared_draws_have_their_covariance_and_no_other(transform, example):
     key = jax.random.key(7)
     moments = analytic(transform, example, shared_axes=(0,))
@@ -173,15 +177,56 @@ def test_a_swapped_or_unscaled_mask_is_caught():
     assert "variance" in violations(np.where(y == 0, 9 * full, 0), moments)
 
 
-def test_covariance_with_rates_per_unit_on_a_shared_draw():
-    """The draw is shared, the threshold is not: P(both kept) is the smaller keep."""
-    rates = jnp.array([0.2, 0.5, 0.7])
-    per_unit = Example((rates,))
-    moments = analytic(get("dropout"), per_unit, shared_axes=(2,))
-    shared = draw(get("dropout"), per_unit, jax.random.key(3), shared_axes=(2,))
+@pytest.mark.parametrize(ARGUMENTS, cases.distinct(cases.sharing()))
+def test_covariance_with_values_per_unit_on_a_shared_draw(transform, example):
+    """The draw is shared, the threshold or the scale is not."""
+    steps = jnp.array([0.0, 1.0, 2.0]) if transform.learned else RATE_STEPS
+    values = tuple(value + steps for value in example.parameters)
+    per_unit = Example(values, example.options)
+    moments = analytic(transform, per_unit, shared_axes=(2,))
+    shared = draw(transform, per_unit, jax.random.key(3), shared_axes=(2,))
     assert violations(shared, moments) == set()
-    independent = draw(get("dropout"), per_unit, jax.random.key(3))
-    assert violations(independent, moments) == {"covariance"}
+    # Every unit as it was, but with a draw of its own.
+    own = np.stack([np.roll(shared[..., c], c, 0) for c in range(3)], -1)
+    assert violations(own, moments) == {"covariance"}
+    # Every unit with the value of the first, as if the values were shared too.
+    first = tuple(value[0] for value in values)
+    same = analytic(transform, Example(first, example.options), shared_axes=(2,))
+    mixed = moments._replace(covariance=same.covariance)
+    assert violations(shared, mixed) == {"covariance"}
+
+
+@pytest.mark.parametrize("sampling", ["local", "weight", "separate"])
+def test_moments_of_a_convolution_with_strides_are_those_of_its_patches(sampling):
+    """The patches are cut out here, two rows and one column apart."""
+    keys = jax.random.split(jax.random.key(4), 3)
+    x = jax.random.normal(keys[0], (2, 5, 3, 3))
+    kernel = jax.random.uniform(keys[1], (2, 2, 3, 2), minval=0.3)
+    log_sigma2 = jax.random.uniform(keys[2], kernel.shape, minval=-2.0)
+    given = {"kernel": kernel, "strides": (2, 1), "padding": "VALID"}
+    found = get("variational_conv").moments(x, log_sigma2, sampling=sampling, **given)
+
+    patches = np.zeros((2, 2, 2, 12))
+    for n, i, j in np.ndindex(2, 2, 2):
+        patches[n, i, j] = np.ravel(x[n, 2 * i : 2 * i + 2, j : j + 2])
+    variance = np.exp(np.asarray(log_sigma2, np.float64).reshape(12, 2))
+    mean, spread = patches @ np.reshape(kernel, (12, 2)), patches**2 @ variance
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.variance, spread, rtol=1e-5)
+    np.testing.assert_allclose(found.fourth, 3 * spread**2, rtol=1e-5)
+    still = {"sampling": sampling, "deterministic": True, **given}
+    y = get("variational_conv").apply(None, x, log_sigma2, **still)
+    np.testing.assert_allclose(y, mean, rtol=1e-5, atol=1e-5)
+
+    if sampling == "local":
+        assert found.covariance is None
+        return
+    outputs = [(0, 0, 0, 1), (0, 1, 1, 1), (1, 1, 0, 1), (1, 1, 0, 0)]
+    for a, b in itertools.product(outputs, outputs):
+        together = a[3] == b[3] and (sampling == "weight" or a[0] == b[0])
+        product = patches[a[:3]] * patches[b[:3]] * variance[:, a[3]]
+        expected = product.sum() if together else 0.0
+        np.testing.assert_allclose(found.covariance(a, b), expected, 1e-4, 1e-5)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

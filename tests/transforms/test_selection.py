@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import every_layer, options
+from cases import every_sharing, options
 from jax.test_util import check_grads
 
 from dropout_jax.transforms import (
@@ -98,6 +98,9 @@ def test_a_weight_that_dropconnect_drops_does_not_come_through(sampling):
     np.testing.assert_array_equal(y(poisoned), y(kernel))
     for everything in (y(poisoned, 1.0), jax.jit(y)(poisoned, 1.0)):
         np.testing.assert_array_equal(everything, jnp.zeros((1, 4)))
+    slope = jax.grad(lambda kernel, rate: y(kernel, rate).sum())
+    for gradient in (slope(poisoned, 1.0), jax.jit(slope)(poisoned, 1.0)):
+        np.testing.assert_array_equal(gradient, jnp.zeros_like(kernel))
 
 
 @pytest.mark.parametrize("sampling", ["local", "weight", "separate"])
@@ -121,7 +124,7 @@ def test_gradients_of_the_layers_are_those_of_differences(name, sampling):
     check_grads(function, args, order=1, modes=["rev"], atol=5e-2, rtol=5e-2, eps=1e-2)
 
 
-@every_layer
+@every_sharing
 def test_each_unit_follows_its_own_strength(transform, example):
     """A column with a strength of its own is that column with that strength for all."""
     steps = jnp.array([0.0, 0.1, 0.2])

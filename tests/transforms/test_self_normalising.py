@@ -56,6 +56,19 @@ def test_alpha_dropout_at_rate_one_is_its_limit_and_selects():
     np.testing.assert_array_equal(jnp.isnan(y), bernoulli_mask(KEY, 0.5, X.shape))
 
 
+def test_alpha_dropout_lets_no_nan_out_of_a_dropped_slot():
+    kept = bernoulli_mask(KEY, 0.5, X.shape)
+
+    def both(x):
+        y, slope = jax.vjp(lambda x: alpha_dropout(KEY, x, 0.5), x)
+        return y, slope(jnp.ones_like(x))[0]
+
+    poisoned = both(jnp.where(kept, X, jnp.nan))
+    for found, expected in zip(poisoned, both(X), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(poisoned[1] != 0, kept)
+
+
 def test_feature_alpha_dropout_shares_along_the_map():
     y = alpha_dropout(KEY, jnp.ones((8, 4, 4, 6)), 0.5, shared_axes=(1, 2))
     np.testing.assert_array_equal(y, jnp.broadcast_to(y[:, :1, :1], y.shape))

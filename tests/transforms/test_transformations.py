@@ -3,7 +3,8 @@
 
 Random bits are the same everywhere, so masks are equal bit for bit. Arithmetic on
 normals may differ in the last bit, where XLA fuses or folds it otherwise: CLOSE.
-Only under jit alone do the tests compile with all optimizations: it takes longer.
+All optimizations, which take longer to compile, are on under jit alone, and for the
+EXACT under scan and vmap over keys. The bare draws: test_bits.py.
 """
 
 import os
@@ -52,11 +53,15 @@ def equal(transform, found, expected):
     np.testing.assert_allclose(found, expected, **CLOSE)
 
 
+def compile_as_users_do():
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @every
 def test_jit(transform, example):
     function, parameters = function_of(transform, example)
     expected = function(KEY, X)
-    jax.config.update("jax_disable_most_optimizations", False)  # as users compile it
+    compile_as_users_do()
     equal(transform, jax.jit(function)(KEY, X), expected)
     equal(transform, jax.jit(function)(KEY, X, *parameters), expected)
 
@@ -65,7 +70,10 @@ def test_jit(transform, example):
 def test_vmap_over_keys_is_the_loop(transform, example):
     function, _ = function_of(transform, example)
     loop = jnp.stack([function(key, X) for key in KEYS])
-    equal(transform, jax.vmap(lambda key: function(key, X))(KEYS), loop)
+    if transform.name in EXACT:
+        compile_as_users_do()
+    mapped = jax.jit(jax.vmap(lambda key: function(key, X)))
+    equal(transform, mapped(KEYS), loop)
     assert (loop != loop[:1]).any()
 
 
@@ -82,8 +90,14 @@ def test_vmap_over_parameters_is_the_loop(transform, example):
 def test_scan_is_the_loop(transform, example):
     function, _ = function_of(transform, example)
     loop = jnp.stack([function(key, X) for key in KEYS])
-    _, scanned = jax.lax.scan(lambda c, key: (c, function(key, X)), None, KEYS)
-    equal(transform, scanned, loop)
+    if transform.name in EXACT:
+        compile_as_users_do()
+
+    @jax.jit
+    def scanned(keys):
+        return jax.lax.scan(lambda c, key: (c, function(key, X)), None, keys)[1]
+
+    equal(transform, scanned(KEYS), loop)
 
 
 @every
@@ -135,6 +149,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 assert jax.device_count() == 4
 sys.path.insert(0, "tests/transforms")
 import cases
+from dropout_jax.transforms import bits
 
 key, x = jax.random.key(51), jax.random.normal(jax.random.key(1), (8, 2, 3))
 for entry, example in (setting.values for setting in cases.distinct()):
@@ -171,6 +186,15 @@ for entry, example in (setting.values for setting in cases.distinct()):
         shards = np.asarray(y).reshape(4, 8, 2, 3)
         for shard in shards[1:]:
             assert (shard == shards[0]).all() == same, (name, same)
+
+for draw in (bits.uniform, bits.normal):
+    alone = draw(key, x.shape)
+    mesh = jax.make_mesh((2, 2), ("a", "b"), axis_types=(AxisType.Auto,) * 2)
+    for spec in (P("a", "b"), P(("a", "b"))):
+        split = NamedSharding(mesh, spec)
+        y = jax.jit(lambda key: draw(key, x.shape), out_shardings=split)(key)
+        assert {shard.data.size for shard in y.addressable_shards} == {12}
+        np.testing.assert_array_equal(y, alone)
 print("all equal")
 """
 
