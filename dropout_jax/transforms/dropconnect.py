@@ -35,8 +35,8 @@ def dropconnect_dense(
         ("separate"): nested in the rate.
       x: [..., inputs], floating. Integers raise TypeError.
       rate: probability of dropping a weight, in [0, 1] ("local": below 1; a traced 1
-        gives NaN): a number, a traced scalar (not range-checked), or an array that
-        broadcasts to the kernel. It gets no gradient.
+        gives NaN or infinity): a number, a traced scalar (not range-checked), or an
+        array that broadcasts to the kernel. It gets no gradient.
       kernel: [inputs, outputs].
       sampling: "weight": one mask for all rows; "separate": one mask per row, as in
         the paper, which takes rows times the memory of the kernel; "local": the

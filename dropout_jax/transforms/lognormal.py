@@ -118,4 +118,6 @@ def _check_rate(rate, x):
 def _multiply(key, x, rate, shared_axes):
     drawn = bits.normal(key, contract.draw_shape(x.shape, shared_axes))
     variance = -jnp.log1p(-rate)
-    return scale(x, jnp.exp(jnp.sqrt(variance) * drawn - 0.5 * variance))
+    factor = jnp.exp(jnp.sqrt(variance) * drawn - 0.5 * variance)
+    # At a traced rate of 1 half of the factors would be a finite 0.
+    return scale(x, jnp.where(rate < 1.0, factor, jnp.nan))

@@ -78,8 +78,10 @@ def local(
     spread = linear(jnp.square(wide), variance.astype(dtype))
     drawn = bits.normal(key, centre.shape).astype(dtype)
     # The slope of the root is infinite at 0: also the branch not taken must be finite.
-    safe = jnp.where(spread > 0.0, spread, 1.0)
-    noise = jnp.where(spread > 0.0, jnp.sqrt(safe), 0.0) * drawn
+    # NaN is not quiet: variance without bound must not pass for none.
+    quiet = spread <= 0.0
+    safe = jnp.where(quiet, 1.0, spread)
+    noise = jnp.where(quiet, 0.0, jnp.sqrt(safe)) * drawn
     return (centre + noise).astype(x.dtype)
 
 
