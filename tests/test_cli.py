@@ -186,7 +186,7 @@ def test_device_is_set_here_and_for_processes_started_later(
 
 
 REAL = [
-    ([MLP, "--config.noise.rates=1.5"], "numbers in [0, 1]"),
+    ([MLP, "--config.noise.rates=1.5"], "at most 1 unless"),
     (["--config.noise.rate=1"], "config.noise.rates"),
     (["--config.optimizer=3"], "set optimizer.name"),
     (["--config=no/where.py"], "no/where.py"),
