@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For every test: no silent broadcasting, and registries as they were before."""
+"""For every test: no silent broadcasting, quick compiling, registries as before."""
 
 import jax
 import pytest
@@ -9,6 +9,19 @@ from dropout_jax.training import plugin
 from dropout_jax.transforms import registry
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def _compile(*, quickly):
+    jax.config.update("jax_disable_most_optimizations", quickly)
+
+
+_compile(quickly=True)  # what fixtures of a module or of the session run
+
+
+@pytest.fixture(autouse=True)
+def quick_compiler():
+    """Most programs are tiny and run once: compiling takes longer than they do."""
+    _compile(quickly=True)
 
 
 @pytest.fixture(autouse=True)
@@ -22,9 +35,7 @@ def _registries_are_restored():
 
 
 @pytest.fixture
-def quick_compiler():
-    """Tiny programs run once: compiling them takes longer than they do."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+def optimizing_compiler(quick_compiler):
+    """Programs compiled as those of a user; those of other tests are forgotten."""
+    jax.clear_caches()
+    _compile(quickly=False)

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import pytest
 
 import dropout_jax
@@ -35,15 +34,6 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def relative(path):
     return str(path.relative_to(ROOT))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compiler():
-    """Examples run once: compiling them takes longer than they do."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 # --- docstrings ---------------------------------------------------------------

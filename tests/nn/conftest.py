@@ -10,11 +10,6 @@ import pytest
 from dropout_jax.nn import Noise
 
 
-@pytest.fixture(autouse=True)
-def _quick(quick_compiler):
-    """All of these models are tiny."""
-
-
 def fill(model, *args, **kwargs):
     """Variables of the right shapes with random numbers, and nothing to compile."""
     shapes = jax.eval_shape(

@@ -20,7 +20,7 @@ from dropout_jax.config.validation import check_fields
 from dropout_jax.nn.models import build_model
 from dropout_jax.training.hyperparameters import site_rates
 
-IMAGES = jax.random.normal(jax.random.key(0), (8, 8, 8))
+IMAGES = jnp.asarray(np.random.default_rng(0).normal(size=(8, 8, 8)), "f4")
 MODELS = {
     "mlp": {"model.widths": (16,)},
     "cnn": {"model.channels": (4,), "model.widths": (16,)},

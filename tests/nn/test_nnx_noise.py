@@ -10,7 +10,7 @@ from flax import nnx
 from dropout_jax import transforms
 from dropout_jax.nn import NNXNoise
 
-X = jax.random.normal(jax.random.key(0), (4, 2, 3))
+X = jnp.asarray(np.random.default_rng(0).normal(size=(4, 2, 3)), "f4")
 NAMES = transforms.names()
 
 

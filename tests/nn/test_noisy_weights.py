@@ -21,7 +21,7 @@ from dropout_jax.transforms import (
 )
 
 KEY = jax.random.key(7)
-IMAGES = jax.random.normal(jax.random.key(0), (4, 8, 8))
+IMAGES = jnp.asarray(np.random.default_rng(0).normal(size=(4, 8, 8)), "f4")
 ON_WEIGHTS = [(kind, model) for kind in WEIGHT_KINDS for model in MODELS_OF_KIND[kind]]
 LEARNED = [(kind, model) for kind, model in ON_WEIGHTS if kind != "dropconnect_dense"]
 # In the order of the rates that reach them.

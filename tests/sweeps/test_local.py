@@ -3,7 +3,6 @@
 
 import io
 
-import jax
 import pytest
 from rich.console import Console
 
@@ -29,15 +28,6 @@ BASE = override(
 def trials(*seeds):
     sweep = ({"arm": "drop 0.2/x", "seed": seed} for seed in seeds)
     return plan("study", BASE, sweep)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compiler():
-    """Tiny programs run briefly: compiling them takes longer than they do."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture

@@ -44,15 +44,6 @@ class Recorder(training.TerminalProgress):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.fixture(autouse=True, scope="package")
-def quick_compiler():
-    """Tiny programs run briefly: compiling them takes longer than they do."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 @pytest.fixture(scope="package")
 def tiny():
     """Returns a function from fields that differ to a tiny configuration."""

@@ -16,7 +16,7 @@ from dropout_jax.transforms import (
 )
 
 KEY = jax.random.key(81)
-X = jax.random.normal(jax.random.key(4), (16, 10))
+X = jnp.asarray(np.random.default_rng(4).normal(size=(16, 10)), "f4")
 UNIFORMS = np.asarray(jax.random.uniform(KEY, X.shape), np.float64)
 NOISE = np.log(UNIFORMS) - np.log1p(-UNIFORMS)
 

@@ -13,8 +13,6 @@ from cases import moments as moments_of
 
 from dropout_jax.transforms import dropout, get, names
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 KEY = jax.random.key(11)
 X = jnp.linspace(-2.0, 3.0, 24).reshape(4, 2, 3)
 

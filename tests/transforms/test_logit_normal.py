@@ -17,7 +17,7 @@ from dropout_jax.transforms import (
 
 ROOT_TWO_PI = math.sqrt(2 * math.pi)
 KEY = jax.random.key(41)
-X = jax.random.normal(jax.random.key(1), (16, 10))
+X = jnp.asarray(np.random.default_rng(1).normal(size=(16, 10)), "f4")
 # Both sides of the switch between the two quadratures, and far out.
 WIDTHS = [0.01, 0.3, 1.0, 1.99, 2.01, 4.0, 10.0, 40.0, 400.0]
 LOCATIONS = [-25.0, -8.0, -3.0, 0.0, 1.3, 6.0, 15.0]

@@ -15,7 +15,7 @@ from dropout_jax.transforms import (
 )
 
 KEY = jax.random.key(31)
-X = jax.random.normal(jax.random.key(1), (16, 10))
+X = jnp.asarray(np.random.default_rng(1).normal(size=(16, 10)), "f4")
 NORMALS = jax.random.normal(KEY, X.shape)
 
 

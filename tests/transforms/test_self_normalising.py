@@ -15,7 +15,7 @@ from dropout_jax.transforms import (
 )
 
 KEY = jax.random.key(71)
-X = jax.random.normal(jax.random.key(2), (16, 10))
+X = jnp.asarray(np.random.default_rng(2).normal(size=(16, 10)), "f4")
 NORMALS = jax.random.normal(KEY, X.shape)
 SATURATION = -1.7580993408473766
 

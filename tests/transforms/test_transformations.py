@@ -15,12 +15,9 @@ import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from cases import every
 
 from dropout_jax.transforms import dropout
-
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 KEY = jax.random.key(52)
 KEYS = jax.random.split(KEY, 3)
