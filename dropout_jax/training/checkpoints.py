@@ -97,6 +97,14 @@ def sha256_of_tree(tree: Any) -> str:
     return digest.hexdigest()
 
 
+def model_digests(params: Any, model_state: Any) -> dict[str, str]:
+    """Returns the SHA-256 of the parameters and of the batch statistics, if any."""
+    found = {"parameters_sha256": sha256_of_tree(params)}
+    if jax.tree.leaves(model_state):
+        found["model_state_sha256"] = sha256_of_tree(model_state)
+    return found
+
+
 def _steps(directory: Path) -> list[int]:
     names = [p.name for p in directory.iterdir()] if directory.exists() else []
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)

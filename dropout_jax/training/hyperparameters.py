@@ -29,7 +29,7 @@ TRACED = (
 
 
 class Hyperparameters(NamedTuple):
-    """Traced scalars of one trial (and one vector): leaves may carry a lane axis."""
+    """Traced scalars of one trial, and the vector of its rates."""
 
     learning_rate: jax.Array  # shape (), peak value; the schedule multiplies it
     momentum: jax.Array  # shape ()

@@ -64,7 +64,8 @@ def load_run(directory: str | Path) -> LoadedRun:
     params, model_state = restored[0]["best"]
     result = run.result()
     if run.status == DONE and result is not None:
-        if checkpoints.sha256_of_tree(params) != result["parameters_sha256"]:
+        digests = checkpoints.model_digests(params, model_state)
+        if any(result.get(name) != digest for name, digest in digests.items()):
             raise UserError(
                 f"{directory}: the checkpoint with the tested parameters is damaged; "
                 "run it again in a new directory"

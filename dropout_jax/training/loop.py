@@ -207,7 +207,7 @@ class Loop:
         found = {
             **self._common(run_directory.DONE),
             "validation": validation,
-            "parameters_sha256": checkpoints.sha256_of_tree(self.best[0]),
+            **checkpoints.model_digests(*self.best),
         }
         shares = sparsity(self.best[0], self.config.noise.threshold or 3.0)
         return found | ({"sparsity": shares} if shares else {})

@@ -9,9 +9,12 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 
 def describe(record: dict[str, Any]) -> str:
@@ -33,6 +36,19 @@ def describe_result(values: dict[str, Any]) -> str:
         f"{values['epochs']}; {values['seconds']:.0f} s"
         + (f", {speed:,.0f} images/s)" if speed else ")")
     )
+
+
+class _ShrinkingColumn(TextColumn):
+    """Gives way on a narrow terminal, so that the other columns stay whole."""
+
+    def __init__(self, text: str):
+        # Rich narrows the columns that may wrap first; the text itself never does.
+        super().__init__(text, markup=False, table_column=Column(no_wrap=False))
+
+    def render(self, task: Task) -> Text:
+        text = super().render(task)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
 
 
 class TerminalProgress:
@@ -73,12 +89,14 @@ class TerminalProgress:
     def start(self, step: int, epochs: int, steps_per_epoch: int) -> None:
         """Begins to show a run that has taken `step` steps already."""
         self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
-        if not self._console.is_terminal:
+        if not self._console.is_terminal or self._console.is_dumb_terminal:
             return
         self._bar = Progress(
+            *([_ShrinkingColumn(self.label.strip())] if self.label else []),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=12),
-            TextColumn("{task.fields[speed]}{task.fields[metrics]}", markup=False),
+            TextColumn("{task.fields[speed]}", markup=False),
+            _ShrinkingColumn("{task.fields[metrics]}"),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
@@ -96,7 +114,7 @@ class TerminalProgress:
         self._bar.update(
             self._task,
             completed=step,
-            description=f"{self.label}epoch {epoch}/{self._epochs}",
+            description=f"epoch {epoch}/{self._epochs}",
         )
         if images_per_second:
             self._bar.update(self._task, speed=f"{images_per_second:,.0f} images/s")
@@ -104,7 +122,7 @@ class TerminalProgress:
     def epoch(self, record: dict[str, Any]) -> None:
         """Shows the metrics of a finished epoch."""
         if self._bar is not None:
-            self._bar.update(self._task, metrics=f"  {describe(record)}")
+            self._bar.update(self._task, metrics=describe(record))
         elif self._epoch_lines:
             speed = record["images_per_second"]
             self.note(

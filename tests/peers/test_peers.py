@@ -96,9 +96,13 @@ def test_torch_layers_have_our_moments(torch):
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 def test_channel_dropouts_drop_whole_maps_at_the_rate(dimensions, torch, keras):
+    """Two values of a map and their shares are all moments there are."""
     sides = (2,) * dimensions
-    shape = (2000, *sides, 50)
-    ours = transforms.spatial_dropout(jax.random.key(0), jnp.ones(shape), RATE)
+    shape, key = (2000, *sides, 50), jax.random.key(0)
+    ours = transforms.spatial_dropout(key, jnp.ones(shape), RATE)
+    alpha = transforms.alpha_dropout(
+        key, jnp.ones(shape), RATE, shared_axes=tuple(range(1, dimensions + 1))
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         layer = getattr(keras.layers, f"SpatialDropout{dimensions}D")(RATE)
@@ -111,7 +115,9 @@ def test_channel_dropouts_drop_whole_maps_at_the_rate(dimensions, torch, keras):
         np.moveaxis(layer(torch.ones(2000, 50, *sides)).numpy(), 1, -1)
         for layer in layers
     ]
-    for y in (ours, theirs, *last):
+    for y, same in zip((theirs, *last), (ours, ours, alpha), strict=True):
+        np.testing.assert_allclose(np.unique(y), np.unique(same), rtol=1e-6)
+    for y in (ours, alpha, theirs, *last):
         maps = np.asarray(y).reshape(2000, -1, 50)
         np.testing.assert_array_equal(maps, np.broadcast_to(maps[:, :1], maps.shape))
         dropped = (maps[:, 0] == maps.min()).mean()
@@ -140,13 +146,16 @@ def test_keras_fails_at_the_rate_one_that_it_accepts(keras):
 
 
 def test_keras_takes_the_rate_one_of_an_lstm_for_no_dropout(keras):
-    """Its LSTM alone: GRU and SimpleRNN drop everything."""
-    layer = keras.layers.LSTM(4, dropout=1.0)
+    """Its LSTM alone: GRU and SimpleRNN drop the whole input."""
     x = jax.random.normal(jax.random.key(0), (2, 3, 5))
-    with warnings.catch_warnings(), jax.numpy_rank_promotion("allow"):
-        warnings.simplefilter("ignore")
-        still, trained = (np.asarray(layer(x, training=t)) for t in (False, True))
-    np.testing.assert_array_equal(trained, still)
+    for name in ("LSTM", "GRU", "SimpleRNN"):
+        layer = getattr(keras.layers, name)(4, dropout=1.0)
+        with warnings.catch_warnings(), jax.numpy_rank_promotion("allow"):
+            warnings.simplefilter("ignore")
+            still, trained = (np.asarray(layer(x, training=t)) for t in (False, True))
+            blank = np.asarray(layer(jnp.zeros_like(x), training=False))
+        np.testing.assert_array_equal(trained, still if name == "LSTM" else blank)
+        assert not np.allclose(still, blank)
     assert (transforms.dropout(jax.random.key(0), x, 1.0) == 0).all()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from dropout_jax import data, training
 from dropout_jax.config import Interrupted
+from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation import metrics
 from dropout_jax.training import checkpoints, load_run, loop
 from dropout_jax.training.hyperparameters import traced
@@ -18,7 +19,8 @@ SIDE, CLASSES, COUNT, STEPS_PER_EPOCH = 4, 10, 6, 3
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE), np.uint8)
 LABELS = np.arange(COUNT, dtype=np.int32)
 MEAN, VARIANCE = np.array([-0.3, 0.6], "f4"), np.array([0.5, 2.0], "f4")
-SAME = ("parameters_sha256", "metrics_sha256", "validation", "test", "best_epoch")
+DIGESTS = ("parameters_sha256", "model_state_sha256")
+SAME = (*DIGESTS, "metrics_sha256", "validation", "test", "best_epoch")
 FIELDS = {
     "model.name": "cnn",
     "model.channels": (2,),
@@ -125,7 +127,7 @@ def test_parameters_and_statistics_of_the_right_epoch_are_kept(whole, keep):
     assert values["best_epoch"] == epoch
     assert values["validation"]["accuracy"] == accuracies[epoch - 1]
     kept = digests[epoch * STEPS_PER_EPOCH]
-    assert kept[0] == values["parameters_sha256"]
+    assert kept == tuple(values[name] for name in DIGESTS)
     assert kept == digest(run.params, run.model_state)
     other = digests[{"best": last, "last": best}[keep] * STEPS_PER_EPOCH]
     for ours, theirs in zip(kept, other, strict=True):
@@ -156,7 +158,11 @@ def test_interrupted_and_resumed_to_the_same_bits(
     assert progress.notes[0] == "resumed at step 5"
     for name in SAME:
         assert result.values[name] == expected.values[name], name
-    # The result's digest is of the parameters alone.
     run = load_run(tmp_path / "run")
     epoch = expected.values["best_epoch"]
     assert digest(run.params, run.model_state) == digests[epoch * STEPS_PER_EPOCH]
+    # Other statistics than those that were tested are never loaded.
+    other = {**result.values, "model_state_sha256": "0" * 64}
+    RunDirectory(tmp_path / "run").write_result(other)
+    with pytest.raises(UserError, match="tested parameters is damaged"):
+        load_run(tmp_path / "run")

@@ -20,9 +20,9 @@ def show(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
 
-    def make(terminal, **options):
+    def make(terminal, width=120, **options):
         file = io.StringIO()
-        console = Console(force_terminal=terminal, file=file, width=120, **options)
+        console = Console(force_terminal=terminal, file=file, width=width, **options)
         assert console.is_terminal is terminal
 
         def written():
@@ -48,7 +48,7 @@ def test_a_terminal_shows_a_bar_with_speed_metrics_and_time_left(tiny, tmp_path,
     bars = [line for line in written() if line.startswith("trial: epoch 2/2 ")]
     # The last frame is of the moment in which the bar goes.
     assert re.search(
-        rf"━+ {re.escape(f'{speed}  {numbers(record)}')} \d:\d\d:\d\d$", bars[-1]
+        rf"━+ {re.escape(f'{speed} {numbers(record)}')} \d:\d\d:\d\d$", bars[-1]
     )
     # The result stays in the terminal, in a line of its own.
     assert any(line.startswith("trial: test accuracy ") for line in written())
@@ -67,6 +67,33 @@ def test_a_file_gets_a_line_per_epoch_and_no_bar(tiny, tmp_path, show):
     assert len(lines) == 2 and not any("━" in line for line in written())
 
 
+def test_a_terminal_that_cannot_draw_gets_lines(tiny, tmp_path, show, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    progress, written = show(True)
+    training.run(tiny(), tmp_path / "run", progress=progress)
+    lines = [line for line in written() if "epoch " in line and "accuracy" not in line]
+    assert [line.split("  ")[0] for line in lines] == [
+        "trial: epoch 1/2",
+        "trial: epoch 2/2",
+    ]
+    assert not any("━" in line for line in written())
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_keeps_epoch_speed_and_time_left(show, width):
+    progress, written = show(True, width=width)
+    progress.label = "[12/80, about 67 min left] variational dropout seed 3: "
+    progress.start(0, epochs=3, steps_per_epoch=4)
+    record = {"train_loss": 0.3, "validation_accuracy": 0.9}
+    progress.epoch({**record, "epoch": 1, "images_per_second": 1234.0})
+    progress.advance(5, 1234.0)
+    progress.close()
+    assert re.search(
+        r"^\[12/8.*… epoch 2/3 .* 1,234 images/s loss .*… (\d:\d\d|-:--):\S\S$",
+        written()[-1],
+    )
+
+
 def test_the_time_left_is_that_of_the_steps_left(show):
     """Ten seconds a step on a clock of our own, seven steps to go."""
     now = [0.0]
@@ -76,4 +103,4 @@ def test_the_time_left_is_that_of_the_steps_left(show):
         now[0] = 10.0 * step
         progress.advance(step, 1234.5)
     progress.close()
-    assert re.search(r"^trial: epoch 2/3 .* 1,23[45] images/s 0:01:10$", written()[-1])
+    assert re.search(r"^trial: epoch 2/3 .* 1,23[45] images/s +0:01:10$", written()[-1])
