@@ -9,15 +9,24 @@ import jax
 import jax.numpy as jnp
 
 from dropout_jax import transforms
-from dropout_jax.transforms import Moments, Transform, register
+from dropout_jax.transforms import Moments, Transform, contract, register
 
 
 def uniform_noise(key, x, rate, *, shared_axes=(), deterministic=False):
-    """Multiplies `x` by uniform noise on [1 - rate, 1 + rate]."""
+    """Multiplies `x` by uniform noise on [1 - rate, 1 + rate], rate in [0, 1].
+
+    `contract` holds what all transforms do alike: it refuses integers, a raw key, an
+    axis that is not there or a rate out of its range, in one sentence each.
+    """
+    axes = contract.check_call(key, x, shared_axes, deterministic)
+    contract.check_range("rate", rate, 0.0, 1.0, "in [0, 1]")
+    rate = contract.parameter("rate", rate, x)  # a number, traced, or one per unit
     if deterministic:
         return x
-    shape = [1 if axis in shared_axes else n for axis, n in enumerate(x.shape)]
-    return x * (1.0 + rate * jax.random.uniform(key, shape, minval=-1.0))
+    dtype = contract.compute_dtype(x)  # bfloat16 is rounded once, at the end
+    shape = contract.draw_shape(x.shape, axes)
+    noise = rate * jax.random.uniform(key, shape, minval=-1.0)
+    return (x.astype(dtype) * (1.0 + noise.astype(dtype))).astype(x.dtype)
 
 
 def uniform_noise_moments(x, rate, **unused):

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The programs under examples/ run as a reader would run them, and say something."""
 
+import ast
 import os
+import re
+import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -20,10 +27,9 @@ def test_all_examples_are_here():
     assert {p.name for p in (ROOT / "examples").glob("*.py")} == set(SAYS)
 
 
-@pytest.mark.parametrize("name", SAYS)
-def test_example(name):
+def run(*arguments):
     done = subprocess.run(
-        [sys.executable, "-W", "error", f"examples/{name}"],
+        [sys.executable, "-W", "error", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -35,4 +41,37 @@ def test_example(name):
         },
     )
     assert done.returncode == 0, done.stderr
-    assert SAYS[name] in done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_example(name):
+    assert SAYS[name] in run(f"examples/{name}")
+
+
+@pytest.mark.parametrize("name", ["own_model.py", "own_transform.py"])
+def test_the_command_of_an_example_trains(name, tmp_path):
+    doc = ast.get_docstring(ast.parse((ROOT / "examples" / name).read_text()))
+    command = re.search(r"^python (train\.py .*)", doc.replace("\\\n", " "), re.M)
+    out = run(*shlex.split(command[1]), f"--workdir={tmp_path}/run")
+    assert "test accuracy" in out and (tmp_path / "run" / "result.json").exists()
+
+
+def test_the_transform_of_the_example_keeps_the_contract():
+    uniform = runpy.run_path(str(ROOT / "examples" / "own_transform.py"))
+    noise, key = uniform["uniform_noise"], jax.random.key(0)
+    x = jnp.ones((50, 40), jnp.bfloat16)
+    assert noise(key, x, 0.5).dtype == jnp.bfloat16
+    assert noise(None, x, 0.5, deterministic=True) is x
+    rows = noise(key, x, 0.5, shared_axes=(-1,))
+    np.testing.assert_array_equal(rows, jnp.broadcast_to(rows[:, :1], rows.shape))
+    assert len(np.unique(np.asarray(rows, np.float32))) > 10
+    units = noise(key, x, jnp.linspace(0.0, 1.0, 40))
+    assert (units[:, 0] == 1).all() and float(units[:, -1].std()) > 0.3
+    for wrong, says in (
+        ((key, jnp.ones(3, int), 0.5), "floating dtype"),
+        ((key, x, 1.5), "rate is 1.5"),
+        ((None, x, 0.5), "needs no key"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=says):
+            noise(*wrong)
