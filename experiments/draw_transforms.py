@@ -46,6 +46,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "variational_dense": {"log_sigma2": -2.0},
     "variational_conv": {"log_sigma2": -4.0},
 }
+# Further forms of one transform: picture -> (transform, options beside its setting).
+FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "alpha_dropout_feature_wise": ("alpha_dropout", {"shared_axes": (1, 2)}),
+    "concrete_dropout_spatial": ("concrete_dropout", {"shared_axes": (1, 2)}),
+}
 STEPS = 1000
 SCHEDULES = {
     "constant(.25)": schedules.constant(0.25),
@@ -61,31 +66,37 @@ SCHEDULES = {
 UNITS, TIMES = 16, 28
 
 
-def arguments(name: str, x: jax.Array) -> dict[str, Any]:
-    """Returns the setting of a transform, with the arrays it needs for `x`."""
-    given = dict(SETTINGS[name])
+def setting(picture: str) -> tuple[str, dict[str, Any]]:
+    """Returns what a picture is of: the transform's name and its parameters."""
+    name, options = FORMS.get(picture, (picture, {}))
+    return name, SETTINGS[name] | options
+
+
+def arguments(name: str, given: dict[str, Any], x: jax.Array) -> dict[str, Any]:
+    """Returns the parameters with the arrays that the transform needs for `x`."""
     inputs = x.shape[-1]
     if name == "zoneout":
-        given["previous"] = jnp.zeros_like(x)
-    elif name in ("dropconnect_dense", "variational_dense"):
-        given |= {"kernel": jnp.full((inputs, inputs), 1 / inputs)}
-    elif name == "variational_conv":
-        given |= {"kernel": jnp.full((3, 3, inputs, inputs), 1 / (9 * inputs))}
+        return given | {"previous": jnp.zeros_like(x)}
+    if name in ("dropconnect_dense", "variational_dense"):
+        return given | {"kernel": jnp.full((inputs, inputs), 1 / inputs)}
+    if name == "variational_conv":
+        return given | {"kernel": jnp.full((3, 3, inputs, inputs), 1 / (9 * inputs))}
     return given
 
 
-def maps(name: str) -> np.ndarray:
+def maps(picture: str) -> np.ndarray:
     """Returns the transform of ones, [image, height, width, channel]."""
+    name, given = setting(picture)
     ones = jnp.ones((2, SIDE, SIDE, CHANNELS))
-    y = transforms.get(name).apply(jax.random.key(4), ones, **arguments(name, ones))
-    return np.asarray(y)
+    given = arguments(name, given, ones)
+    return np.asarray(transforms.get(name).apply(jax.random.key(4), ones, **given))
 
 
-def law(name: str) -> tuple[np.ndarray, float, float]:
+def law(picture: str) -> tuple[np.ndarray, float, float]:
     """Returns draws of one output, with its analytic mean and standard deviation."""
-    entry = transforms.get(name)
-    x = jnp.ones((1, 4, 4, CHANNELS))
-    given = arguments(name, x)
+    name, given = setting(picture)
+    entry, x = transforms.get(name), jnp.ones((1, 4, 4, CHANNELS))
+    given = arguments(name, given, x)
     keys = jax.random.split(jax.random.key(0), DRAWS)
     draws = jax.vmap(lambda key: entry.apply(key, x, **given)[0, 1, 1, 0])(keys)
     moments = entry.moments(x, **given)
@@ -93,9 +104,9 @@ def law(name: str) -> tuple[np.ndarray, float, float]:
     return np.asarray(draws), float(moments.mean[index]), float(moments.variance[index])
 
 
-def draw(name: str) -> Figure:
-    """Returns the picture of one transform."""
-    pattern, (draws, mean, variance) = maps(name), law(name)
+def draw(picture: str) -> Figure:
+    """Returns the picture of one transform, or of one of its forms."""
+    pattern, (draws, mean, variance) = maps(picture), law(picture)
     figure = Figure(figsize=(6.6, 2.2), layout="constrained")
     halves = figure.subfigures(1, 2, width_ratios=(3, 2), squeeze=False)
     left, right = halves[0]
@@ -117,8 +128,11 @@ def draw(name: str) -> Figure:
     axes.axvspan(mean - std, mean + std, color=COLOURS[0], alpha=0.15, linewidth=0)
     axes.set_yticks([])
     axes.set_xlabel(f"y at x = 1: mean {mean:.3g}, standard deviation {std:.3g}")
-    setting = ", ".join(f"{k} = {v:.3g}" for k, v in SETTINGS[name].items())
-    figure.suptitle(f"{name}, {setting}", fontsize=8)
+    name, given = setting(picture)
+    values = (
+        f"{k} = {v if isinstance(v, tuple) else f'{v:.3g}'}" for k, v in given.items()
+    )
+    figure.suptitle(", ".join((name, *values)), fontsize=8)
     return figure
 
 
@@ -194,7 +208,7 @@ def main() -> int:
     matplotlib.use("agg")
     PICTURES.mkdir(parents=True, exist_ok=True)
     with style():
-        figures = {name: draw(name) for name in transforms.names()}
+        figures = {name: draw(name) for name in (*transforms.names(), *FORMS)}
         figures |= {"schedules": draw_schedules(), "recurrent": draw_recurrent()}
         for name, figure in figures.items():
             figure.savefig(

@@ -13,11 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import dropout_jax
-from dropout_jax import transforms
-from dropout_jax.config import command_line
+from dropout_jax import training, transforms
+from dropout_jax.config import command_line, defaults
+from dropout_jax.config.loading import override
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
@@ -204,12 +207,38 @@ def test_readme_names_the_two_commands_first():
     ]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/nn.md"])
-def test_python_of_the_pages_runs(page, capsys):
-    blocks = list(code_blocks((ROOT / page).read_text(), ("python",)))
-    assert blocks
-    for block in blocks:
-        exec(compile(block, page, "exec"), {"__name__": "page"})
+WITH_PYTHON = [page for page in PAGES if "```python" in page.read_text()]
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    """What a page takes for granted: a directory with data, ledgers and a run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    images, labels = (
+        np.zeros((20, 28, 28), np.uint8),
+        np.arange(20, dtype=np.int32) % 10,
+    )
+    splits = ("train", "validation", "test")
+    arrays = {f"{split}_images": images for split in splits}
+    arrays |= {f"{split}_labels": labels for split in splits}
+    np.savez("mine.npz", **arrays)
+    fields = {"data.name": "synthetic", "data.train_size": 64, "train.epochs": 1}
+    fields |= {"model.widths": (4,), "train.batch_size": 32}
+    training.run(override(defaults(), fields), "runs/a")
+    return {
+        "__name__": "page",
+        "images": images,
+        "logits": jnp.zeros((20, 10)),
+        "labels": jnp.asarray(labels),
+    }
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=relative)
+def test_python_of_the_pages_runs(page, given, capsys):
+    """The blocks of a page build on each other, as they are read."""
+    for block in code_blocks(page.read_text(), ("python",)):
+        exec(compile(block, str(page), "exec"), given)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
@@ -231,10 +260,11 @@ def test_the_errata_name_tests_that_exist():
 
 def test_every_transform_has_its_picture_in_the_docs(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
-    settings = importlib.import_module("draw_transforms").SETTINGS
+    drawn = importlib.import_module("draw_transforms")
+    settings = drawn.SETTINGS
     page = (ROOT / "docs" / "transforms.md").read_text()
-    for name in transforms.names():
-        assert name in settings and f"`{name}`" in page
+    assert all(f"`{name}`" in page for name in transforms.names())
+    for name in (*settings, *drawn.FORMS):
         assert f"](transforms/{name}.png)" in page
         assert (ROOT / "docs" / "transforms" / f"{name}.png").stat().st_size > 1000
     assert set(settings) == set(transforms.names())
