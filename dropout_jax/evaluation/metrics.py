@@ -2,9 +2,11 @@
 """Classification metrics from logits: accuracy, likelihood, calibration.
 
 Every function takes `logits` [N, C] and integer `labels` [N], counts each of the
-N examples once, computes in float32 and may be jitted.
+N examples once, and computes in float32. Each is one compiled program: run operation
+by operation, the compiler would take longer than a small network trains.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -36,6 +38,7 @@ def _checked(logits, labels) -> tuple[jax.Array, jax.Array]:
     return logits.astype(jnp.float32), labels.astype(jnp.int32)
 
 
+@jax.jit
 def accuracy(logits, labels) -> jax.Array:
     """Fraction of examples whose largest logit is at the label.
 
@@ -60,6 +63,7 @@ def accuracy(logits, labels) -> jax.Array:
     return jnp.mean(jnp.argmax(logits, axis=1) == labels)
 
 
+@jax.jit
 def nll(logits, labels) -> jax.Array:
     """Mean negative log-likelihood of the labels, in nats.
 
@@ -85,6 +89,7 @@ def nll(logits, labels) -> jax.Array:
     return -jnp.mean(jnp.take_along_axis(log_probs, labels[:, None], axis=1))
 
 
+@jax.jit
 def brier(logits, labels) -> jax.Array:
     """Brier score: squared error of the probabilities, summed over the classes.
 
@@ -117,6 +122,7 @@ def brier(logits, labels) -> jax.Array:
     )
 
 
+@functools.partial(jax.jit, static_argnames="bins")
 def reliability(logits, labels, bins: int = 15) -> Reliability:
     """Confidence, accuracy and count per bin of top-label confidence.
 
@@ -161,6 +167,7 @@ def reliability(logits, labels, bins: int = 15) -> Reliability:
     return Reliability(per_bin(top) / safe, per_bin(correct) / safe, count)
 
 
+@functools.partial(jax.jit, static_argnames="bins")
 def ece(logits, labels, bins: int = 15) -> jax.Array:
     """Expected calibration error of the top label, l1 norm, equal-width bins.
 
@@ -196,6 +203,7 @@ def ece(logits, labels, bins: int = 15) -> jax.Array:
     return jnp.sum(gap * found.count) / jnp.sum(found.count)
 
 
+@jax.jit
 def summary(logits, labels) -> dict[str, jax.Array]:
     """The four scalars that every run reports.
 
