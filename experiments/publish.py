@@ -54,17 +54,9 @@ def published() -> dict[str, Described]:
     return studies
 
 
-def section(name: str, described: Described) -> str:
-    """Returns the Markdown of one study and stores its figures."""
-    study = reports.load_study(conduct.ROOT / "results" / f"{name}.jsonl")
+def section(name: str, described: Described, study: reports.Study) -> str:
+    """Returns the Markdown of one study."""
     table = reports.tabulate(study, **described.options)
-    with tempfile.TemporaryDirectory() as directory:
-        written = reports.write_report(
-            study, directory, title=name, **described.options
-        )
-        for figure in FIGURES:
-            (PICTURES / name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(written[figure], PICTURES / name / figure)
     pictures = "\n".join(
         f"![{name}: {Path(figure).stem}](docs/results/{name}/{figure})"
         for figure in FIGURES
@@ -74,20 +66,34 @@ def section(name: str, described: Described) -> str:
     return f"{reports.markdown(table)}\n{pictures}\n\n{why}\n"
 
 
+def store_figures(name: str, described: Described, study: reports.Study) -> None:
+    """Draws the figures that the section shows."""
+    with tempfile.TemporaryDirectory() as directory:
+        written = reports.write_report(
+            study, directory, title=name, **described.options
+        )
+        for figure in FIGURES:
+            (PICTURES / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(written[figure], PICTURES / name / figure)
+
+
 def main() -> int:
     """Fills every pair of markers; returns the exit code."""
     text = README.read_text(encoding="utf-8")
     for name, described in published().items():
-        if not (conduct.ROOT / "results" / f"{name}.jsonl").exists():
+        ledger = conduct.ROOT / "results" / f"{name}.jsonl"
+        if not ledger.exists():
             continue
+        study = reports.load_study(ledger)
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        body = section(name, described)
+        body = section(name, described, study)
         text, found = re.subn(
             pattern, lambda m, body=body: m[1] + body + m[2], text, flags=re.DOTALL
         )
         if found != 1:
             print(f"error: README.md has {found} places for {name}", file=sys.stderr)
             return 2
+        store_figures(name, described, study)
     README.write_text(text, encoding="utf-8")
     return 0
 
