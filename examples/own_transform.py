@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from dropout_jax import transforms
-from dropout_jax.transforms import Moments, Transform, contract, register
+from dropout_jax.transforms import Example, Transform, contract, moments, register
 
 
 def uniform_noise(key, x, rate, *, shared_axes=(), deterministic=False):
@@ -19,19 +19,24 @@ def uniform_noise(key, x, rate, *, shared_axes=(), deterministic=False):
     axis that is not there or a rate out of its range, in one sentence each.
     """
     axes = contract.check_call(key, x, shared_axes, deterministic)
-    contract.check_range("rate", rate, 0.0, 1.0, "in [0, 1]")
-    rate = contract.parameter("rate", rate, x)  # a number, traced, or one per unit
+    rate = contract.drop_rate(rate, x)  # a number, traced, or one per unit
     if deterministic:
         return x
+    x = jnp.asarray(x)
+    drawn = jax.random.uniform(key, contract.draw_shape(x.shape, axes), minval=-1.0)
     dtype = contract.compute_dtype(x)  # bfloat16 is rounded once, at the end
-    shape = contract.draw_shape(x.shape, axes)
-    noise = rate * jax.random.uniform(key, shape, minval=-1.0)
-    return (x.astype(dtype) * (1.0 + noise.astype(dtype))).astype(x.dtype)
+    return (x.astype(dtype) * (1.0 + rate * drawn).astype(dtype)).astype(x.dtype)
 
 
-def uniform_noise_moments(x, rate, **unused):
-    """Returns its moments: mean x, variance x^2 rate^2 / 3."""
-    return Moments(mean=x, variance=x**2 * rate**2 / 3.0, fourth=x**4 * rate**4 / 5.0)
+def uniform_noise_moments(x, rate, *, shared_axes=()):
+    """Returns its moments: mean x, variance x^2 rate^2 / 3; tests hold it to them."""
+    rate = contract.drop_rate(rate, x)
+
+    def cross(a, b):  # the covariance of two factors made of one draw
+        return moments.entry(rate, x, a) * moments.entry(rate, x, b) / 3.0
+
+    one, variance, fourth = jnp.float32(1.0), rate**2 / 3.0, rate**4 / 5.0
+    return moments.multiplicative(x, one, variance, fourth, shared_axes, cross)
 
 
 register(
@@ -40,6 +45,8 @@ register(
         apply=uniform_noise,
         moments=uniform_noise_moments,
         summary="y = x u, u uniform on [1 - rate, 1 + rate]",
+        reference="your paper",
+        examples=(Example((0.5,)),),  # the settings to test it at
     )
 )
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """For every test: no silent broadcasting, quick compiling, registries as before."""
 
+import os
+
 import jax
 import pytest
+from jax._src import compiler
 
 from dropout_jax.nn import models
 from dropout_jax.training import plugin
@@ -11,17 +14,23 @@ from dropout_jax.transforms import registry
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-def _compile(*, quickly):
-    jax.config.update("jax_disable_most_optimizations", quickly)
+# Most programs here are tiny and run once: compiling them takes longer than they do.
+jax.config.update("jax_disable_most_optimizations", True)
 
 
-_compile(quickly=True)  # what fixtures of a module or of the session run
+def _without_fusion_emitters(get_compile_options):
+    """A third of the compiler's time; JAX has no setting for it but for a process."""
+
+    def get(*args, **kwargs):
+        options = get_compile_options(*args, **kwargs)
+        if jax.config.values["jax_disable_most_optimizations"]:
+            options.env_option_overrides += [("xla_cpu_use_fusion_emitters", False)]
+        return options
+
+    return get
 
 
-@pytest.fixture(autouse=True)
-def quick_compiler():
-    """Most programs are tiny and run once: compiling takes longer than they do."""
-    _compile(quickly=True)
+compiler.get_compile_options = _without_fusion_emitters(compiler.get_compile_options)
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +43,18 @@ def _registries_are_restored():
         table.update(entries)
 
 
+@pytest.fixture(scope="session")
+def quick_environment():
+    """The environment of a new process that compiles as quickly as this one."""
+    flags = {
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+    }
+    return {**os.environ, **flags}
+
+
 @pytest.fixture
-def optimizing_compiler(quick_compiler):
-    """Programs compiled as those of a user; those of other tests are forgotten."""
-    jax.clear_caches()
-    _compile(quickly=False)
+def compile_as_users_do():
+    """Returns a function: from its call to the end of the test, all optimizations."""
+    yield lambda: jax.config.update("jax_disable_most_optimizations", False)
+    jax.config.update("jax_disable_most_optimizations", True)

@@ -210,35 +210,34 @@ def test_readme_names_the_two_commands_first():
 WITH_PYTHON = [page for page in PAGES if "```python" in page.read_text()]
 
 
-@pytest.fixture
-def given(tmp_path, monkeypatch):
-    """What a page takes for granted: a directory with data, ledgers and a run."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "results").symlink_to(ROOT / "results")
-    images, labels = (
-        np.zeros((20, 28, 28), np.uint8),
-        np.arange(20, dtype=np.int32) % 10,
-    )
-    splits = ("train", "validation", "test")
-    arrays = {f"{split}_images": images for split in splits}
-    arrays |= {f"{split}_labels": labels for split in splits}
-    np.savez("mine.npz", **arrays)
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A directory with what the pages take for granted: data, ledgers and a run."""
+    path = tmp_path_factory.mktemp("pages")
+    (path / "results").symlink_to(ROOT / "results")
+    arrays = {}
+    for split in ("train", "validation", "test"):
+        arrays[f"{split}_images"] = np.zeros((20, 28, 28), np.uint8)
+        arrays[f"{split}_labels"] = np.arange(20) % 10
+    np.savez(path / "mine.npz", **arrays)
     fields = {"data.name": "synthetic", "data.train_size": 64, "train.epochs": 1}
     fields |= {"model.widths": (4,), "train.batch_size": 32}
-    training.run(override(defaults(), fields), "runs/a")
-    return {
-        "__name__": "page",
-        "images": images,
-        "logits": jnp.zeros((20, 10)),
-        "labels": jnp.asarray(labels),
-    }
+    training.run(override(defaults(), fields), path / "runs" / "a")
+    return path
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=relative)
-def test_python_of_the_pages_runs(page, given, capsys):
+def test_python_of_the_pages_runs(page, workplace, monkeypatch, capsys):
     """The blocks of a page build on each other, as they are read."""
+    monkeypatch.chdir(workplace)
+    names = {
+        "__name__": "page",
+        "images": np.zeros((20, 28, 28), np.uint8),
+        "logits": jnp.zeros((20, 10)),
+        "labels": jnp.arange(20) % 10,
+    }
     for block in code_blocks(page.read_text(), ("python",)):
-        exec(compile(block, str(page), "exec"), given)
+        exec(compile(block, str(page), "exec"), names)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)

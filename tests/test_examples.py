@@ -2,7 +2,6 @@
 """The programs under examples/ run as a reader would run them, and say something."""
 
 import ast
-import os
 import re
 import runpy
 import shlex
@@ -27,30 +26,32 @@ def test_all_examples_are_here():
     assert {p.name for p in (ROOT / "examples").glob("*.py")} == set(SAYS)
 
 
-def run(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        },
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(quick_environment):
+    """Returns a function from a command line to what it printed."""
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**quick_environment, "PYTHONPATH": str(ROOT)},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 @pytest.mark.parametrize("name", SAYS)
-def test_example(name):
+def test_example(name, run):
     assert SAYS[name] in run(f"examples/{name}")
 
 
 @pytest.mark.parametrize("name", ["own_model.py", "own_transform.py"])
-def test_the_command_of_an_example_trains(name, tmp_path):
+def test_the_command_of_an_example_trains(name, tmp_path, run):
     doc = ast.get_docstring(ast.parse((ROOT / "examples" / name).read_text()))
     command = re.search(r"^python (train\.py .*)", doc.replace("\\\n", " "), re.M)
     out = run(*shlex.split(command[1]), f"--workdir={tmp_path}/run")
@@ -58,6 +59,7 @@ def test_the_command_of_an_example_trains(name, tmp_path):
 
 
 def test_the_transform_of_the_example_keeps_the_contract():
+    """Its moments: test_registry.py."""
     uniform = runpy.run_path(str(ROOT / "examples" / "own_transform.py"))
     noise, key = uniform["uniform_noise"], jax.random.key(0)
     x = jnp.ones((50, 40), jnp.bfloat16)
@@ -68,6 +70,8 @@ def test_the_transform_of_the_example_keeps_the_contract():
     assert len(np.unique(np.asarray(rows, np.float32))) > 10
     units = noise(key, x, jnp.linspace(0.0, 1.0, 40))
     assert (units[:, 0] == 1).all() and float(units[:, -1].std()) > 0.3
+    assert noise(key, 2.0, 0.5).shape == ()
+    assert jax.grad(lambda rate: noise(key, x, rate).sum().astype("f4"))(0.5) == 0
     for wrong, says in (
         ((key, jnp.ones(3, int), 0.5), "floating dtype"),
         ((key, x, 1.5), "rate is 1.5"),

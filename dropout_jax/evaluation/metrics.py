@@ -2,12 +2,14 @@
 """Classification metrics from logits: accuracy, likelihood, calibration.
 
 Every function takes `logits` [N, C] and integer `labels` [N], counts each of the
-N examples once, and computes in float32. Each is one compiled program: run operation
-by operation, the compiler would take longer than a small network trains.
+N examples once, and computes in float32, in one compiled program: run operation by
+operation they would spend longer compiling than a small network trains.
 """
 
 import functools
-from typing import NamedTuple
+import inspect
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +27,23 @@ class Reliability(NamedTuple):
     count: jax.Array
 
 
+_Metric = TypeVar("_Metric", bound=Callable)
+
+
+def _compiled(metric: _Metric) -> _Metric:
+    """One program per shape and `bins`; lists become arrays first, not one by one."""
+    static = tuple(inspect.signature(metric).parameters)[2:]
+    program = jax.jit(metric, static_argnames=static)
+
+    @functools.wraps(metric)
+    def call(logits, labels, *args, **kwargs):
+        return program(jnp.asarray(logits), jnp.asarray(labels), *args, **kwargs)
+
+    return call  # pyright: ignore[reportReturnType]
+
+
 def _checked(logits, labels) -> tuple[jax.Array, jax.Array]:
-    """Arrays of the right shape and kind, logits in float32."""
-    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
+    """The arrays, of shapes and kinds that fit, logits in float32."""
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or logits.size == 0:
         raise ValueError(
             f"logits {logits.shape} and labels {labels.shape} do not fit: "
@@ -38,7 +54,7 @@ def _checked(logits, labels) -> tuple[jax.Array, jax.Array]:
     return logits.astype(jnp.float32), labels.astype(jnp.int32)
 
 
-@jax.jit
+@_compiled
 def accuracy(logits, labels) -> jax.Array:
     """Fraction of examples whose largest logit is at the label.
 
@@ -63,7 +79,7 @@ def accuracy(logits, labels) -> jax.Array:
     return jnp.mean(jnp.argmax(logits, axis=1) == labels)
 
 
-@jax.jit
+@_compiled
 def nll(logits, labels) -> jax.Array:
     """Mean negative log-likelihood of the labels, in nats.
 
@@ -89,7 +105,7 @@ def nll(logits, labels) -> jax.Array:
     return -jnp.mean(jnp.take_along_axis(log_probs, labels[:, None], axis=1))
 
 
-@jax.jit
+@_compiled
 def brier(logits, labels) -> jax.Array:
     """Brier score: squared error of the probabilities, summed over the classes.
 
@@ -122,7 +138,7 @@ def brier(logits, labels) -> jax.Array:
     )
 
 
-@functools.partial(jax.jit, static_argnames="bins")
+@_compiled
 def reliability(logits, labels, bins: int = 15) -> Reliability:
     """Confidence, accuracy and count per bin of top-label confidence.
 
@@ -167,7 +183,7 @@ def reliability(logits, labels, bins: int = 15) -> Reliability:
     return Reliability(per_bin(top) / safe, per_bin(correct) / safe, count)
 
 
-@functools.partial(jax.jit, static_argnames="bins")
+@_compiled
 def ece(logits, labels, bins: int = 15) -> jax.Array:
     """Expected calibration error of the top label, l1 norm, equal-width bins.
 
@@ -203,7 +219,7 @@ def ece(logits, labels, bins: int = 15) -> jax.Array:
     return jnp.sum(gap * found.count) / jnp.sum(found.count)
 
 
-@jax.jit
+@_compiled
 def summary(logits, labels) -> dict[str, jax.Array]:
     """The four scalars that every run reports.
 

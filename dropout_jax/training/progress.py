@@ -42,7 +42,7 @@ class _ShrinkingColumn(TextColumn):
     """Gives way on a narrow terminal, so that the other columns stay whole."""
 
     def __init__(self, text: str):
-        # Rich narrows the columns that may wrap first; the text itself never does.
+        # Rich first narrows columns that may wrap; here the text is cut instead.
         super().__init__(text, markup=False, table_column=Column(no_wrap=False))
 
     def render(self, task: Task) -> Text:
@@ -92,7 +92,7 @@ class TerminalProgress:
         if not self._console.is_terminal or self._console.is_dumb_terminal:
             return
         self._bar = Progress(
-            *([_ShrinkingColumn(self.label.strip())] if self.label else []),
+            *([_ShrinkingColumn("{task.fields[label]}")] if self.label else []),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=12),
             TextColumn("{task.fields[speed]}", markup=False),
@@ -102,7 +102,9 @@ class TerminalProgress:
             transient=True,
         )
         total = epochs * steps_per_epoch
-        self._task = self._bar.add_task("", total=total, speed="compiling", metrics="")
+        self._task = self._bar.add_task(
+            "", total=total, label=self.label.strip(), speed="compiling", metrics=""
+        )
         self._bar.start()
         self.advance(step, None)
 

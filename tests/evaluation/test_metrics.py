@@ -67,6 +67,16 @@ def test_ece_is_the_sum_over_reliability_bins(predictions, bins):
     )
 
 
+def test_lists_are_taken_as_arrays(predictions, monkeypatch):
+    """Given to the program as they are, each of their numbers would be an argument."""
+    logits, labels = predictions
+    taken, checked = [], metrics._checked
+    monkeypatch.setattr(metrics, "_checked", lambda *a: taken.append(a) or checked(*a))
+    found = metrics.accuracy(logits[:7].tolist(), labels[:7].tolist())
+    assert [[part.shape for part in a] for a in taken] == [[(7, 10), (7,)]]
+    assert found == np.mean(logits[:7].argmax(1) == labels[:7])
+
+
 def test_a_confidence_on_an_edge_falls_into_the_upper_bin():
     logits = np.zeros((2, 2), np.float32)  # confidence exactly 1/2, the edge of 2 bins
     labels = np.array([0, 0])

@@ -96,7 +96,7 @@ def test_torch_layers_have_our_moments(torch):
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 def test_channel_dropouts_drop_whole_maps_at_the_rate(dimensions, torch, keras):
-    """Two values of a map and their shares are all moments there are."""
+    """A map has two values: with their shares they fix every moment."""
     sides = (2,) * dimensions
     shape, key = (2000, *sides, 50), jax.random.key(0)
     ours = transforms.spatial_dropout(key, jnp.ones(shape), RATE)

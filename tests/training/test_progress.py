@@ -82,7 +82,7 @@ def test_a_terminal_that_cannot_draw_gets_lines(tiny, tmp_path, show, monkeypatc
 @pytest.mark.parametrize("width", [60, 80])
 def test_a_narrow_terminal_keeps_epoch_speed_and_time_left(show, width):
     progress, written = show(True, width=width)
-    progress.label = "[12/80, about 67 min left] variational dropout seed 3: "
+    progress.label = "[12/80, about {67} min left] variational dropout seed 3: "
     progress.start(0, epochs=3, steps_per_epoch=4)
     record = {"train_loss": 0.3, "validation_accuracy": 0.9}
     progress.epoch({**record, "epoch": 1, "images_per_second": 1234.0})

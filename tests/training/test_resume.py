@@ -2,7 +2,6 @@
 """Stopped anywhere, killed, damaged, extended: the same numbers to the last bit."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -98,7 +97,7 @@ def test_length_of_chunks_and_checkpoints_change_no_bit(
         assert other.values[name] != finished.values[name]
 
 
-def test_a_fresh_process_computes_the_same(finished, tmp_path):
+def test_a_fresh_process_computes_the_same(finished, tmp_path, quick_environment):
     """Another process, another hash seed, another directory: the same digests."""
     program = (
         "import json, sys; from dropout_jax import training;"
@@ -107,10 +106,9 @@ def test_a_fresh_process_computes_the_same(finished, tmp_path):
         "training.run(config, sys.argv[2])"
     )
     environment = {
-        **os.environ,
+        **quick_environment,
         "PYTHONHASHSEED": "17",
         "PYTHONPATH": str(ROOT),
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }
     config, workdir = finished.workdir / "config.json", tmp_path / "run"
     done = subprocess.run(

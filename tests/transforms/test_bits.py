@@ -10,8 +10,6 @@ import pytest
 
 from dropout_jax.transforms import bernoulli_mask, bits
 
-pytestmark = pytest.mark.usefixtures("optimizing_compiler")
-
 PAIRS = {
     "bits": (bits.bits, jax.random.bits),
     "uniform": (bits.uniform, jax.random.uniform),
@@ -19,6 +17,11 @@ PAIRS = {
 }
 SHAPES = [(), (3, 0), (7, 11, 13), (300_001,)]
 GOLDEN_MASKS = "4f2158d638baf07c3b053adf69ad7de1e9321a7d8280e22676564cc4695ca18b"
+
+
+@pytest.fixture(autouse=True)
+def _optimized(compile_as_users_do):
+    compile_as_users_do()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

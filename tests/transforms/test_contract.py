@@ -195,8 +195,7 @@ def test_normal_noise_of_a_traced_rate_one_is_not_finite(transform, example):
         return transform.apply(KEY, X.at[..., 0].set(0.0), rate, **example.options)
 
     assert jnp.isfinite(jax.jit(run)(0.9)).all()
-    endless = ~jnp.isfinite(jax.jit(run)(1.0))
-    assert endless.all()
+    assert not jnp.isfinite(jax.jit(run)(1.0)).any()
     with pytest.raises(ValueError, match=r"rate is 1\.0"):
         run(1.0)
 

@@ -2,8 +2,10 @@
 """The registry: complete entries, clear errors, and a place for one's own."""
 
 import inspect
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +15,7 @@ import test_moments
 from cases import fit, layers, moments
 
 from dropout_jax import transforms
-from dropout_jax.transforms import Example, Moments, Transform, get, names, register
-from dropout_jax.transforms import registry as registry_module
+from dropout_jax.transforms import Moments, get, names, register
 
 
 @pytest.mark.parametrize("name", names())
@@ -71,52 +72,19 @@ def test_unknown_names_are_answered_with_the_nearest(name, message):
     assert str(caught.value).startswith(message)
 
 
-def uniform_dropout(key, x, rate, *, shared_axes=(), deterministic=False):
-    """A user's transform: x * U(1 - rate, 1 + rate), with the contract's checks."""
-    axes = transforms.contract.check_call(key, x, shared_axes, deterministic)
-    rate = transforms.contract.parameter("rate", rate, x)
-    if deterministic:
-        return x
-    drawn = transforms.bits.uniform(key, transforms.contract.draw_shape(x.shape, axes))
-    dtype = transforms.contract.compute_dtype(x)
-    factor = 1 + rate * (2 * drawn - 1)
-    return (x.astype(dtype) * factor.astype(dtype)).astype(x.dtype)
-
-
-def uniform_moments(x, rate, *, shared_axes=()):
-    rate = transforms.contract.parameter("rate", rate, x)
-    return transforms.moments.multiplicative(
-        x,
-        mean=jnp.float32(1.0),
-        variance=rate**2 / 3,
-        fourth=rate**4 / 5,
-        shared_axes=shared_axes,
-        cross=lambda a, b: rate**2 / 3,
-    )
+OWN = Path(__file__).parents[2] / "examples" / "own_transform.py"
 
 
 @pytest.fixture
-def mine(monkeypatch):
-    monkeypatch.setattr(
-        registry_module, "_TRANSFORMS", dict(registry_module._TRANSFORMS)
-    )
-    return register(
-        Transform(
-            name="uniform_dropout",
-            apply=jax.jit(
-                uniform_dropout, static_argnames=("shared_axes", "deterministic")
-            ),
-            moments=uniform_moments,
-            summary="each unit is multiplied by U(1 - rate, 1 + rate)",
-            reference="a test",
-            examples=(Example((0.5,)),),
-        )
-    )
+def mine():
+    """The transform of examples/own_transform.py, registered."""
+    runpy.run_path(str(OWN))
+    return get("uniform_noise")
 
 
 def test_a_transform_of_ones_own(mine):
     """It is found, cannot be registered twice, and passes the same tests."""
-    assert get("uniform_dropout") is mine and names()[-1] == "uniform_dropout"
+    assert names()[-1] == "uniform_noise"
     with pytest.raises(ValueError, match="is registered already"):
         register(mine)
     example = mine.examples[0]
@@ -127,13 +95,13 @@ def test_a_transform_of_ones_own(mine):
 
 def test_wrong_moments_of_ones_own_are_caught(mine):
     def wrong(x, rate, *, shared_axes=()):
-        right = uniform_moments(x, rate, shared_axes=shared_axes)
+        right = mine.moments(x, rate, shared_axes=shared_axes)
         return Moments(right.mean, 1.05 * right.variance, right.fourth)
 
     example = mine.examples[0]
     y = test_moments.draw(mine, example, jax.random.key(0))
     x = test_moments.X
-    assert test_moments.violations(y, uniform_moments(x, 0.5)) == set()
+    assert test_moments.violations(y, mine.moments(x, 0.5)) == set()
     assert test_moments.violations(y, wrong(x, 0.5)) == {"variance"}
 
 

@@ -7,7 +7,6 @@ All optimizations, which take longer to compile, are on under jit alone, and for
 EXACT under scan and vmap over keys. The bare draws: test_bits.py.
 """
 
-import os
 import subprocess
 import sys
 
@@ -50,12 +49,8 @@ def equal(transform, found, expected):
     np.testing.assert_allclose(found, expected, **CLOSE)
 
 
-def compile_as_users_do():
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @every
-def test_jit(transform, example):
+def test_jit(transform, example, compile_as_users_do):
     function, parameters = function_of(transform, example)
     expected = function(KEY, X)
     compile_as_users_do()
@@ -64,7 +59,7 @@ def test_jit(transform, example):
 
 
 @every
-def test_vmap_over_keys_is_the_loop(transform, example):
+def test_vmap_over_keys_is_the_loop(transform, example, compile_as_users_do):
     function, _ = function_of(transform, example)
     loop = jnp.stack([function(key, X) for key in KEYS])
     if transform.name in EXACT:
@@ -84,7 +79,7 @@ def test_vmap_over_parameters_is_the_loop(transform, example):
 
 
 @every
-def test_scan_is_the_loop(transform, example):
+def test_scan_is_the_loop(transform, example, compile_as_users_do):
     function, _ = function_of(transform, example)
     loop = jnp.stack([function(key, X) for key in KEYS])
     if transform.name in EXACT:
@@ -196,12 +191,12 @@ print("all equal")
 """
 
 
-def test_on_four_devices():
+def test_on_four_devices(quick_environment):
+    devices = " --xla_force_host_platform_device_count=4"
     environment = {
-        **os.environ,
+        **quick_environment,
         "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+        "XLA_FLAGS": quick_environment["XLA_FLAGS"] + devices,
     }
     run = subprocess.run(
         [sys.executable, "-c", f"EXACT = {EXACT}" + DEVICES],
