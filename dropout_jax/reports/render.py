@@ -42,7 +42,7 @@ def columns(table: Table) -> list[str]:
         headings.append("search trials")
     if _published(table):
         headings.append("published, %")
-    return [*headings, "time per run"]
+    return [*headings, "median time"]
 
 
 def cells(table: Table, row: Row) -> list[str]:

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation.statistics import (
@@ -58,7 +59,7 @@ class Row:
     ece: Interval | None = None
     brier: Interval | None = None
     difference: Difference | None = None
-    seconds: float | None = None
+    seconds: float | None = None  # median over the seeds
     search_budget: int | None = None
     published: str = ""  # what others have printed for this method
 
@@ -161,7 +162,8 @@ def _row(study: Study, arm: str, budget: int | None, published: str) -> Row:
         row,
         accuracies=tuple(values["accuracy"]),
         **{metric: mean_interval(values[metric]) for metric in METRICS},
-        seconds=sum(seconds) / len(seconds) if seconds else None,
+        # A run that was paused, or had a busy neighbour, says nothing of its length.
+        seconds=median(seconds) if seconds else None,
     )
 
 
