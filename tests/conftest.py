@@ -19,7 +19,7 @@ jax.config.update("jax_disable_most_optimizations", True)
 
 
 def _without_fusion_emitters(get_compile_options):
-    """A third of the compiler's time; JAX has no setting for it but for a process."""
+    """Much of the compiler's time; JAX has no setting for it but for a process."""
 
     def get(*args, **kwargs):
         options = get_compile_options(*args, **kwargs)
