@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from dropout_jax.nn.noise import NoiseConfig
+from dropout_jax.nn.recurrence import recurrence
 
 GATES = {"lstm": 4, "gru": 3}
 
@@ -62,38 +62,59 @@ def _renewed(new: jax.Array, old: jax.Array, share: jax.Array | None) -> jax.Arr
     return new if share is None else share * new + (1.0 - share) * old
 
 
-def _lstm_step(carry, projected, recurrent, bias, noise: InnerNoise):
-    del bias  # the LSTM's only bias is already in `projected`
+def _read(carry, fresh, noise: InnerNoise) -> jax.Array:
+    """Returns the hidden state as the recurrent kernel reads it."""
+    # There alone: a factor 1 / keep_prob on what a unit remembers would make it grow
+    # with every step.
+    return _times(carry[0], noise._replace(**fresh["noise"]).state)
+
+
+def _lstm_update(product, carry, fresh, noise: InnerNoise):
     hidden, cell = carry
-    gates = projected + _times(hidden, noise.state) @ recurrent
-    i, f, g, o = jnp.split(gates, 4, axis=-1)
-    candidate = _times(jnp.tanh(g), noise.candidate)
-    new_cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * candidate
-    new_hidden = nn.sigmoid(o) * jnp.tanh(new_cell)
+    noise = noise._replace(**fresh["noise"])
+    # All gates in one pass: sigmoid(x) = tanh(x / 2) / 2 + 1 / 2.
+    pre = product.reshape(-1, 4, hidden.shape[1])
+    is_candidate = jnp.arange(4).reshape(1, 4, 1) == 2
+    slope, offset = jnp.where(is_candidate, 1.0, 0.5), jnp.where(is_candidate, 0.0, 0.5)
+    gates = slope * jnp.tanh(slope * pre) + offset
+    i, f, g, o = (gates[:, k] for k in range(4))
+    new_cell = f * cell + i * _times(g, noise.candidate)
+    new_hidden = o * jnp.tanh(new_cell)
     return (
         _renewed(new_hidden, hidden, noise.renewal),
         _renewed(new_cell, cell, noise.cell_renewal),
     )
 
 
-def _gru_step(carry, projected, recurrent, bias, noise: InnerNoise):
-    previous, unused = carry
-    # In the products alone: a factor 1 / keep_prob on what a unit remembers would
-    # make it grow with every step.
-    hidden = _times(previous, noise.state)
-    x_r, x_z, x_n = jnp.split(projected, 3, axis=-1)
-    h_r, h_z, h_n = jnp.split(hidden @ recurrent, 3, axis=-1)
+def _gru_update(product, carry, fresh, noise: InnerNoise):
+    (previous,) = carry
+    noise = noise._replace(**fresh["noise"])
+    x_r, x_z, x_n = jnp.split(fresh["projected"], 3, axis=-1)
+    h_r, h_z, h_n = jnp.split(product, 3, axis=-1)
     reset, update = nn.sigmoid(x_r + h_r), nn.sigmoid(x_z + h_z)
-    candidate = _times(jnp.tanh(x_n + reset * (h_n + bias)), noise.candidate)
+    candidate = _times(jnp.tanh(x_n + reset * h_n), noise.candidate)
     new = (1.0 - update) * candidate + update * previous
-    return _renewed(new, previous, noise.renewal), unused
+    return (_renewed(new, previous, noise.renewal),)
+
+
+class _Affine(nn.Module):
+    """Holds kernel and bias of a projection, for whoever multiplies by them."""
+
+    columns: int
+    bias_init: Any
+
+    @nn.compact
+    def __call__(self, features: int) -> tuple[jax.Array, jax.Array]:
+        """Returns kernel [features, columns] and bias [columns]."""
+        shape = (features, self.columns)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        return kernel, self.param("bias", self.bias_init, shape[1:])
 
 
 class RecurrentLayer(nn.Module):
     """One LSTM or GRU layer over a whole sequence.
 
-    The input projection of all steps is one matrix product before the time loop;
-    noise inside the loop arrives as arrays, drawn outside of it.
+    Noise inside the time loop arrives as arrays, drawn outside of it.
 
     References: Hochreiter and Schmidhuber 1997; Cho et al. 2014, with the reset gate
     after the recurrent product. The forget gate's bias starts at 1 (Jozefowicz 2015).
@@ -125,7 +146,6 @@ class RecurrentLayer(nn.Module):
           deterministic: whether `weight_noise` is off.
         """
         columns = GATES[self.cell] * self.units
-        step = {"lstm": _lstm_step, "gru": _gru_step}[self.cell]
         recurrent = self.param(
             "recurrent_kernel", _orthogonal_gates, (self.units, columns)
         )
@@ -133,32 +153,33 @@ class RecurrentLayer(nn.Module):
             recurrent = self.weight_noise.layer("weights")(
                 recurrent, weight_rate, deterministic=deterministic
             )
-        candidate_bias = None
-        if self.cell == "gru":
-            candidate_bias = self.param(
-                "candidate_bias", nn.initializers.zeros_init(), (self.units,)
-            ).reshape(1, -1)
-        # Time first before the projection, not after it: fewer numbers to move.
-        projected = nn.Dense(columns, bias_init=self._bias, name="projection")(
-            x.swapaxes(0, 1)
-        )
+        x = x.swapaxes(0, 1)  # time first
+        kernel, bias = _Affine(columns, self._bias, name="projection")(x.shape[2])
         fresh = {
             k: v for k, v in noise._asdict().items() if v is not None and v.ndim > 2
         }
-
-        def body(carry, inputs):
-            projected_t, fresh_t = inputs
-            noise_t = noise._replace(**fresh_t)
-            carry = step(carry, projected_t, recurrent, candidate_bias, noise_t)
-            return carry, carry[0]
-
-        zeros = jnp.zeros((x.shape[0], self.units), x.dtype)
-        _, states = lax.scan(body, (zeros, zeros), (projected, fresh))
+        steps: dict[str, Any] = {"noise": fresh}
+        start = (jnp.zeros((x.shape[1], self.units), x.dtype),)
+        if self.cell == "lstm":
+            update, start = _lstm_update, start * 2
+        else:
+            # The reset gate comes between the two products: x has its own.
+            update = _gru_update
+            steps["projected"] = x @ kernel + bias.reshape(1, 1, -1)
+            x, kernel = x[:, :, :0], kernel[:0]
+            candidate_bias = self.param(
+                "candidate_bias", nn.initializers.zeros_init(), (self.units,)
+            )
+            bias = jnp.pad(candidate_bias, (2 * self.units, 0))
+        tied = noise._replace(**dict.fromkeys(fresh))
+        states = recurrence(
+            _read, update, start, x, (kernel, recurrent), bias, steps, tied
+        )
         return states.swapaxes(0, 1)
 
-    def _bias(self, key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    def _bias(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         del key
-        bias = jnp.zeros(shape, dtype)
+        bias = jnp.zeros(shape)
         if self.cell == "lstm":
             bias = bias.at[self.units : 2 * self.units].set(1.0)
         return bias
