@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from dropout_jax.transforms import bits, contract
+from dropout_jax.transforms import contract
+from dropout_jax.transforms.bernoulli import draw_mask
 from dropout_jax.transforms.moments import Index, Moments, entry, shared
 
 # -lambda * alpha of SELU: the value that its negative side saturates at.
@@ -120,10 +121,10 @@ def _gain(rate):
 @functools.partial(jax.jit, static_argnames="shared_axes")
 def _drop(key, x, rate, shared_axes):
     keep_prob = 1.0 - rate
-    drawn = bits.uniform(key, contract.draw_shape(x.shape, shared_axes))
+    mask = draw_mask(key, keep_prob, contract.draw_shape(x.shape, shared_axes))
     dtype = contract.compute_dtype(x)
     # a v + b = v (1 - rate) a, without the infinity of a at rate 1.
     dropped = _SATURATION * jnp.sqrt(keep_prob / (1.0 + rate * _SATURATION**2))
     shift = -_gain(rate) * _SATURATION * rate
     kept = x.astype(dtype) * _gain(rate).astype(dtype) + shift.astype(dtype)
-    return jnp.where(drawn < keep_prob, kept, dropped.astype(dtype)).astype(x.dtype)
+    return jnp.where(mask, kept, dropped.astype(dtype)).astype(x.dtype)

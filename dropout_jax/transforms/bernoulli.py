@@ -104,7 +104,26 @@ def bernoulli_mask(
       [False, False, True, True]
     """
     contract.check_range("rate", rate, 0.0, 1.0, "a probability in [0, 1]")
-    return bits.uniform(key, shape) < 1.0 - jnp.asarray(rate, jnp.float32)
+    return draw_mask(key, 1.0 - jnp.asarray(rate, jnp.float32), shape)
+
+
+def draw_mask(
+    key: jax.Array, keep_prob: jax.Array, shape: tuple[int, ...]
+) -> jax.Array:
+    """Returns `jax.random.bernoulli(key, keep_prob, shape)`, unchecked.
+
+    Args:
+      key: typed key, shape ().
+      keep_prob: float32, scalar or broadcastable to a shape that includes `shape`.
+      shape: shape of the uniforms; rates per unit may have more of each.
+    """
+    whole = jnp.broadcast_shapes(shape, keep_prob.shape)
+    return bits.draw_once(
+        key,
+        keep_prob < 1.0,
+        lambda: jnp.broadcast_to(bits.uniform(key, shape) < keep_prob, whole),
+        jnp.ones(whole, bool),
+    )
 
 
 def dropout_moments(
@@ -173,11 +192,10 @@ def _gain(keep_prob: jax.Array, scaling: str) -> jax.Array:
 @functools.partial(jax.jit, static_argnames=("scaling", "shared_axes"))
 def _drop(key, x, rate, scaling, shared_axes):
     keep_prob = 1.0 - rate
-    drawn = bits.uniform(key, contract.draw_shape(x.shape, shared_axes))
+    mask = draw_mask(key, keep_prob, contract.draw_shape(x.shape, shared_axes))
     dtype = contract.compute_dtype(x)
     scaled = x.astype(dtype) * _gain(keep_prob, scaling).astype(dtype)
-    kept = jnp.where(drawn < keep_prob, scaled, jnp.zeros((), dtype))
-    return kept.astype(x.dtype)
+    return jnp.where(mask, scaled, jnp.zeros((), dtype)).astype(x.dtype)
 
 
 @jax.jit

@@ -6,6 +6,9 @@ rounds is a pass over the whole array through memory. The same rounds written ou
 in `jax.numpy` fuse with whatever uses them into one vectorised loop. The output is
 bit for bit that of `jax.random.bits`, `uniform` and `normal` in float32.
 
+Drawing is most of what noise costs. `draw_once` keeps what was drawn for all that read
+it, the backward pass above all.
+
 References:
   Salmon, Moraes, Dror, Shaw 2011, Parallel random numbers: as easy as 1, 2, 3,
   SC'11, section 4.2 (Threefry-2x32 with 20 rounds).
@@ -13,6 +16,7 @@ References:
 
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -94,6 +98,43 @@ def normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     # In float32 the width of the interval rounds to 2: exact, as jax.random does it.
     u = jnp.maximum(_ABOVE_MINUS_ONE, uniform(key, shape) * 2.0 + _ABOVE_MINUS_ONE)
     return jnp.float32(math.sqrt(2.0)) * lax.erf_inv(u)
+
+
+def draw_once(
+    key: jax.Array,
+    acts: jax.Array,
+    draw: Callable[[], jax.Array],
+    otherwise: jax.Array,
+) -> jax.Array:
+    """Returns `draw()`, or `otherwise` if `acts` is False everywhere.
+
+    On CPU, XLA would repeat the twenty rounds in every loop that reads the noise, so
+    once more in the backward pass. It never looks into the branch of a conditional,
+    nor through the barrier that hides a constant predicate. Elsewhere a conditional
+    makes the device wait for the host, and the draw is plain.
+
+    `jax.checkpoint` around a transform still has the backward pass draw again from the
+    key: then nothing is kept.
+
+    Args:
+      key: the key that `draw` uses.
+      acts: booleans, whether there is any noise.
+      draw: function without arguments.
+      otherwise: array like its result.
+
+    Example:
+      >>> key, rate = jax.random.key(0), jnp.float32(0.0)
+      >>> ones = jnp.ones(2, bool)
+      >>> draw_once(key, rate > 0, lambda: uniform(key, (2,)) > rate, ones).tolist()
+      [True, True]
+    """
+    if jax.default_backend() == "cpu":
+        acts = jnp.any(acts)
+        # Inside shard_map both branches must depend on what varies over the mesh.
+        varies = acts & (jax.random.key_data(key).ravel()[0] == 0)
+        otherwise = jnp.where(varies, otherwise, otherwise)
+        return lax.cond(lax.optimization_barrier(acts), draw, lambda: otherwise)
+    return draw()
 
 
 @functools.partial(jax.jit, static_argnums=1, inline=True)

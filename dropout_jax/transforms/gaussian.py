@@ -162,7 +162,10 @@ def normal_moments(
 @functools.partial(jax.jit, static_argnames="shared_axes")
 def multiply_normal(key, x, mean, std, shared_axes):
     """Returns `x * n`, n ~ N(mean, std**2), one draw along each shared axis."""
-    drawn = bits.normal(key, contract.draw_shape(x.shape, shared_axes))
+    shape = contract.draw_shape(x.shape, shared_axes)
+    drawn = bits.draw_once(
+        key, std != 0.0, lambda: bits.normal(key, shape), jnp.zeros(shape, jnp.float32)
+    )
     return scale(x, mean + std * drawn)
 
 
