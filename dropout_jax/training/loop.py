@@ -59,15 +59,17 @@ class Loop:
             jnp.asarray(self.dataset.train_labels, jnp.int32),
         )
         per_epoch = self.programs.steps_per_epoch
-        step, chunk = int(self.state.step), 1
+        step, chunk, order = int(self.state.step), 1, None
         self.progress.start(step, self.config.train.epochs, per_epoch)
         saved_at = time.monotonic()
         with EventWriter(self.directory) as events:
             while step < self.total_steps:
                 stop_at = min(step + chunk, (step // per_epoch + 1) * per_epoch)
                 started = time.monotonic()
+                if order is None or step % per_epoch == 0:
+                    order = self.programs.order(self.seed, step // per_epoch)
                 self.state = self.programs.run_chunk(
-                    self.state, self.hparams, self.seed, train_data, stop_at
+                    self.state, self.hparams, self.seed, train_data, order, stop_at
                 )
                 loss = float(self.state.totals.loss)  # waits for the device
                 seconds = time.monotonic() - started

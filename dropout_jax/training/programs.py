@@ -25,7 +25,9 @@ class Programs(NamedTuple):
     model: Any
     steps_per_epoch: int
     init: Callable[..., TrainState]  # (hparams, seed) -> state
-    run_chunk: Callable[..., TrainState]  # (state, hparams, seed, data, stop) -> state
+    order: Callable[..., jax.Array]  # (seed, epoch) -> [train_size], for run_chunk
+    # (state, hparams, seed, data, order, stop) -> state
+    run_chunk: Callable[..., TrainState]
     # (params, model_state, images, hparams) -> logits
     predict: Callable[..., jax.Array]
 
@@ -81,11 +83,12 @@ def _build(config, image_shape, classes, train_size) -> Programs:
             totals=zero_totals(),
         )
 
-    def run_chunk(state, hparams, seed, data, stop) -> TrainState:
-        """Advances to the step `stop`, which lies in the same epoch."""
+    def order(seed, epoch) -> jax.Array:
+        return epoch_order(seed, epoch, train_size)
+
+    def run_chunk(state, hparams, seed, data, order, stop) -> TrainState:
+        """Advances to the step `stop`, in the epoch that `order` belongs to."""
         images, labels = data
-        epoch = state.step // steps_per_epoch
-        order = epoch_order(seed, epoch, train_size)
         fresh = state.step % steps_per_epoch == 0
         totals = jax.tree.map(lambda t: jnp.where(fresh, 0.0, t), state.totals)
 
@@ -116,6 +119,7 @@ def _build(config, image_shape, classes, train_size) -> Programs:
         model=model,
         steps_per_epoch=steps_per_epoch,
         init=jax.jit(init),
+        order=jax.jit(order),
         run_chunk=jax.jit(run_chunk, donate_argnums=0),
         predict=jax.jit(predict),
     )

@@ -30,7 +30,9 @@ def test_two_steps(name, random_state):
     state = random_state(programs, hparams)
     before = jax.device_get(state.params)
     examples = (dataset.train_images, dataset.train_labels.astype(np.int32))
-    state = programs.run_chunk(state, hparams, np.uint32(0), examples, 2)
+    seed = np.uint32(0)
+    order = programs.order(seed, 0)
+    state = programs.run_chunk(state, hparams, seed, examples, order, 2)
     assert int(state.step) == 2 and np.isfinite(float(state.totals.loss))
     pairs = zip(jax.tree.leaves(before), jax.tree.leaves(state.params), strict=True)
     for old, new in pairs:

@@ -39,6 +39,7 @@ def advance(tiny, random_state):
             hparams,
             np.uint32(0),
             (images, labels),
+            programs.order(np.uint32(0), 0),
             start + 1,
         )
         return before, np.asarray(end.params["logits"]["kernel"])

@@ -42,7 +42,8 @@ def test_an_mlp_learns_64_images_by_heart(tiny):
     hparams = traced(config, programs.model.sites)
     state = programs.init(hparams, SEED)
     for stop in range(4, 4 * 60 + 1, 4):
-        state = programs.run_chunk(state, hparams, SEED, (IMAGES, LABELS), stop)
+        order = programs.order(SEED, stop // 4 - 1)
+        state = programs.run_chunk(state, hparams, SEED, (IMAGES, LABELS), order, stop)
     logits = programs.predict(state.params, state.model_state, IMAGES, hparams)
     assert float(accuracy(logits, LABELS)) == 1.0
     assert float(nll(logits, LABELS)) < 0.02
@@ -77,7 +78,8 @@ def test_variational_noise_ends_where_it_ends_from_anywhere(tiny):
         start = state.params["noise_input"]["noise_log_alpha"]
         np.testing.assert_array_equal(start, np.full(16, initial, np.float32))
         for stop in range(4, 4 * 120 + 1, 4):
-            state = programs.run_chunk(state, hparams, SEED, (images, labels), stop)
+            order, data = programs.order(SEED, stop // 4 - 1), (images, labels)
+            state = programs.run_chunk(state, hparams, SEED, data, order, stop)
         ends[initial] = np.asarray(state.params["noise_input"]["noise_log_alpha"])
     np.testing.assert_allclose(ends[-5.0], ends[-1.0], atol=0.15)
     informative = np.zeros(16, bool)

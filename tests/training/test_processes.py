@@ -44,7 +44,8 @@ for name, fields in json.loads(sys.argv[1]).items():
     state = state._replace(params=jax.tree.map(fill, shapes.params))
     begun = sha256_of_tree(state.params)
     for stop in (2, 4):
-        state = programs.run_chunk(state, hparams, seed, data, stop)
+        order = programs.order(seed, (stop - 1) // programs.steps_per_epoch)
+        state = programs.run_chunk(state, hparams, seed, data, order, stop)
     assert np.isfinite(state.totals.loss)
     found[name] = [begun, *map(sha256_of_tree, (state.params, state.model_state))]
 print(json.dumps(found))

@@ -33,7 +33,8 @@ def train(programs, hparams, state, steps, *, seed=0, data=DATA):
     state = jax.tree.map(jnp.copy, state)  # the program reuses its argument's memory
     while int(state.step) < steps:
         stop = min(steps, (int(state.step) // per_epoch + 1) * per_epoch)
-        state = programs.run_chunk(state, hparams, np.uint32(seed), data, stop)
+        order = programs.order(np.uint32(seed), int(state.step) // per_epoch)
+        state = programs.run_chunk(state, hparams, np.uint32(seed), data, order, stop)
     return state
 
 
@@ -69,7 +70,8 @@ def logbook(tiny):
             jnp.int32(0), jnp.full((9, 2, BATCH), -1, jnp.int32), {}, {}, zero_totals()
         )
         for stop in stops:
-            state = programs.run_chunk(state, None, np.uint32(seed), data, stop)
+            order = programs.order(np.uint32(seed), int(state.step) // 3)
+            state = programs.run_chunk(state, None, np.uint32(seed), data, order, stop)
         return np.asarray(state.params)
 
     return read
