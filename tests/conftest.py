@@ -43,12 +43,17 @@ def _registries_are_restored():
         table.update(entries)
 
 
+# No test here reads what another process compiled.
+jax.config.update("jax_enable_compilation_cache", False)
+
+
 @pytest.fixture(scope="session")
-def quick_environment():
+def quick_environment(tmp_path_factory):
     """The environment of a new process that compiles as quickly as this one."""
     flags = {
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
     }
     return {**os.environ, **flags}
 

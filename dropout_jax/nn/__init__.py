@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Linen layers over the transforms, and the models that use them."""
 
+from typing import TYPE_CHECKING, Any
+
 from dropout_jax.nn.cnn import CNN
 from dropout_jax.nn.mlp import MLP
 from dropout_jax.nn.models import build_model, noise_from_config, register_model
-from dropout_jax.nn.nnx_noise import NNXNoise
 from dropout_jax.nn.noise import Noise, NoiseConfig
 from dropout_jax.nn.noisy_weights import NoisyConv, NoisyDense, sparsity
 from dropout_jax.nn.rnn import RNN
+
+if TYPE_CHECKING:
+    from dropout_jax.nn.nnx_noise import NNXNoise
 
 __all__ = [
     "CNN",
@@ -23,3 +27,13 @@ __all__ = [
     "register_model",
     "sparsity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if (
+        name == "NNXNoise"
+    ):  # flax.nnx takes long to import, and training has no use of it
+        from dropout_jax.nn.nnx_noise import NNXNoise
+
+        return NNXNoise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import orbax.checkpoint as ocp
 
 from dropout_jax.training.run_directory import to_json, write_atomically
 
@@ -37,7 +36,7 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     if (target / MANIFEST).exists():
         return
     shutil.rmtree(target, ignore_errors=True)
-    with ocp.StandardCheckpointer() as checkpointer:
+    with _checkpointer() as checkpointer:
         checkpointer.save(target, tree)
     manifest = {"step": step, "host": host, "files": _digests(target)}
     write_atomically(target / MANIFEST, to_json(manifest))
@@ -67,7 +66,7 @@ def restore(
             note(f"checkpoint {path} is passed over: {problem}")
             continue
         manifest = json.loads((path / MANIFEST).read_text())
-        with ocp.StandardCheckpointer() as checkpointer:
+        with _checkpointer() as checkpointer:
             tree = checkpointer.restore(path, abstract_tree)
         return tree, manifest["host"]
     return None
@@ -103,6 +102,13 @@ def model_digests(params: Any, model_state: Any) -> dict[str, str]:
     if jax.tree.leaves(model_state):
         found["model_state_sha256"] = sha256_of_tree(model_state)
     return found
+
+
+def _checkpointer() -> Any:
+    # Imported when there is a checkpoint to read or write: no start waits for it.
+    import orbax.checkpoint as ocp
+
+    return ocp.StandardCheckpointer()
 
 
 def _steps(directory: Path) -> list[int]:

@@ -6,8 +6,6 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from tensorboardX import SummaryWriter
-
 from dropout_jax.training.run_directory import RunDirectory
 
 
@@ -16,7 +14,7 @@ class EventWriter:
 
     def __init__(self, directory: RunDirectory):
         shutil.rmtree(directory.tensorboard, ignore_errors=True)
-        self._writer = SummaryWriter(str(directory.tensorboard))
+        self._path, self._writer = str(directory.tensorboard), None
         for record in directory.metrics():
             self.write(record)
 
@@ -24,10 +22,16 @@ class EventWriter:
         return self
 
     def __exit__(self, *unused: Any) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     def write(self, record: dict[str, Any]) -> None:
         """Adds the numbers of one record of metrics.jsonl."""
+        if self._writer is None:
+            # Not before the first steps: it takes seconds where PyTorch is installed.
+            from tensorboardX import SummaryWriter
+
+            self._writer = SummaryWriter(self._path)
         scalars = {**record, **record["noise"]}
         for name, value in scalars.items():
             if isinstance(value, (int, float)) and name not in ("epoch", "step"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from dropout_jax.config import validate
 from dropout_jax.config.errors import Interrupted, UserError
-from dropout_jax.training import checkpoints, run_directory
+from dropout_jax.training import checkpoints, compile_cache, run_directory
 from dropout_jax.training.interruption import stop_requests
 from dropout_jax.training.loop import Loop
 from dropout_jax.training.prepare import prepare
@@ -63,6 +63,7 @@ def run(
     validate(config)
     checkpoints.quiet()
     progress = progress or TerminalProgress()
+    compile_cache.enable(progress.note)
     prepared = prepare(config)
     directory = RunDirectory(workdir)
     finished = directory.open(config)
