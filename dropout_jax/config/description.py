@@ -29,7 +29,8 @@ is imported and before the run directory exists. `--help` shows the table below.
 
 From Python: `defaults()`, `validate(config)`, `canonical(config)` (as JSON) and
 `from_json(...)` back, `config_id(config)` (the id of a trial: every field but
-`data.source_dir` and `train.checkpoint_seconds`, which change no number), and in
+`data.source_dir`, `train.checkpoint_seconds` and `train.devices`, which belong to the
+machine), and in
 `dropout_jax.config.loading`: `load_config(path)` and `override(config, {...})`.
 A script of your own gets the same command line from `dropout_jax.config.command_line`;
 `train.py` shows how.

@@ -30,8 +30,8 @@ class Field:
         one of these values; changed elsewhere, it is refused rather than ignored.
       example: entries of a tuple field whose default is empty, for its type and its
         message.
-      identity: part of the id of a trial. False for what changes where or how
-        often a run writes and reads, and never its numbers.
+      identity: part of the id of a trial. False for what belongs to the machine:
+        where and how often a run reads and writes, on how many devices it runs.
     """
 
     path: str

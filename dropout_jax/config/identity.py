@@ -39,8 +39,8 @@ def canonical(config: ConfigDict | Mapping) -> dict[str, Any]:
 def config_id(config: ConfigDict | Mapping) -> str:
     """The id of a trial: SHA-256 of the canonical JSON, as 64 hex digits.
 
-    Fields that say where a run reads or how often it saves are left out: they
-    change none of its numbers, and another machine must find the same trial done.
+    Fields that say where a run reads, how often it saves and how many devices it has
+    are left out: another machine must find the same trial done.
 
     Args:
       config: a configuration whose fields are valid one by one.

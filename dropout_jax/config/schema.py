@@ -212,6 +212,14 @@ FIELDS = (
         "[1, 55000]",
     ),
     Field(
+        "train.devices",
+        1,
+        "Local devices that share each batch; train.batch_size is a multiple of it. "
+        "The same masks and, up to rounding, the same numbers for any.",
+        "[1, 1024]",
+        identity=False,
+    ),
+    Field(
         "train.keep",
         "best",
         "Which parameters are tested: of the best validation epoch, or the last.",

@@ -174,6 +174,13 @@ def _check_schedule(values: Values) -> None:
             "must be at most the number of training images, "
             f"config.data.train_size={values['data.train_size']}",
         )
+    devices = values["train.devices"]
+    if values["train.batch_size"] % devices:
+        refuse(
+            values,
+            "train.batch_size",
+            f"must be a multiple of config.train.devices={devices}, which share it",
+        )
     stepped = values["optimizer.schedule"] == "step"
     if stepped and not increasing(values["optimizer.step_epochs"], warmup, epochs):
         refuse(

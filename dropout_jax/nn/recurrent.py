@@ -172,7 +172,7 @@ class RecurrentLayer(nn.Module):
             )
             bias = jnp.pad(candidate_bias, (2 * self.units, 0))
         tied = noise._replace(**dict.fromkeys(fresh))
-        states = recurrence(
+        states: Any = recurrence(
             _read, update, start, x, (kernel, recurrent), bias, steps, tied
         )
         return states.swapaxes(0, 1)

@@ -52,11 +52,16 @@ class Loop:
     def train(self) -> dict[str, Any]:
         """Takes all steps that are left; returns what is known without the test set."""
         self.state, self.best = self._start()
+        self.state, self.hparams, self.seed = self.programs.place(
+            (self.state, self.hparams, self.seed)
+        )
         self.directory.write_environment(environment.capture(self.dataset))
         self.directory.set_status(run_directory.RUNNING)
-        train_data = (
-            jnp.asarray(self.dataset.train_images),
-            jnp.asarray(self.dataset.train_labels, jnp.int32),
+        train_data = self.programs.place(
+            (
+                jnp.asarray(self.dataset.train_images),
+                jnp.asarray(self.dataset.train_labels, jnp.int32),
+            )
         )
         per_epoch = self.programs.steps_per_epoch
         step, chunk, order = int(self.state.step), 1, None
@@ -68,6 +73,7 @@ class Loop:
                 started = time.monotonic()
                 if order is None or step % per_epoch == 0:
                     order = self.programs.order(self.seed, step // per_epoch)
+                    order = self.programs.place(order)
                 self.state = self.programs.run_chunk(
                     self.state, self.hparams, self.seed, train_data, order, stop_at
                 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from jax import lax
 from dropout_jax import keys, nn
 from dropout_jax.training import optimizers
 from dropout_jax.training.hyperparameters import static_signature
+from dropout_jax.training.mesh import batch_mesh, everywhere, place, split
 from dropout_jax.training.step import TrainState, make_train_step, pixels, zero_totals
 
 PREDICTION_BATCH = 1000
@@ -30,6 +32,7 @@ class Programs(NamedTuple):
     run_chunk: Callable[..., TrainState]
     # (params, model_state, images, hparams) -> logits
     predict: Callable[..., jax.Array]
+    place: Callable[[Any], Any]  # a tree as the devices of run_chunk need it
 
 
 def build_programs(
@@ -64,7 +67,8 @@ def epoch_order(seed: Any, epoch: Any, train_size: int) -> jax.Array:
 
 def _build(config, image_shape, classes, train_size) -> Programs:
     model = nn.build_model(config, classes)
-    batch_size = config.train.batch_size
+    devices, batch_size = config.train.devices, config.train.batch_size
+    mesh = batch_mesh(devices)
     steps_per_epoch = train_size // batch_size
     train_step = make_train_step(config, model, steps_per_epoch, train_size)
 
@@ -95,13 +99,14 @@ def _build(config, image_shape, classes, train_size) -> Programs:
         def body(step, state):
             start = (step % steps_per_epoch) * batch_size
             chosen = lax.dynamic_slice(order, (start,), (batch_size,))
-            return train_step(state, hparams, seed, images[chosen], labels[chosen])
+            batch = split(mesh, images[chosen]), split(mesh, labels[chosen])
+            return train_step(state, hparams, seed, *batch)
 
         return lax.fori_loop(state.step, stop, body, state._replace(totals=totals))
 
     def predict(params, model_state, images, hparams) -> jax.Array:
         count = images.shape[0]
-        batch = min(PREDICTION_BATCH, count)
+        batch = math.ceil(min(PREDICTION_BATCH, count) / devices) * devices
         batches = math.ceil(count / batch)
         # Padding is cut off again below, so that every image counts once.
         padded = jnp.pad(images, ((0, batches * batch - count), (0, 0), (0, 0)))
@@ -109,7 +114,7 @@ def _build(config, image_shape, classes, train_size) -> Programs:
         def logits(batch_images):
             variables = {"params": params, **model_state}
             # The rates matter where noise does not keep the mean, as in zoneout.
-            x = pixels(batch_images)
+            x = pixels(split(mesh, batch_images))
             return model.apply(variables, x, hparams.rates, train=False)
 
         stacked = lax.map(logits, padded.reshape(batches, batch, *image_shape))
@@ -120,6 +125,7 @@ def _build(config, image_shape, classes, train_size) -> Programs:
         steps_per_epoch=steps_per_epoch,
         init=jax.jit(init),
         order=jax.jit(order),
-        run_chunk=jax.jit(run_chunk, donate_argnums=0),
+        run_chunk=jax.jit(run_chunk, donate_argnums=0, out_shardings=everywhere(mesh)),
         predict=jax.jit(predict),
+        place=functools.partial(place, mesh),
     )

@@ -48,7 +48,7 @@ def test_every_field_but_those_of_the_machine_changes_the_id():
         differs = config_id(config) != config_id(defaults())
         assert differs == field.identity, field.path
     machine = [field.path for field in FIELDS if not field.identity]
-    assert machine == ["data.source_dir", "train.checkpoint_seconds"]
+    assert machine == ["data.source_dir", "train.devices", "train.checkpoint_seconds"]
 
 
 def test_the_id_is_the_same_in_another_process():

@@ -130,6 +130,7 @@ REFUSED = [
     ),
     ("optimizer.warmup_epochs", {"optimizer.warmup_epochs": 20.0}),
     ("train.batch_size", {"data.train_size": 127}),
+    ("train.batch_size", {"train.devices": 3}),
     ("data.source_dir", {"data.name": "synthetic", "data.source_dir": "."}),
     ("model.name", {"model.name": "mine"}),
     ("noise.kind", {"noise.kind": "mine"}),
