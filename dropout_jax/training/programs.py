@@ -28,6 +28,8 @@ class Programs(NamedTuple):
     steps_per_epoch: int
     init: Callable[..., TrainState]  # (hparams, seed) -> state
     order: Callable[..., jax.Array]  # (seed, epoch) -> [train_size], for run_chunk
+    # (state, hparams, seed, data, order) -> state after one step; not compiled
+    advance: Callable[..., TrainState]
     # (state, hparams, seed, data, order, stop) -> state
     run_chunk: Callable[..., TrainState]
     # (params, model_state, images, hparams) -> logits
@@ -90,19 +92,22 @@ def _build(config, image_shape, classes, train_size) -> Programs:
     def order(seed, epoch) -> jax.Array:
         return epoch_order(seed, epoch, train_size)
 
-    def run_chunk(state, hparams, seed, data, order, stop) -> TrainState:
-        """Advances to the step `stop`, in the epoch that `order` belongs to."""
+    def advance(state, hparams, seed, data, order) -> TrainState:
+        """Takes one step, in the epoch that `order` belongs to."""
         images, labels = data
-        fresh = state.step % steps_per_epoch == 0
-        totals = jax.tree.map(lambda t: jnp.where(fresh, 0.0, t), state.totals)
+        place = state.step % steps_per_epoch
+        totals = jax.tree.map(lambda t: jnp.where(place == 0, 0.0, t), state.totals)
+        chosen = lax.dynamic_slice(order, (place * batch_size,), (batch_size,))
+        batch = split(mesh, images[chosen]), split(mesh, labels[chosen])
+        return train_step(state._replace(totals=totals), hparams, seed, *batch)
 
-        def body(step, state):
-            start = (step % steps_per_epoch) * batch_size
-            chosen = lax.dynamic_slice(order, (start,), (batch_size,))
-            batch = split(mesh, images[chosen]), split(mesh, labels[chosen])
-            return train_step(state, hparams, seed, *batch)
+    def run_chunk(state, hparams, seed, data, order, stop) -> TrainState:
+        """Advances to the step `stop`, in the same epoch."""
 
-        return lax.fori_loop(state.step, stop, body, state._replace(totals=totals))
+        def body(_, state):
+            return advance(state, hparams, seed, data, order)
+
+        return lax.fori_loop(state.step, stop, body, state)
 
     def predict(params, model_state, images, hparams) -> jax.Array:
         count = images.shape[0]
@@ -125,6 +130,7 @@ def _build(config, image_shape, classes, train_size) -> Programs:
         steps_per_epoch=steps_per_epoch,
         init=jax.jit(init),
         order=jax.jit(order),
+        advance=advance,
         run_chunk=jax.jit(run_chunk, donate_argnums=0, out_shardings=everywhere(mesh)),
         predict=jax.jit(predict),
         place=functools.partial(place, mesh),
