@@ -88,8 +88,8 @@ lint: setup-dev  ## ruff and basedpyright
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 
-bench: setup data setup-bench  ## training speed beside PyTorch, into benchmarks/results/
-	$(BIN)/python benchmarks/training_speed.py --rounds=7
+bench: setup data setup-bench  ## speed and memory beside PyTorch, Flax and Keras, into benchmarks/results/ (about an hour)
+	$(BIN)/python -m benchmarks
 
 lock:  ## make the locks anew (pip-tools)
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet pip-tools

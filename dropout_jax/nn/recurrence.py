@@ -39,7 +39,7 @@ def recurrence(
       read: what the recurrent kernel multiplies, [batch, units].
       update: elementwise rest of the step.
       start: carry before the first step, arrays [batch, units].
-      x: [time, batch, n], n >= 0.
+      x: [time, batch, n].
       kernels: [n, columns] and [units, columns].
       bias: [columns].
       steps: pytree of arrays [time, ...], one slice for each step.

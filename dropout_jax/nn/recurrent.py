@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from dropout_jax.nn.noise import NoiseConfig
 from dropout_jax.nn.recurrence import recurrence
@@ -62,16 +63,14 @@ def _renewed(new: jax.Array, old: jax.Array, share: jax.Array | None) -> jax.Arr
     return new if share is None else share * new + (1.0 - share) * old
 
 
-def _read(carry, fresh, noise: InnerNoise) -> jax.Array:
-    """Returns the hidden state as the recurrent kernel reads it."""
-    # There alone: a factor 1 / keep_prob on what a unit remembers would make it grow
-    # with every step.
-    return _times(carry[0], noise._replace(**fresh["noise"]).state)
+def _read(carry, fresh, tied: InnerNoise) -> jax.Array:
+    """Returns the LSTM's hidden state as the recurrent kernel reads it."""
+    return _times(carry[0], tied._replace(**fresh).state)
 
 
-def _lstm_update(product, carry, fresh, noise: InnerNoise):
+def _lstm_update(product, carry, fresh, tied: InnerNoise):
     hidden, cell = carry
-    noise = noise._replace(**fresh["noise"])
+    noise = tied._replace(**fresh)
     # All gates in one pass: sigmoid(x) = tanh(x / 2) / 2 + 1 / 2.
     pre = product.reshape(-1, 4, hidden.shape[1])
     is_candidate = jnp.arange(4).reshape(1, 4, 1) == 2
@@ -86,15 +85,16 @@ def _lstm_update(product, carry, fresh, noise: InnerNoise):
     )
 
 
-def _gru_update(product, carry, fresh, noise: InnerNoise):
-    (previous,) = carry
-    noise = noise._replace(**fresh["noise"])
-    x_r, x_z, x_n = jnp.split(fresh["projected"], 3, axis=-1)
-    h_r, h_z, h_n = jnp.split(product, 3, axis=-1)
+def _gru_step(previous, projected, recurrent, bias, noise: InnerNoise):
+    # In the products alone: a factor 1 / keep_prob on what a unit remembers would
+    # make it grow with every step.
+    hidden = _times(previous, noise.state)
+    x_r, x_z, x_n = jnp.split(projected, 3, axis=-1)
+    h_r, h_z, h_n = jnp.split(hidden @ recurrent, 3, axis=-1)
     reset, update = nn.sigmoid(x_r + h_r), nn.sigmoid(x_z + h_z)
-    candidate = _times(jnp.tanh(x_n + reset * h_n), noise.candidate)
+    candidate = _times(jnp.tanh(x_n + reset * (h_n + bias)), noise.candidate)
     new = (1.0 - update) * candidate + update * previous
-    return (_renewed(new, previous, noise.renewal),)
+    return _renewed(new, previous, noise.renewal)
 
 
 class _Affine(nn.Module):
@@ -158,23 +158,29 @@ class RecurrentLayer(nn.Module):
         fresh = {
             k: v for k, v in noise._asdict().items() if v is not None and v.ndim > 2
         }
-        steps: dict[str, Any] = {"noise": fresh}
-        start = (jnp.zeros((x.shape[1], self.units), x.dtype),)
+        tied = noise._replace(**dict.fromkeys(fresh))
+        zeros = jnp.zeros((x.shape[1], self.units), x.dtype)
         if self.cell == "lstm":
-            update, start = _lstm_update, start * 2
+            kernels, start = (kernel, recurrent), (zeros, zeros)
+            states: Any = recurrence(
+                _read, _lstm_update, start, x, kernels, bias, fresh, tied
+            )
         else:
-            # The reset gate comes between the two products: x has its own.
-            update = _gru_update
-            steps["projected"] = x @ kernel + bias.reshape(1, 1, -1)
-            x, kernel = x[:, :, :0], kernel[:0]
             candidate_bias = self.param(
                 "candidate_bias", nn.initializers.zeros_init(), (self.units,)
-            )
-            bias = jnp.pad(candidate_bias, (2 * self.units, 0))
-        tied = noise._replace(**dict.fromkeys(fresh))
-        states: Any = recurrence(
-            _read, update, start, x, (kernel, recurrent), bias, steps, tied
-        )
+            ).reshape(1, -1)
+            # The reset gate comes between the two products: x has its own.
+            projected = x @ kernel + bias.reshape(1, 1, -1)
+
+            def body(hidden, inputs):
+                projected_t, fresh_t = inputs
+                noise_t = tied._replace(**fresh_t)
+                hidden = _gru_step(
+                    hidden, projected_t, recurrent, candidate_bias, noise_t
+                )
+                return hidden, hidden
+
+            _, states = lax.scan(body, zeros, (projected, fresh))
         return states.swapaxes(0, 1)
 
     def _bias(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:

@@ -30,19 +30,18 @@ def plain(read, update, start, x, kernels, bias, steps, shared):
     return lax.scan(body, start, (x, steps))[1]
 
 
-def noises(cell):
+def noises():
     tied, fresh = DRAWS[:, 0], DRAWS
-    second = {"cell_renewal": tied[3]} if cell == "lstm" else {}
     return {
         "none": InnerNoise(),
         "tied state": InnerNoise(state=tied[0]),
         "fresh state and tied candidate": InnerNoise(state=fresh[0], candidate=tied[1]),
-        "renewals": InnerNoise(renewal=fresh[2], **second),
+        "renewals": InnerNoise(renewal=fresh[2], cell_renewal=tied[3]),
     }
 
 
-def gradients(cell, params, x, noise):
-    layer = RecurrentLayer(UNITS, cell)
+def gradients(params, x, noise):
+    layer = RecurrentLayer(UNITS)
 
     def loss(params, x, noise):
         return jnp.sum(WEIGHTS * layer.apply({"params": params}, x, noise))
@@ -50,24 +49,23 @@ def gradients(cell, params, x, noise):
     return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))(params, x, noise)
 
 
-def check(cell, name, variables_of, monkeypatch):
-    params = variables_of(RecurrentLayer(UNITS, cell), X)["params"]
-    noise = noises(cell)[name]
-    ours = gradients(cell, params, X, noise)
+def check(name, variables_of, monkeypatch):
+    params = variables_of(RecurrentLayer(UNITS), X)["params"]
+    noise = noises()[name]
+    ours = gradients(params, X, noise)
     with monkeypatch.context() as patch:
         patch.setattr(recurrent, "recurrence", plain)
-        expected = gradients(cell, params, X, noise)
+        expected = gradients(params, X, noise)
     assert jax.tree.structure(ours) == jax.tree.structure(expected)
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
         assert np.abs(np.asarray(b)).max() > 1e-3
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("name", list(noises("lstm")))
-def test_gradients_are_those_of_the_plain_loop(cell, name, variables_of, monkeypatch):
+@pytest.mark.parametrize("name", list(noises()))
+def test_gradients_are_those_of_the_plain_loop(name, variables_of, monkeypatch):
     """Of every parameter, of the input, and of the noise, which may be learned."""
-    check(cell, name, variables_of, monkeypatch)
+    check(name, variables_of, monkeypatch)
 
 
 def test_a_lost_gradient_is_noticed(variables_of, monkeypatch):
@@ -81,7 +79,7 @@ def test_a_lost_gradient_is_noticed(variables_of, monkeypatch):
 
     monkeypatch.setattr(recurrent, "recurrence", forgetful)
     with pytest.raises(AssertionError):
-        check("lstm", "tied state", variables_of, monkeypatch)
+        check("tied state", variables_of, monkeypatch)
 
 
 def test_second_derivatives(variables_of):

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine that a benchmark ran on."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import jax
+
+PACKAGES = ("jax", "flax", "torch", "keras")
+
+# Of glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def on_cpu() -> bool:
+    """Whether JAX computes on the CPU."""
+    return jax.devices()[0].platform == "cpu"
+
+
+def threads() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def describe() -> str:
+    """Returns the machine, the device and the versions, as a line."""
+    information = Path("/proc/cpuinfo").read_text()
+    fields = {}
+    for line in information.splitlines():
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    flags = fields.get("flags", "").split()
+    vectors = next((v for v in ("avx512f", "avx2", "avx") if v in flags), "no AVX")
+    device = jax.devices()[0]
+    return (
+        f"{threads()} cores, {fields.get('model name', 'unknown CPU')} ({vectors}); "
+        f"device {device.platform} ({device.device_kind}); {_versions()}"
+    )
+
+
+def _versions() -> str:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"no {name}")
+    return ", ".join(found)
+
+
+def accelerator(what: str) -> str:
+    """Returns the sentence on a figure that only an accelerator can give.
+
+    Args:
+      what: the figure, as the beginning of a sentence.
+    """
+    return f"{what}: not measured, for want of an accelerator." if on_cpu() else ""
+
+
+def keep_freed_memory() -> None:
+    """Makes the C library keep what is freed, where it is glibc.
+
+    By default large arrays go back to the kernel, and every new one is cleared page
+    by page: a single pass over the memory would mostly measure that.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+            mallopt(parameter, 2**30)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the start of `python train.py` to its first step: a first time, and again.
+
+python -m benchmarks.startup --models=mlp,cnn --rounds=3
+
+The second start finds what the first one compiled in the cache.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import machine, measure, processes
+
+NAME = "startup"
+CONFIGS = ("mlp", "cnn", "rnn")
+TRAIN_SIZE = 640  # few steps, so that the run ends soon
+
+
+def start(config: str, cache: Path) -> float:
+    """Returns the seconds from the start of a run to the end of its first step.
+
+    Args:
+      config: name of the file in configs/.
+      cache: of the compiler.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        arguments = [
+            *("-m", "benchmarks.first_step", str(time.time())),
+            f"--config=configs/{config}.py",
+            "--config.train.epochs=1",
+            f"--config.data.train_size={TRAIN_SIZE}",
+            f"--workdir={directory}/run",
+        ]
+        return float(processes.run(arguments, cache=cache)[1])
+
+
+def sides_of(config: str, directory: str) -> dict[str, measure.Side]:
+    """Returns a first start and a second one; each round has a new cache.
+
+    Args:
+      config: name of the file in configs/.
+      directory: where the caches are.
+    """
+    caches: list[Path] = []
+
+    def first() -> float:
+        caches.append(Path(tempfile.mkdtemp(dir=directory)))
+        return start(config, caches[-1])
+
+    def second() -> float:
+        return start(config, caches[-1])
+
+    return {"first": first, "second": second}
+
+
+def main() -> None:
+    """Measures all configs and writes the table."""
+    option = {"type": measure.names, "default": CONFIGS}
+    flags = measure.arguments(__doc__, 5, [("--models", option)])
+    costs: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as directory:
+        sides = {"import": lambda: processes.run(["-c", "import jax"])[0]}
+        costs |= measure.alternate(sides, flags.rounds, label="import jax:")
+        for config in flags.models:
+            sides = sides_of(config, directory)
+            found = measure.alternate(sides, flags.rounds, warmup=0, label=config)
+            costs |= {f"{config} {name}": seconds for name, seconds in found.items()}
+    titles = {"import": '`python -c "import jax"`'}
+    for config in flags.models:
+        command = f"`train.py --config=configs/{config}.py`"
+        titles[f"{config} first"] = f"{command}, empty cache"
+        titles[f"{config} second"] = f"{command}, again"
+    rows = [
+        [
+            title,
+            measure.seconds(costs[name]),
+            str(measure.ratio(costs[name], costs["import"])),
+        ]
+        for name, title in titles.items()
+    ]
+    measure.write(
+        NAME,
+        "Start-up",
+        measure.command(NAME),
+        f"Seconds from the start of the process, median of {flags.rounds} rounds with "
+        "its range: until the end for the import, until the end of the first training "
+        "step for a run. " + machine.accelerator("On an accelerator"),
+        ["command", "seconds (range)", "times the import (range)"],
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    main()
