@@ -123,19 +123,24 @@ def draw(panels: list[Panel]) -> str:
             for point in zip(panel.x, y, strict=True):
                 place = {"xytext": (-4, 5), "textcoords": "offset points"}
                 axis.annotate(measure.digits(point[1]), point, ha="right", **place)
-        # Straight where time grows as a power.
+        everything = [y for ys in panel.curves.values() for y in ys]
+        # Straight where time grows as a power; from 0 where it hardly grows.
+        power = max(everything) > 3 * min(everything)
         axis.set_xscale("log", base=2)
-        axis.set_yscale("log")
         axis.xaxis.set_major_locator(FixedLocator(panel.x))
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_xlabel(panel.label)
+        axis.margins(0.2, 0.2)
+        if power:
+            axis.set_yscale("log")
+        else:
+            axis.set_ylim(0, 1.3 * max(everything))
         axis.yaxis.set_major_locator(NullLocator())
         axis.yaxis.set_minor_locator(NullLocator())
-        axis.margins(0.12, 0.2)
+        axis.set_ylabel(panel.unit + (" (log scale)" if power else " (from 0)"))
         if len(panel.curves) > 1:
-            axis.legend(frameon=False)
-        axis.set_xlabel(panel.label)
-        axis.set_ylabel(f"{panel.unit} (log scale)")
+            axis.legend(frameon=False, loc="lower right")
         axis.spines[["top", "right"]].set_visible(False)
     path = measure.result_path(f"{NAME}.png")
     path.parent.mkdir(exist_ok=True)
