@@ -30,9 +30,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if (
-        name == "NNXNoise"
-    ):  # flax.nnx takes long to import, and training has no use of it
+    if name == "NNXNoise":
+        # flax.nnx takes long to import, and training has no use of it.
         from dropout_jax.nn.nnx_noise import NNXNoise
 
         return NNXNoise
