@@ -36,8 +36,9 @@ def describe() -> str:
     flags = fields.get("flags", "").split()
     vectors = next((v for v in ("avx512f", "avx2", "avx") if v in flags), "no AVX")
     device = jax.devices()[0]
+    cores = f"{threads()} cores" if threads() > 1 else "1 core"
     return (
-        f"{threads()} cores, {fields.get('model name', 'unknown CPU')} ({vectors}); "
+        f"{cores}, {fields.get('model name', 'unknown CPU')} ({vectors}); "
         f"device {device.platform} ({device.device_kind}); {_versions()}"
     )
 

@@ -159,19 +159,20 @@ def command(module: str) -> str:
     Args:
       module: name of the benchmark.
     """
-    return shlex.join(["python", "-m", f"benchmarks.{module}", *sys.argv[1:]])
+    pinned = ["taskset", "-c", "0"] if machine.threads() == 1 else []
+    return shlex.join([*pinned, "python", "-m", f"benchmarks.{module}", *sys.argv[1:]])
 
 
 def result_path(name: str) -> Path:
-    """Returns the place of a result; other devices than the CPU are in its name.
+    """Returns the place of a result; another device, or a single core, is in its name.
 
     Args:
       name: file name, with its extension.
     """
     path = RESULTS / name
-    if machine.on_cpu():
-        return path
-    return path.with_stem(f"{path.stem}_{jax.devices()[0].platform}")
+    if not machine.on_cpu():
+        return path.with_stem(f"{path.stem}_{jax.devices()[0].platform}")
+    return path.with_stem(f"{path.stem}_one_core") if machine.threads() == 1 else path
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -143,13 +144,14 @@ def _threefry(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     schedule = (low, high, low ^ high ^ jnp.uint32(_PARITY))
     counter = _counter(shape)
     a, b = jnp.broadcast_to(schedule[0], shape), counter + schedule[1]
+    # Functions of lax, not operators: those of a tracer cost several times as long.
     for group in range(5):
         for rotation in _ROTATIONS[group % 2]:
-            a = a + b
-            b = a ^ _rotate_left(b, rotation)
-        a = a + schedule[(group + 1) % 3]
-        b = b + schedule[(group + 2) % 3] + jnp.uint32(group + 1)
-    return a ^ b
+            a = lax.add(a, b)
+            b = lax.bitwise_xor(a, _rotate_left(b, rotation))
+        a = lax.add(a, schedule[(group + 1) % 3])
+        b = lax.add(b, schedule[(group + 2) % 3] + jnp.uint32(group + 1))
+    return lax.bitwise_xor(a, b)
 
 
 def _counter(shape: tuple[int, ...]) -> jax.Array:
@@ -163,5 +165,6 @@ def _counter(shape: tuple[int, ...]) -> jax.Array:
 
 
 def _rotate_left(word: jax.Array, distance: int) -> jax.Array:
-    left = lax.shift_left(word, jnp.uint32(distance))
-    return left | lax.shift_right_logical(word, jnp.uint32(32 - distance))
+    left = lax.shift_left(word, np.uint32(distance))
+    right = lax.shift_right_logical(word, np.uint32(32 - distance))
+    return lax.bitwise_or(left, right)
