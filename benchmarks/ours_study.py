@@ -52,9 +52,10 @@ def main() -> None:
         for rate, seed in trials_of(flags.trials)
     ]
     trials = sweeps.plan("study", base, sweep)
-    ledger = sweeps.Ledger(f"{flags.workdir}/ledger.jsonl")
-    sweeps.run_trials(trials, flags.workdir, ledger)
-    lines = ledger.by_trial()
+    study = sweeps.StudyDirectory(flags.workdir)
+    study.extend(trials)
+    sweeps.work(study, trials)
+    lines = study.ledger.by_trial()
     print(json.dumps([lines[t.id]["result"]["test"]["accuracy"] for t in trials]))
 
 

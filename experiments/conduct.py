@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -96,35 +95,22 @@ def conduct(
       search_budget: number of candidates tried per arm before this study.
       published: what others have printed, by arm.
     """
-    from dropout_jax import reports, sweeps
+    from dropout_jax import sweeps
+    from dropout_jax.sweeps.commands import show_report
 
     trials = sweeps.plan(name, flag_values.config, sweep)
-    path = flag_values.ledger or f"{flag_values.workdir}/ledger.jsonl"
-    ledger = sweeps.Ledger(path)
-    sweeps.run_trials(trials, flag_values.workdir, ledger, minutes=flag_values.minutes)
-    # The ledger may know other trials as well, of other lengths or seeds.
-    known = ledger.by_trial()
-    lines = [known[trial.id] for trial in trials if trial.id in known]
-    chosen = Path(flag_values.workdir) / f"{name}.jsonl"
-    chosen.parent.mkdir(parents=True, exist_ok=True)
-    chosen.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    study = reports.load_study(chosen)
-    arms = list(dict.fromkeys([baseline, *(trial.arm for trial in trials)]))
-    beside = {"search_budget": search_budget, "published": published}
-    written = reports.write_report(
-        study,
-        Path(flag_values.workdir) / "report",
-        title=title,
-        baseline=baseline,
-        arms=arms,
-        notes=(*reports.gap_notes(study, baseline), *notes),
-        command=shlex.join(["python", *sys.argv]),
-        **beside,
-    )
-    table = reports.tabulate(study, baseline=baseline, arms=arms, **beside)
-    console = Console()
-    console.print(reports.TerminalTable(table))
-    console.print(f"report: {written['report.html']}", highlight=False)
+    study = sweeps.StudyDirectory(flag_values.workdir, flag_values.ledger)
+    reporting = {
+        "title": title,
+        "baseline": baseline,
+        "notes": list(notes),
+        "search_budget": search_budget,
+        "published": published,
+        "command": shlex.join(["python", *sys.argv]),
+    }
+    study.extend(trials, reporting=reporting)
+    sweeps.work(study, trials, minutes=flag_values.minutes)
+    show_report(study, trials, Console())
 
 
 def study(name: str, description: str | None) -> int:

@@ -34,12 +34,10 @@ def run(flag_values: flags.FlagValues) -> None:
 
     model = flag_values.model
     trials = sweeps.plan(f"search_{model}", flag_values.config, METHODS.search(model))
-    path = flag_values.ledger or f"{flag_values.workdir}/ledger.jsonl"
-    ledger = sweeps.Ledger(path)
-    sweeps.run_trials(
-        trials, flag_values.workdir, ledger, minutes=flag_values.minutes, test=False
-    )
-    known = ledger.by_trial()
+    study = sweeps.StudyDirectory(flag_values.workdir, flag_values.ledger)
+    study.extend(trials, test=False)
+    sweeps.work(study, trials, minutes=flag_values.minutes)
+    known = study.ledger.by_trial()
     accuracy = {
         trial.arm: _validation(known[trial.id]["result"])
         for trial in trials

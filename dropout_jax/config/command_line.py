@@ -6,6 +6,7 @@ user's config file, complain about reaches the user as one line.
 """
 
 import difflib
+import gc
 import os
 import shlex
 import stat
@@ -25,6 +26,11 @@ from dropout_jax.config.nearest import nearest
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.config.validation import unknown, validate
 
+# Allocations between two looks of Python's collector for cycles. Tracing a program
+# allocates by the hundred thousand and leaves hardly any cycle: at the default of 700
+# the collector takes a tenth of a start.
+_COLLECT_EVERY = 100_000
+
 _HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")
 
 
@@ -34,18 +40,20 @@ def main(
     description: str | None,
     default_config: str | Path,
     default_workdir: str = "",
+    directory: str = "workdir",
     define: Callable[[flags.FlagValues], object] | None = None,
     argv: Sequence[str] | None = None,
 ) -> int:
     """Parses the command line, calls `run`, and turns its end into an exit code.
 
     Args:
-      run: called with the parsed flags: `config` (locked and valid), `workdir`,
+      run: called with the parsed flags: `config` (locked and valid), `directory`,
         `device`, and those of `define`. Imports JAX only inside. May return an exit
         code.
       description: the head of --help; the script's `__doc__`.
       default_config: the file that --config names when it is left out.
-      default_workdir: the same for --workdir; empty: the flag must be given.
+      default_workdir: the same for the directory; empty: the flag must be given.
+      directory: name of the flag for the directory of what is written.
       define: defines further flags in the FlagValues it is given.
       argv: the command line, program first; by default that of the process.
 
@@ -54,17 +62,33 @@ def main(
       An exception that is none of these passes through: it is a bug.
     """
     argv = sys.argv if argv is None else argv
-    try:
+    gc.set_threshold(_COLLECT_EVERY)
+
+    def attempt() -> int | None:
         flag_values = flags.FlagValues()
-        _define_shared(flag_values, default_config, default_workdir)
+        _define_shared(flag_values, default_config, directory, default_workdir)
         if define is not None:
             define(flag_values)
         if any(arg in _HELP for arg in argv[1:]):
             print(help_text(description or "", flag_values))
             return 0
         parse(argv, flag_values)
+        _check_directory(directory, str(flag_values[directory].value))
         _use_device(flag_values.device)
-        return run(flag_values) or 0
+        return run(flag_values)
+
+    return guarded(attempt, argv)
+
+
+def guarded(command: Callable[[], int | None], argv: Sequence[str]) -> int:
+    """Returns the exit code of a command; what stops it is told in one line.
+
+    Args:
+      command: does the work.
+      argv: the command line, program first.
+    """
+    try:
+        return command() or 0
     except UserError as error:
         _say(f"error: {error}")
         return 2
@@ -82,7 +106,8 @@ def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
     Args:
       argv: the command line, program first. --config may stand anywhere: the file
         is read first and the other flags go on top of it.
-      flag_values: flags `config`, `workdir` and the script's own.
+      flag_values: the flag `config` and others; gets one more, `config_file`: what
+        --config named.
 
     Raises:
       UserError: naming the flag or field, its value, and what is allowed.
@@ -104,12 +129,12 @@ def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
             flag_values(args)
     except flags.IllegalFlagValueError as error:
         raise _illegal(str(error), rest) from None
+    flags.DEFINE_string("config_file", path, "", flag_values=flag_values)
     validate(flag_values.config)
-    _check_workdir(flag_values.workdir)
 
 
 def _define_shared(
-    flag_values: flags.FlagValues, config: str | Path, workdir: str
+    flag_values: flags.FlagValues, config: str | Path, directory: str, default: str
 ) -> None:
     flags.DEFINE_string(
         "config",
@@ -118,9 +143,9 @@ def _define_shared(
         flag_values=flag_values,
     )
     flags.DEFINE_string(
-        "workdir",
-        workdir,
-        "Directory for what the run writes; the same command again resumes it.",
+        directory,
+        default,
+        "Directory for what is written; the same command again resumes it.",
         flag_values=flag_values,
     )
     flags.DEFINE_enum(
@@ -188,19 +213,20 @@ def _illegal(message: str, given: list[tuple[str, str | None]]) -> UserError:
     return UserError(message)
 
 
-def _check_workdir(workdir: str) -> None:
-    if not workdir:
+def _check_directory(flag: str, path: str) -> None:
+    if not path:
         raise UserError(
-            "--workdir is missing: name a directory for the run, e.g. --workdir=runs/a"
+            f"--{flag} is missing: name a directory for what is written, e.g. "
+            f"--{flag}=runs/a"
         )
     try:
-        usable, why = stat.S_ISDIR(os.stat(workdir).st_mode), "it is a file"
+        usable, why = stat.S_ISDIR(os.stat(path).st_mode), "it is a file"
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
         usable, why = False, getattr(error, "strerror", None) or error
     if not usable:
-        raise UserError(f"--workdir={show(workdir)}: must be a directory; {why}")
+        raise UserError(f"--{flag}={show(path)}: must be a directory; {why}")
 
 
 def _use_device(device: str) -> None:

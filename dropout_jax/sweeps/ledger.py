@@ -7,14 +7,16 @@ import fcntl
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dropout_jax.config import config_id, defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import override
-from dropout_jax.sweeps.plan import Trial
-from dropout_jax.training.run_directory import RunDirectory
+from dropout_jax.sweeps.trials import Trial
+
+if TYPE_CHECKING:
+    from dropout_jax.training.run_directory import RunDirectory
 
 # Per-epoch metrics that reports draw.
 CURVES = (
@@ -36,39 +38,50 @@ class Ledger:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._read = 0  # bytes that `_lines` and `_by_trial` hold
+        self._lines: list[dict[str, Any]] = []
+        self._by_trial: dict[str, dict[str, Any]] = {}
 
     def lines(self) -> list[dict[str, Any]]:
-        """Returns all whole lines.
+        """Returns all whole lines; reads what is new since the last call.
 
         A torn last line, left by a crash, is passed over; its trial runs again.
 
         Raises:
-          UserError: a line before the last is not JSON.
+          UserError: a whole line is not JSON, or its configuration is impossible.
         """
-        if not self.path.exists():
-            return []
-        texts = self.path.read_text(encoding="utf-8").split("\n")
-        found = []
-        for number, text in enumerate(texts[:-1], 1):
-            try:
-                found.append(json.loads(text))
-            except ValueError as error:
-                raise UserError(
-                    f"{self.path} line {number} is not JSON ({error}); remove the line "
-                    "and its trial runs again"
-                ) from error
-        return found
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size < self._read:  # another file by now, or none
+            self._read, self._lines, self._by_trial = 0, [], {}
+        if size > self._read:
+            with self.path.open("rb") as file:
+                file.seek(self._read)
+                new = file.read()
+            for text in new.split(b"\n")[:-1]:
+                self._add(text)
+        return list(self._lines)
+
+    def _add(self, text: bytes) -> None:
+        try:
+            line = json.loads(text)
+        except ValueError as error:
+            raise UserError(
+                f"{self.path} line {len(self._lines) + 1} is not JSON ({error}); "
+                "remove the line and its trial runs again"
+            ) from error
+        # A field that an old line does not know takes its default.
+        self._by_trial[config_id(override(defaults(), flat(line["config"])))] = line
+        self._lines.append(line)
+        self._read += len(text) + 1
 
     def by_trial(self) -> dict[str, dict[str, Any]]:
         """Returns the lines by trial id.
 
-        The id is computed anew from the stored configuration, a field that it does
-        not know taking its default: a new field leaves old results in place.
+        The id is computed anew from the stored configuration: a new field leaves old
+        results in place.
         """
-        return {
-            config_id(override(defaults(), flat(line["config"]))): line
-            for line in self.lines()
-        }
+        self.lines()
+        return dict(self._by_trial)
 
     def append(self, line: dict[str, Any]) -> None:
         """Adds one line, whole and on the disk when this returns.

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from dropout_jax.training.run_directory import to_json, write_atomically
+from dropout_jax.files import to_json, write_atomically
 
 MANIFEST = "MANIFEST.json"
 KEEP = 2

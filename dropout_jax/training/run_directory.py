@@ -14,25 +14,11 @@ from dropout_jax.config import canonical
 from dropout_jax.config.errors import InUse, UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.schema import BY_PATH
+from dropout_jax.files import to_json, write_atomically
 
 RUNNING, DONE, DIVERGED, FAILED = "running", "done", "diverged", "failed"
 # What may differ between two runs of the same seed: how long things took.
 TIMES = ("seconds", "images_per_second")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes `text` so that a reader sees the old file or the whole new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-
-
-def to_json(value: Any) -> str:
-    """Returns `value` as indented JSON; NaN is refused, it is not JSON."""
-    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 class RunDirectory:

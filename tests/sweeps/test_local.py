@@ -1,141 +1,194 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small study: resumed, cut short, and silent about the test set when searching."""
+"""Worker processes, for real: shared work, deaths, silence, kills, Ctrl-C."""
 
-import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from dropout_jax.config import Interrupted, defaults
-from dropout_jax.config.loading import override
-from dropout_jax.sweeps import Ledger, local, plan, run_trials
-from dropout_jax.training.run_directory import RunDirectory
+from dropout_jax.config import Interrupted, UserError
+from dropout_jax.sweeps import StudyDirectory, heartbeat, local, run_local
 
-BASE = override(
-    defaults(),
-    {
-        "data.name": "synthetic",
-        "data.train_size": 64,
-        "model.widths": (4,),
-        "noise.kind": "dropout",
-        "noise.rates": (0.2,),
-        "train.epochs": 1,
-        "train.batch_size": 32,
-    },
-)
+ROOT = Path(__file__).parents[2]
+RESULTS = ("parameters_sha256", "metrics_sha256", "test", "validation", "best_epoch")
 
 
-def trials(*seeds):
-    sweep = ({"arm": "drop 0.2/x", "seed": seed} for seed in seeds)
-    return plan("study", BASE, sweep)
+@pytest.fixture(autouse=True, scope="module")
+def _workers_compile_quickly(quick_environment):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in quick_environment.items():
+            patch.setenv(name, value)
+        yield
 
 
-@pytest.fixture
-def counted(monkeypatch):
-    """Seeds of the runs that were started."""
-    seeds, run = [], local.run
-
-    def count(config, *args, **kwargs):
-        seeds.append(config.seed)
-        return run(config, *args, **kwargs)
-
-    monkeypatch.setattr(local, "run", count)
-    return seeds
+def results(study):
+    """What each line of the ledger found, by trial; a trial twice is an error."""
+    lines = study.ledger.path.read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert len({line["trial"] for line in found}) == len(found)
+    return {
+        line["trial"]: {name: line["result"][name] for name in RESULTS}
+        for line in found
+    }
 
 
-def quiet():
-    return Console(file=io.StringIO(), width=200)
+@pytest.fixture(scope="module")
+def many(trials):
+    """Six trials."""
+    return trials(*range(6))
 
 
-def test_a_study_goes_on_where_it_stopped(tmp_path, counted):
-    ledger = Ledger(tmp_path / "ledger.jsonl")
-    assert run_trials(trials(0, 1), tmp_path, ledger, console=quiet())
-    assert run_trials(trials(0, 1, 2), tmp_path, ledger, console=(console := quiet()))
-    assert counted == [0, 1, 2]
-    assert "2 of 3 trials are in" in console.file.getvalue()
-    lines = ledger.lines()
-    assert [line["trial"] for line in lines] == [t.id for t in trials(0, 1, 2)]
-    for line in lines:
-        assert line["study"] == "study" and line["arm"] == "drop 0.2/x"
-        assert line["result"]["status"] == "done" and 0 <= line["result"]["test"]["ece"]
-        assert sum(line["reliability"]["count"]) == 128
-        assert len(line["history"]["validation_accuracy"]) == 1
-        assert "jax" in line["versions"] and line["device"].startswith("cpu")
-    # Seeds differ, the compiled program and everything else in the config do not.
-    assert len({line["result"]["parameters_sha256"] for line in lines}) == 3
-    assert (tmp_path / "study" / "drop_0.2_x").is_dir()
+@pytest.fixture(scope="module")
+def undisturbed(many, tmp_path_factory):
+    """What the trials find in one process that nobody disturbs."""
+    study = StudyDirectory(tmp_path_factory.mktemp("undisturbed") / "study")
+    study.extend(many)
+    assert run_local(study, many, workers=1)
+    return results(study)
 
 
-def test_a_trial_that_ended_unrecorded_is_recorded_not_run(tmp_path):
-    """Killed between the result and the ledger's line."""
-    ledger = Ledger(tmp_path / "ledger.jsonl")
-    run_trials(trials(0), tmp_path, ledger, console=quiet())
-    text = ledger.path.read_text()
-    ledger.path.unlink()
-    run_trials(trials(0), tmp_path, ledger, console=(console := quiet()))
-    assert ledger.path.read_text() == text
-    assert "finished before" in console.file.getvalue()
+def later(condition, action):
+    """Runs `action` once `condition` holds, beside the test; ends within a minute."""
+
+    def watch():
+        end = time.monotonic() + 60
+        while not condition() and time.monotonic() < end:
+            time.sleep(0.01)
+        action()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
 
 
-def test_a_search_brings_no_test_results(tmp_path):
-    ledger = Ledger(tmp_path / "ledger.jsonl")
-    run_trials(trials(0), tmp_path, ledger, test=False, console=quiet())
-    (line,) = ledger.lines()
-    assert not {"test", "test_count"} & set(line["result"])
-    assert line["reliability"] == {}
-    assert 0 < line["result"]["validation"]["accuracy"] <= 1
+def beats(study):
+    return heartbeat.read(study.path / "workers")
 
 
-def test_no_trial_begins_after_the_time_limit(tmp_path, counted, monkeypatch):
-    clock = iter(range(0, 10_000, 40))  # each look at the clock: 40 seconds later
-    monkeypatch.setattr(local.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(local, "run", lambda config, *_, **__: counted.append(config))
-    monkeypatch.setattr(local, "ledger_line", lambda trial, _: {"trial": trial.id})
-    ledger, console = Ledger(tmp_path / "ledger.jsonl"), quiet()
-    assert not run_trials(
-        trials(0, 1, 2), tmp_path, ledger, minutes=1.0, console=console
+def pid(beat):
+    return int(beat.process.rpartition(":")[2])
+
+
+def test_workers_share_a_study(tmp_path, many, undisturbed, console):
+    study = StudyDirectory(tmp_path)
+    study.extend(many)
+    assert run_local(study, many, workers=2, console=console)
+    assert results(study) == undisturbed
+    shown = console.file.getvalue()
+    assert shown.count("test accuracy") == 6 and "[6/6] " in shown
+    assert not list((study.path / "workers").iterdir())  # nothing is left behind
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_dies_or_falls_silent_is_replaced(
+    tmp_path, many, undisturbed, console, how
+):
+    study = StudyDirectory(tmp_path)
+    study.extend(many)
+    struck = []
+
+    def strike():
+        struck.append(pid(beats(study)[0]))
+        os.kill(struck[0], how)
+
+    thread = later(lambda: beats(study), strike)
+    assert run_local(study, many, workers=1, patience=8.0, console=console)
+    thread.join()
+    assert struck and results(study) == undisturbed
+    shown = console.file.getvalue()
+    assert "died at drop 0.2/x seed" in shown and "signal 9" in shown
+    assert ("no sign for 8 s" in shown) == (how == signal.SIGSTOP)
+
+
+def test_a_stop_request_reaches_every_worker(tmp_path, many, undisturbed, console):
+    study = StudyDirectory(tmp_path)
+    study.extend(many)
+    me = os.getpid()
+    thread = later(
+        lambda: len(results(study) if study.ledger.path.exists() else ()) > 1,
+        lambda: os.kill(me, signal.SIGINT),
     )
-    assert len(counted) == len(ledger.lines()) == 1
-    assert "1 minutes are over; 2 trials remain" in console.file.getvalue()
-
-
-def test_processes_share_the_work(tmp_path, counted, monkeypatch):
-    """Another process has run seed 0 meanwhile, and is at work on seed 1."""
-    ledger, other = Ledger(tmp_path / "ledger.jsonl"), tmp_path / "other"
-    asked = trials(0, 1, 2)
-    run_trials(trials(0), other, Ledger(other / "ledger.jsonl"), console=quiet())
-    (line,) = Ledger(other / "ledger.jsonl").lines()
-    run = local.run
-
-    def meanwhile(config, directory, **kwargs):
-        if config.seed == 2:
-            ledger.append(line)
-        return run(config, directory, **kwargs)
-
-    monkeypatch.setattr(local, "run", meanwhile)
-    held = tmp_path / "study" / "drop_0.2_x" / f"seed_1_{asked[1].id[:8]}"
-    holder = RunDirectory(held)
-    holder.open(asked[1].config)
-    console = quiet()
-    order = [asked[2], asked[0], asked[1]]
-    assert not run_trials(order, tmp_path, ledger, console=console)
-    assert counted == [0, 2, 1]  # seed 1 was tried and found held; seed 0 not again
-    assert {line["seed"] for line in ledger.lines()} == {0, 2}
-    assert "left to another process: 1 of 3 trials" in console.file.getvalue()
-    holder.close()
-    assert run_trials(order, tmp_path, ledger, console=quiet())
-    assert sorted(line["seed"] for line in ledger.lines()) == [0, 1, 2]
-
-
-def test_ctrl_c_ends_the_study(tmp_path, monkeypatch):
-    started = []
-
-    def stop(config, directory, **_):
-        started.append(config.seed)
-        raise Interrupted(directory)
-
-    monkeypatch.setattr(local, "run", stop)
-    ledger = Ledger(tmp_path / "ledger.jsonl")
     with pytest.raises(Interrupted):
-        run_trials(trials(0, 1), tmp_path, ledger, console=quiet())
-    assert started == [0] and ledger.lines() == []
+        run_local(study, many, workers=2, console=console)
+    thread.join()
+    assert 1 < len(results(study)) < 6 and not beats(study)
+    assert not any(study.claimed(trial) for trial in many)
+    assert run_local(study, many, workers=2, console=console)
+    assert results(study) == undisturbed and not study.failures()
+
+
+def test_what_holds_for_every_trial_is_told_once(tmp_path, trials, monkeypatch):
+    """The data are gone: no trial is to blame."""
+    study = StudyDirectory(tmp_path)
+    (trial,) = trials(0)
+    values = json.loads(json.dumps(dict(trial.values)))
+    values["data"]["name"] = str(tmp_path / "gone.npz")
+    study.extend([type(trial)(trial.study, trial.arm, values, "0" * 64)])
+    with pytest.raises(UserError, match="nothing at that path") as error:
+        run_local(study, study.trials(), workers=1)
+    assert "\n" not in str(error.value) and not study.failures()
+
+
+def test_workers_that_cannot_even_start_end_the_study(tmp_path, trials, monkeypatch):
+    study = StudyDirectory(tmp_path)
+    study.extend(trials(0))
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(UserError, match=r"workers die before .*exit code 1"):
+        run_local(study, trials(0), workers=1)
+
+
+def test_shares_of_the_machine(monkeypatch):
+    taken = []
+    monkeypatch.setattr(local, "_gpus", list)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 6})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, cores: taken.append(cores))
+    assert local.default_workers() == 5
+    for number in range(2):
+        local.take_share(number, 2)
+    local.take_share(6, 7)  # more workers than cores
+    assert taken == [{0, 2, 6}, {1, 3}, {1}]
+    monkeypatch.setattr(local, "_gpus", lambda: ["4", "7"])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    assert local.default_workers() == 2
+    local.take_share(1, 2)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "7" and len(taken) == 3
+
+
+def killed_at_random(study, many, kills, seed):
+    """Runs the study, its whole session killed again and again at random moments."""
+    random.seed(seed)
+    command = [sys.executable, "-m", "dropout_jax.sweeps", "resume"]
+    command += [f"--study={study.path}", "--workers=2"]
+    for _ in range(kills):
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            time.sleep(random.uniform(2.0, 6.0))
+            workers = [pid(beat) for beat in beats(study)]
+            for victim in [process.pid, *random.sample(workers, len(workers) // 2)]:
+                try:
+                    os.kill(victim, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            process.wait(timeout=60)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=600, capture_output=True)
+    assert {trial.id for trial in many} == results(study).keys()
+
+
+def test_killed_at_random_moments_nothing_is_lost_or_doubled(
+    tmp_path, many, undisturbed
+):
+    study = StudyDirectory(tmp_path)
+    study.extend(many)
+    killed_at_random(study, many, kills=3, seed=0)
+    assert results(study) == undisturbed

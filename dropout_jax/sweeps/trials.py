@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dropout_jax.config import config_id, validate
+from dropout_jax.config import canonical, config_id, from_json, validate
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import override
 
@@ -21,19 +22,48 @@ class Trial:
     Attributes:
       study: name of the study.
       arm: what the trial belongs to when results are compared, such as a method.
-      config: the whole configuration, seed included.
+      values: the whole configuration as plain data, seed included.
       id: SHA-256 of the canonical configuration.
     """
 
     study: str
     arm: str
-    config: Any
+    values: Mapping[str, Any]
     id: str
+
+    @functools.cached_property
+    def config(self) -> Any:
+        """The configuration; made when first asked for, a study may have thousands."""
+        return from_json(self.values)
 
     @property
     def seed(self) -> int:
         """The seed of the run."""
-        return self.config.seed
+        return self.values["seed"]
+
+
+def across_seeds(
+    settings: Iterable[Mapping[str, Any]], seeds: int
+) -> Iterator[Mapping[str, Any]]:
+    """Yields every setting with every seed, so that comparisons are paired.
+
+    Seed by seed: a study cut short has every setting.
+
+    Args:
+      settings: override dicts; one that names its `seed` stands for itself.
+      seeds: number of seeds, from 0.
+
+    Example:
+      >>> trials = across_seeds([{"arm": "none"}, {"arm": "dropout"}], 2)
+      >>> [(fields["arm"], fields["seed"]) for fields in trials]
+      [('none', 0), ('dropout', 0), ('none', 1), ('dropout', 1)]
+    """
+    settings = list(settings)
+    yield from (fields for fields in settings if "seed" in fields)
+    for seed in range(seeds):
+        for fields in settings:
+            if "seed" not in fields:
+                yield {**fields, "seed": seed}
 
 
 def plan(study: str, base: Any, sweep: Iterable[Mapping[str, Any]]) -> list[Trial]:
@@ -71,7 +101,7 @@ def plan(study: str, base: Any, sweep: Iterable[Mapping[str, Any]]) -> list[Tria
             raise UserError(
                 f"trial {number} of study {study!r} (arm {arm!r}): {error}"
             ) from error
-        trial = Trial(study, arm, config, config_id(config))
+        trial = Trial(study, arm, canonical(config), config_id(config))
         if trial.id in trials:
             raise UserError(
                 f"trial {number} of study {study!r} (arm {arm!r}, seed {trial.seed}) "

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Studies from the command line: many training runs, and one answer.
+
+python -m dropout_jax.sweeps plan   --config=configs/sweeps/rates.py
+python -m dropout_jax.sweeps run    --config=configs/sweeps/rates.py --study=studies/a
+python -m dropout_jax.sweeps status --study=studies/a
+python -m dropout_jax.sweeps resume --study=studies/a
+python -m dropout_jax.sweeps retry  --study=studies/a
+python -m dropout_jax.sweeps report --study=studies/a
+
+`plan` checks every trial and says what there is to do. `run` does it; the same command
+again, or `resume`, goes on where it stopped. `retry` gives failed trials a new chance.
+`COMMAND --help` lists the flags.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dropout_jax.config import command_line
+from dropout_jax.config.errors import UserError
+from dropout_jax.sweeps import commands
+
+WITH_CONFIG = {
+    "plan": (commands.plan, commands.define_plan),
+    "run": (commands.run, commands.define_run),
+}
+ON_STUDIES: dict[str, Callable[[Sequence[str]], int]] = {
+    "status": commands.status,
+    "resume": commands.resume,
+    "retry": lambda arguments: commands.resume(arguments, again=True),
+    "report": commands.report,
+    "work": commands.work,
+}
+EXAMPLE = Path(__file__).parents[2] / "configs" / "sweeps" / "rates.py"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Returns the exit code of a command line, program first."""
+    name = argv[1] if len(argv) > 1 else "--help"
+    if name in ("-h", "-help", "--help"):
+        print((__doc__ or "").strip())
+        return 0
+    if name in WITH_CONFIG:
+        command, define = WITH_CONFIG[name]
+        return command_line.main(
+            command,
+            description=command.__doc__,
+            default_config=EXAMPLE,
+            default_workdir="" if name == "run" else ".",
+            directory="study",
+            define=define,
+            argv=[f"{argv[0]} {name}", *argv[2:]],
+        )
+
+    def on_study() -> int:
+        if name not in ON_STUDIES:
+            known = [*WITH_CONFIG, *ON_STUDIES]
+            near = difflib.get_close_matches(name, known, 1, cutoff=0.0)[0]
+            raise UserError(f"{name!r} is no command: the nearest is {near}")
+        return ON_STUDIES[name](argv[2:])
+
+    return command_line.guarded(on_study, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of `python -m dropout_jax.sweeps`, one function for each."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from rich.console import Console
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.sweeps.described import SEEDS, planned, reporting
+from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
+from dropout_jax.sweeps.trials import Trial
+
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
+
+
+def define_plan(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of `plan`."""
+    flags.DEFINE_integer(
+        "seeds",
+        SEEDS,
+        "Number of seeds, from 0, with which every setting is run.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        "arms",
+        [],
+        "Only these, comma-separated; when left out, all.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "ledger",
+        "",
+        "File with one line per finished trial; trials that have a line are not run "
+        "again. When left out, ledger.jsonl in the study's directory.",
+        flag_values=flag_values,
+    )
+
+
+def define_run(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of `run`."""
+    define_plan(flag_values)
+    flags.DEFINE_integer(
+        "workers",
+        0,
+        "Number of worker processes; 0: one per GPU, or per core.",
+        lower_bound=0,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "minutes",
+        0.0,
+        "Begin no new trial after so many minutes; 0: run to the end.",
+        lower_bound=0.0,
+        flag_values=flag_values,
+    )
+
+
+def trials_of(flag_values: flags.FlagValues) -> list[Trial]:
+    """Returns the trials that the flags of `plan` ask for, all validated."""
+    return planned(
+        flag_values.config_file,
+        flag_values.config,
+        flag_values.seeds,
+        flag_values.arms,
+    )
+
+
+def plan(flag_values: flags.FlagValues) -> int:
+    """Says what there is to do; nothing is run or written."""
+    trials = trials_of(flag_values)
+    from dropout_jax.sweeps.preview import preview
+
+    ledger = StudyDirectory(flag_values.study, flag_values.ledger).ledger
+    preview(trials, ledger, Console())
+    return 0
+
+
+def run(flag_values: flags.FlagValues) -> int:
+    """Runs what is missing, then reports."""
+    trials = trials_of(flag_values)
+    study = StudyDirectory(flag_values.study, flag_values.ledger)
+    command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
+    told = {**reporting(flag_values.config_file), "command": command}
+    new = study.extend(trials, reporting=told)
+    console = Console()
+    if new < len(trials):
+        console.print(f"{new} of {len(trials)} trials are new to the plan")
+    return _finish(study, trials, flag_values.workers, flag_values.minutes, console)
+
+
+def _finish(
+    study: StudyDirectory,
+    trials: Sequence[Trial],
+    workers: int,
+    minutes: float,
+    console: Console,
+) -> int:
+    from dropout_jax.sweeps.local import default_workers, run_local
+
+    count = min(workers or default_workers(), len(unfinished(study, trials)))
+    if count:
+        run_local(study, trials, workers=count, minutes=minutes, console=console)
+    given_up = study.given_up()
+    for trial in trials:
+        if trial.id in given_up:
+            print(
+                f"failed: {trial.arm} seed {trial.seed}: {given_up[trial.id]}; see "
+                f"{study.path / 'failures' / trial.id}",
+                file=sys.stderr,
+            )
+    if len(unfinished(study, trials)) < len(trials):
+        show_report(study, trials, console)
+    return 1 if given_up.keys() & {trial.id for trial in trials} else 0
+
+
+def resume(arguments: Sequence[str], *, again: bool = False) -> int:
+    """Goes on with a study; `again`: failed trials have a new chance."""
+    parser = Parser("retry" if again else "resume", resume.__doc__)
+    parser.add_argument("--study", required=True, help="directory of the study")
+    parser.add_argument("--workers", type=_count, default=0, help="as of `run`")
+    parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
+    options = parser.parse_args(arguments)
+    study, console = open_study(options.study), Console()
+    if again:
+        console.print(f"{study.forget_failures()} failed trials have a new chance")
+    return _finish(study, study.trials(), options.workers, options.minutes, console)
+
+
+def status(arguments: Sequence[str]) -> int:
+    """Says how far a study is, and who is at what."""
+    parser = Parser("status", status.__doc__)
+    parser.add_argument("--study", required=True, help="directory of the study")
+    from dropout_jax.sweeps.status import show_status
+
+    show_status(open_study(parser.parse_args(arguments).study), Console())
+    return 0
+
+
+def report(arguments: Sequence[str]) -> int:
+    """Writes and prints what a study has found so far."""
+    parser = Parser("report", report.__doc__)
+    parser.add_argument("--study", required=True, help="directory of the study")
+    study = open_study(parser.parse_args(arguments).study)
+    show_report(study, study.trials(), Console())
+    return 0
+
+
+def show_report(
+    study: StudyDirectory, trials: Sequence[Trial], console: Console
+) -> None:
+    """Writes the report of a study into `report/`, and prints its table.
+
+    Args:
+      study: the directory.
+      trials: those of its plan that are reported.
+      console: where to.
+    """
+    # From here on the study is its files: what is above this room reads nothing else.
+    from dropout_jax import reports
+
+    about = study.about() or {}
+    told = {"title": f"Study {about['name']}", **about["reporting"]}
+    told.setdefault("baseline", trials[0].arm)
+    chosen = study.write_lines(trials)
+    found = reports.load_study(chosen)
+    notes = (*reports.gap_notes(found, told["baseline"]), *told.pop("notes", ()))
+    arms = tuple(dict.fromkeys([told["baseline"], *(trial.arm for trial in trials)]))
+    written = reports.write_report(
+        found, study.path / "report", arms=arms, notes=notes, **told
+    )
+    beside = {k: told[k] for k in ("search_budget", "published") if k in told}
+    table = reports.tabulate(found, baseline=told["baseline"], arms=arms, **beside)
+    console.print(reports.TerminalTable(table))
+    console.print(f"report: {written['report.html']}", highlight=False, soft_wrap=True)
+
+
+def work(arguments: Sequence[str]) -> int:
+    """Runs trials of a study; what executors start, on this machine or another."""
+    parser = Parser("work", work.__doc__)
+    parser.add_argument("--study", required=True, help="directory of the study")
+    parser.add_argument("--name", required=True, help="of the worker, for its files")
+    parser.add_argument("--wanted", default="", help="file with ids of trials")
+    parser.add_argument("--share", default="0/1", help="of the machine: NUMBER/OF")
+    parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
+    options = parser.parse_args(arguments)
+    # Who started this process may be killed: no worker outlives it.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    from dropout_jax.sweeps.local import take_share
+
+    take_share(*map(int, options.share.split("/")))
+    from dropout_jax.sweeps.worker import work as go
+    from dropout_jax.sweeps.worker_progress import HeartbeatProgress
+
+    study = open_study(options.study)
+    trials = study.trials()
+    if options.wanted:
+        wanted = set(Path(options.wanted).read_text().split())
+        trials = [trial for trial in trials if trial.id in wanted]
+    beat = study.path / "workers" / f"{options.name}.json"
+    try:
+        go(
+            study,
+            trials,
+            minutes=options.minutes,
+            progress=lambda trial, label: HeartbeatProgress(beat, trial, label),
+        )
+    finally:
+        beat.unlink(missing_ok=True)
+    return 0
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, as everything here does."""
+
+    def __init__(self, command: str, description: str | None):
+        """Makes the parser of `python -m dropout_jax.sweeps command`."""
+        super().__init__(
+            prog=f"python -m dropout_jax.sweeps {command}",
+            description=description,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str):
+        """Raises UserError."""
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes")
+    return int(text)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a config file says of a study: its settings, and how to report them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.config.loading import load_module
+from dropout_jax.sweeps.trials import ARM, Trial, across_seeds, plan
+
+SEEDS = 3
+
+
+def name_of(config_file: str) -> str:
+    """Returns the name of the study that a config file describes.
+
+    Args:
+      config_file: as `--config` names it, "file.py" or "file.py:text".
+
+    Example:
+      >>> name_of("configs/sweeps/rates.py:cnn")
+      'rates_cnn'
+    """
+    file, _, text = config_file.partition(":")
+    return Path(file).stem + (f"_{text}" if text else "")
+
+
+def planned(
+    config_file: str, base: Any, seeds: int, arms: Sequence[str] = ()
+) -> list[Trial]:
+    """Returns the trials of the study that a config file describes.
+
+    The file has `get_config()` and `sweep()`, which yields a dict for each setting: its
+    `arm` and the fields in which it differs. With "file.py:text" both are called with
+    "text". Settings that name no seed are run with every seed.
+
+    Args:
+      config_file: as `--config` names it.
+      base: what `get_config` returned, flags on top.
+      seeds: number of seeds.
+      arms: only these; all when empty.
+
+    Raises:
+      UserError: there is no `sweep`, no such arm, or a trial is wrong.
+    """
+    file, colon, text = config_file.partition(":")
+    sweep = getattr(load_module(file), "sweep", None)
+    if sweep is None:
+        raise UserError(
+            f"{file} has no function sweep(): it must yield a dict for each setting, "
+            "with its arm and the fields in which it differs (docs/sweeps.md)"
+        )
+    settings = list(sweep(*[text] if colon else []))
+    known = [setting.get(ARM) for setting in settings]
+    for arm in arms:
+        if arm not in known:
+            names = ", ".join(dict.fromkeys(map(str, known)))
+            raise UserError(f"--arms: {arm!r} is not in this study; it has {names}")
+    chosen = [s for s in settings if not arms or s.get(ARM) in arms]
+    return plan(name_of(config_file), base, across_seeds(chosen, seeds))
+
+
+def reporting(config_file: str) -> Mapping[str, Any]:
+    """Returns what the file says on how to report: all of it may be left out.
+
+    `TITLE` heads the page, `BASELINE` is the arm to compare with (by default the
+    first), `NOTES` are paragraphs, `PUBLISHED` others' numbers by arm,
+    `SEARCH_BUDGET` the candidates tried before, by arm.
+    """
+    module = load_module(config_file.partition(":")[0])
+    names = ("TITLE", "BASELINE", "NOTES", "PUBLISHED", "SEARCH_BUDGET")
+    return {
+        name.lower(): getattr(module, name) for name in names if hasattr(module, name)
+    }

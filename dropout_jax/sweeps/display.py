@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user sees while the workers of a study are at work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from dropout_jax.sweeps.heartbeat import Heartbeat
+from dropout_jax.sweeps.study import StudyDirectory
+from dropout_jax.sweeps.trials import Trial
+
+
+class StudyDisplay:
+    """A line per finished trial; on a terminal a live bar for the study and workers."""
+
+    def __init__(
+        self,
+        study: StudyDirectory,
+        trials: Sequence[Trial],
+        console: Console | None = None,
+    ):
+        """Shows the study on `console`, by default the standard output."""
+        self._study, self._console = study, console or Console()
+        self._trials = {trial.id: trial for trial in trials}
+        self._finished = self._now_finished()
+        self._before = len(self._finished)
+        self._given_up = set(study.given_up())
+        self._started = time.monotonic()
+        self._bar: Progress | None = None
+        self._rows: dict[str, Any] = {}
+
+    def __enter__(self) -> StudyDisplay:
+        if self._before:
+            self.note(f"{self._before} of {len(self._trials)} trials are done already")
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=20),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[more]}", markup=False),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def note(self, message: str) -> None:
+        """Shows one line."""
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+    def update(self, heartbeats: Sequence[Heartbeat]) -> None:
+        """Shows what has been finished since the last call, and who is at what."""
+        for trial_id in self._now_finished() - self._finished:
+            self._finished.add(trial_id)
+            self._show_result(self._trials[trial_id])
+        for trial_id, reason in self._study.given_up().items():
+            if trial_id in self._trials.keys() - self._given_up:
+                self._given_up.add(trial_id)
+                trial = self._trials[trial_id]
+                self.note(f"given up: {trial.arm} seed {trial.seed}: {reason}")
+        if self._bar is not None:
+            self._draw(self._bar, heartbeats)
+
+    def _show_result(self, trial: Trial) -> None:
+        from dropout_jax.training.progress import describe_result  # imports JAX
+
+        found = describe_result(self._study.ledger.by_trial()[trial.id]["result"])
+        where = f"[{len(self._finished)}/{len(self._trials)}{self._eta()}]"
+        self.note(f"{where} {trial.arm} seed {trial.seed}: {found}")
+
+    def _now_finished(self) -> set[str]:
+        return self._trials.keys() & self._study.ledger.by_trial().keys()
+
+    def _eta(self) -> str:
+        done = len(self._finished) - self._before
+        left = len(self._trials) - len(self._finished)
+        minutes = (time.monotonic() - self._started) / max(done, 1) * left / 60
+        return f", about {minutes:.0f} min left" if left else ""
+
+    def _draw(self, bar: Progress, heartbeats: Sequence[Heartbeat]) -> None:
+        rows = {"study": ("study", len(self._finished), len(self._trials), "")}
+        for beat in heartbeats:
+            speed = f"{beat.speed:,.0f} images/s" if beat.speed else "compiling"
+            rows[beat.worker] = (beat.doing, beat.step, beat.steps, speed)
+        for name in self._rows.keys() - rows.keys():
+            bar.remove_task(self._rows.pop(name))
+        for name, (what, done, total, more) in rows.items():
+            if name not in self._rows:
+                self._rows[name] = bar.add_task(what, more="")
+            bar.update(
+                self._rows[name],
+                description=what,
+                completed=done,
+                total=total or None,
+                more=more,
+            )

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which trials of a study share one compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dropout_jax.sweeps.trials import Trial
+from dropout_jax.training.hyperparameters import static_signature
+
+
+def by_program(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """Returns the trials in groups that differ in traced values and seeds alone.
+
+    A group trains with one program on one data set: a sweep over rates, decay,
+    learning rates and seeds is a single group.
+
+    Args:
+      trials: of one study.
+
+    Returns:
+      The groups in the order of their first trials; within a group the order stays.
+
+    Example:
+      >>> from dropout_jax.config import defaults
+      >>> from dropout_jax.sweeps import plan
+      >>> wide = {"arm": "wide", "model.widths": (512,)}
+      >>> decay = {"arm": "decay", "regularizer.weight_decay": 0.01}
+      >>> trials = plan("s", defaults(), [{"arm": "none"}, wide, decay])
+      >>> [[trial.arm for trial in group] for group in by_program(trials)]
+      [['none', 'decay'], ['wide']]
+    """
+    groups: dict[tuple[str, str, str], list[Trial]] = {}
+    for trial in trials:
+        data = trial.values["data"]
+        program = static_signature(trial.values)
+        key = (program, data["name"], data["source_dir"])
+        groups.setdefault(key, []).append(trial)
+    return list(groups.values())

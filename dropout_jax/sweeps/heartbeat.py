@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signs of life: what a worker is at, for those who watch it from outside."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from dropout_jax.files import write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class Heartbeat:
+    """The last sign of life of a worker.
+
+    Attributes:
+      worker: its name.
+      process: host and process id.
+      trial: id of the trial it is at.
+      doing: arm and seed, for a reader.
+      step: optimiser steps taken.
+      steps: of the whole trial; 0 until known.
+      speed: images per second, None while the program compiles.
+      age: seconds since then.
+    """
+
+    worker: str
+    process: str
+    trial: str
+    doing: str
+    step: int
+    steps: int
+    speed: float | None
+    age: float
+
+
+def read(directory: Path) -> list[Heartbeat]:
+    """Returns the heartbeats in the directory, by the name of the worker."""
+    found = []
+    for path in sorted(directory.glob("*.json")):
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            age = time.time() - path.stat().st_mtime
+        except FileNotFoundError:  # ended meanwhile
+            continue
+        found.append(Heartbeat(worker=path.stem, age=max(0.0, age), **values))
+    return found
+
+
+def write(path: Path, values: dict[str, Any]) -> None:
+    """Gives a sign of life.
+
+    Args:
+      path: file of the worker's heartbeat.
+      values: trial, doing, step, steps and speed.
+    """
+    path.parent.mkdir(exist_ok=True)
+    process = f"{socket.gethostname()}:{os.getpid()}"
+    write_atomically(path, json.dumps({**values, "process": process}))

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory of a study: its plan, its runs, who is at work on what."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.files import to_json, write_atomically
+from dropout_jax.sweeps.ledger import Ledger
+from dropout_jax.sweeps.trials import Trial
+
+ATTEMPTS = 3  # failures after which a trial is given up
+
+
+class StudyDirectory:
+    """The files of one study; all its state, so that any process can go on with it.
+
+        study.json       its name, its ledger, and what holds for all trials
+        plan.jsonl       one line per trial, never changed, only added to
+        trials/NAME/     the run directory of a trial
+        ledger.jsonl     one line per finished trial (or elsewhere: `ledger`)
+        results.jsonl    those of the plan, for the report
+        report/          what came out
+        claims/ID        locked by the process that is at work on the trial
+        failures/ID      one line per failed attempt
+        workers/         heartbeats and logs
+
+    The kernel frees a claim when its holder dies, however it dies.
+
+    Attributes:
+      path: the directory.
+      ledger: the file of results.
+    """
+
+    def __init__(self, path: str | Path, ledger: str | Path = ""):
+        """Names the directory; nothing is written yet.
+
+        Args:
+          path: the directory.
+          ledger: the file of results; `ledger.jsonl` in the directory by default.
+        """
+        self.path = Path(path)
+        # Relative, so that study and ledger can be moved together.
+        self._ledger = os.path.relpath(ledger, self.path) if ledger else "ledger.jsonl"
+        self.ledger = Ledger(self.path / self._ledger)
+
+    def extend(
+        self,
+        trials: Sequence[Trial],
+        *,
+        test: bool = True,
+        reporting: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Writes the plan, or adds to it what it lacks.
+
+        Args:
+          trials: of one study.
+          test: whether the test set is looked at; a search says no.
+          reporting: what `report` is told, as JSON knows it; replaces what it was told
+            before.
+
+        Returns:
+          The number of trials that are new to the plan.
+
+        Raises:
+          UserError: the directory belongs to another study, or cannot be written.
+        """
+        about = {"name": trials[0].study, "test": test, "ledger": self._ledger}
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with self._locked("lock", wait=True):
+                found = self.about()
+                if found is not None and any(found[k] != v for k, v in about.items()):
+                    raise UserError(
+                        f"{self.path} belongs to study {found['name']!r} with ledger "
+                        f"{found['ledger']}, not to {about['name']!r} with "
+                        f"{about['ledger']}; choose another directory"
+                    )
+                about["reporting"] = dict(reporting or {})
+                write_atomically(self.path / "study.json", to_json(about))
+                known = self._plan_text()
+                ids = {json.loads(line)["trial"] for line in known.splitlines()}
+                new = [trial for trial in trials if trial.id not in ids]
+                if new:
+                    text = "".join(_plan_line(trial) for trial in new)
+                    write_atomically(self.path / "plan.jsonl", known + text)
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be written ({error.strerror}); choose a "
+                "directory you may write to"
+            ) from error
+        return len(new)
+
+    def about(self) -> dict[str, Any] | None:
+        """Returns the content of study.json, or None: what holds for all trials."""
+        path = self.path / "study.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def tests(self) -> bool:
+        """Whether trials look at the test set; a search does not."""
+        return (self.about() or {"test": True})["test"]
+
+    def trials(self) -> list[Trial]:
+        """Returns the planned trials in order."""
+        name = (self.about() or {"name": ""})["name"]
+        lines = map(json.loads, self._plan_text().splitlines())
+        return [
+            Trial(name, line["arm"], line["config"], line["trial"]) for line in lines
+        ]
+
+    def _plan_text(self) -> str:
+        path = self.path / "plan.jsonl"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def write_lines(self, trials: Sequence[Trial]) -> Path:
+        """Writes the ledger's lines of some trials to results.jsonl; returns its path.
+
+        The ledger may know other trials as well, of other lengths or arms.
+        """
+        known = self.ledger.by_trial()
+        lines = [known[trial.id] for trial in trials if trial.id in known]
+        path = self.path / "results.jsonl"
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines))
+        return path
+
+    def run_directory(self, trial: Trial) -> Path:
+        """Returns the run directory of a trial."""
+        arm = re.sub(r"[^A-Za-z0-9._-]+", "_", trial.arm)[:80]
+        return self.path / "trials" / f"{arm}_seed_{trial.seed}_{trial.id[:8]}"
+
+    @contextlib.contextmanager
+    def claim(self, trial: Trial) -> Iterator[bool]:
+        """Holds the trial for the length of a `with`; False if another process does."""
+        with self._locked(f"claims/{trial.id}") as claimed:
+            yield claimed
+
+    def claimed(self, trial: Trial) -> bool:
+        """Whether a process is at work on the trial."""
+        path = self.path / "claims" / trial.id
+        if not path.exists():
+            return False
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    @contextlib.contextmanager
+    def _locked(self, name: str, *, wait: bool = False) -> Iterator[bool]:
+        path = self.path / name
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def record_failure(self, trial_id: str, reason: str, where: str = "") -> None:
+        """Remembers that an attempt at a trial failed.
+
+        Args:
+          trial_id: id of the trial.
+          reason: why, for a reader.
+          where: traceback, for whoever mends it.
+        """
+        path = self.path / "failures" / trial_id
+        path.parent.mkdir(exist_ok=True)
+        line = {"reason": " ".join(reason.split()), "traceback": where}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def failures(self) -> dict[str, list[str]]:
+        """Returns why attempts failed, by trial id."""
+        path = self.path / "failures"
+        found = {}
+        for file in path.iterdir() if path.exists() else ():
+            lines = file.read_text(encoding="utf-8").splitlines()
+            found[file.name] = [json.loads(line)["reason"] for line in lines]
+        return found
+
+    def given_up(self) -> dict[str, str]:
+        """Returns the trials that failed too often, with the last reason."""
+        failures = self.failures().items()
+        return {found: r[-1] for found, r in failures if len(r) >= ATTEMPTS}
+
+    def forget_failures(self) -> int:
+        """Gives failed trials a new chance; returns how many there are."""
+        count = 0
+        for trial_id in self.failures():
+            (self.path / "failures" / trial_id).unlink()
+            count += 1
+        return count
+
+
+def unfinished(study: StudyDirectory, trials: Sequence[Trial]) -> list[Trial]:
+    """Returns the trials that the ledger does not have."""
+    known = study.ledger.by_trial()
+    return [trial for trial in trials if trial.id not in known]
+
+
+def remaining(study: StudyDirectory, trials: Sequence[Trial]) -> list[Trial]:
+    """Returns the trials that are neither finished nor given up."""
+    given_up = study.given_up()
+    return [t for t in unfinished(study, trials) if t.id not in given_up]
+
+
+def open_study(path: str | Path) -> StudyDirectory:
+    """Returns the study that a directory holds.
+
+    Raises:
+      UserError: it holds none.
+    """
+    about = StudyDirectory(path).about()
+    if about is None:
+        raise UserError(f"--study {path} holds no study; `run` makes one")
+    return StudyDirectory(path, Path(path, about["ledger"]))
+
+
+def _plan_line(trial: Trial) -> str:
+    line = {
+        "trial": trial.id,
+        "arm": trial.arm,
+        "seed": trial.seed,
+        "config": trial.values,
+    }
+    return json.dumps(line, sort_keys=True, allow_nan=False) + "\n"

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The progress of a trial as heartbeats: shown to other processes, not to a person."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dropout_jax.sweeps import heartbeat
+from dropout_jax.sweeps.trials import Trial
+from dropout_jax.training import TerminalProgress
+
+BEAT_SECONDS = 1.0  # between two heartbeats at least
+
+
+class HeartbeatProgress(TerminalProgress):
+    """Shows a trial to other processes: in a file that is renewed as it advances."""
+
+    def __init__(self, path: Path, trial: Trial, label: str):
+        """Gives the first sign.
+
+        Args:
+          path: file of the worker's heartbeat.
+          trial: the trial.
+          label: printed before every line of the worker's log.
+        """
+        super().__init__(label, Console(soft_wrap=True), epoch_lines=False)
+        self._path, self._beaten = path, float("-inf")
+        self._values: dict[str, Any] = {
+            "trial": trial.id,
+            "doing": f"{trial.arm} seed {trial.seed}",
+            "step": 0,
+            "steps": 0,
+            "speed": None,
+        }
+        self._beat()
+
+    def start(self, step: int, epochs: int, steps_per_epoch: int) -> None:
+        """Says how long the trial is."""
+        super().start(step, epochs, steps_per_epoch)
+        self._values |= {"step": step, "steps": epochs * steps_per_epoch}
+        self._beat()
+
+    def advance(self, step: int, images_per_second: float | None) -> None:
+        """Says that `step` steps are done, and how fast."""
+        super().advance(step, images_per_second)
+        self._values |= {"step": step, "speed": images_per_second}
+        if time.monotonic() - self._beaten >= BEAT_SECONDS:
+            self._beat()
+
+    def _beat(self) -> None:
+        self._beaten = time.monotonic()
+        heartbeat.write(self._path, self._values)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory of a study: one plan that only grows, one holder per trial."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from dropout_jax.config import UserError, defaults
+from dropout_jax.sweeps import StudyDirectory, by_program, open_study, plan, status
+
+HOLDER = """
+import sys, time
+from dropout_jax.sweeps import open_study
+study = open_study(sys.argv[1])
+with study.claim(study.trials()[0]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_plan_only_grows(study, trials):
+    before = (study.path / "plan.jsonl").read_text()
+    assert study.extend(trials(0, 1)) == 0
+    assert study.extend(trials(2, 3)) == 1
+    after = (study.path / "plan.jsonl").read_text()
+    assert after.startswith(before)
+    found = open_study(study.path).trials()
+    assert [(t.id, t.arm, t.seed, t.config) for t in found] == [
+        (t.id, t.arm, t.seed, t.config) for t in trials(0, 1, 2, 3)
+    ]
+
+
+def test_a_wrong_trial_writes_nothing(tmp_path, trials):
+    wrong = {"arm": "b", "noise.kind": "dropout", "noise.rates": (1.5,)}
+    sweep = [{"arm": "a", "seed": seed} for seed in range(499)] + [wrong]
+    with pytest.raises(UserError, match=r"trial 499 .*'b'.*noise.rates=\(1.5,\)"):
+        StudyDirectory(tmp_path / "s").extend(plan("s", defaults(), sweep))
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_directory_of_another_study_is_refused(study, trials, tmp_path):
+    (other,) = plan("other", defaults(), [{"arm": "none"}])
+    with pytest.raises(UserError, match="belongs to study 'study'"):
+        study.extend([other])
+    with pytest.raises(UserError, match="choose another directory"):
+        StudyDirectory(study.path, tmp_path / "elsewhere.jsonl").extend(trials(0))
+    with pytest.raises(UserError, match="choose another directory"):
+        study.extend(trials(0), test=False)
+    with pytest.raises(UserError, match="holds no study"):
+        open_study(tmp_path)
+
+
+def test_a_study_can_be_moved_with_its_ledger(tmp_path, trials):
+    ledger = tmp_path / "a" / "results" / "ledger.jsonl"
+    StudyDirectory(tmp_path / "a" / "study", ledger).extend(trials(0))
+    shutil.move(tmp_path / "a", tmp_path / "b")
+    found = open_study(tmp_path / "b" / "study")
+    assert found.ledger.path.resolve() == tmp_path / "b" / "results" / "ledger.jsonl"
+    assert found.extend(trials(0)) == 0
+
+
+def test_one_process_holds_a_trial(study, trials):
+    one, two = trials(0, 1)
+    other = StudyDirectory(study.path)
+    with study.claim(one) as mine, other.claim(one) as its, other.claim(two) as third:
+        assert (mine, its, third) == (True, False, True)
+        assert study.claimed(one) and study.claimed(two)
+    assert not study.claimed(one) and not study.claimed(trials(2)[0])
+    with other.claim(one) as its:
+        assert its
+
+
+def test_a_claim_ends_with_its_process(study, trials):
+    (one,) = trials(0)
+    holder = [sys.executable, "-c", HOLDER, str(study.path)]
+    with subprocess.Popen(holder, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"held\n"
+        held = study.claimed(one)
+        child.kill()
+        child.wait(timeout=60)
+    assert held and not study.claimed(one)
+
+
+def test_states_of_trials(study, trials):
+    done, diverged, running, failed, waiting = trials(0, 1, 2, 3, 4)
+    study.extend([failed, waiting])
+    for trial, state in ((done, "done"), (diverged, "diverged")):
+        line = {"config": dict(trial.values), "result": {"status": state}}
+        study.ledger.append(line)
+    for _ in range(3):
+        study.record_failure(failed.id, "it broke")
+    study.record_failure(waiting.id, "once is not enough")
+    with study.claim(running):
+        found = status.states(study, study.trials())
+    assert found == {
+        done.id: "done",
+        diverged.id: "diverged",
+        running.id: "running",
+        failed.id: "failed",
+        waiting.id: "waiting",
+    }
+    lines = {done.id: {"result": {"seconds": 120.0}}}
+    assert status.minutes_left(study.trials(), found, lines, workers=2) == 2.0
+    assert status.minutes_left(study.trials(), found, {}, workers=2) is None
+
+
+def test_trials_that_share_a_program_are_one_group():
+    sweep = [
+        {"arm": "none"},
+        {"arm": "wide", "model.widths": (512,)},
+        {"arm": "decay", "regularizer.weight_decay": 0.1, "seed": 3},
+        {"arm": "drop", "noise.kind": "dropout", "noise.rates": (0.1,)},
+        {"arm": "drop", "noise.kind": "dropout", "noise.rates": (0.5,)},
+        {"arm": "other data", "data.name": "synthetic", "data.train_size": 512},
+    ]
+    groups = by_program(plan("s", defaults(), sweep))
+    found = [[trial.arm for trial in group] for group in groups]
+    assert found == [["none", "decay"], ["wide"], ["drop", "drop"], ["other data"]]
+
+
+def test_the_report_is_told_of_the_planned_trials_alone(study, trials):
+    for trial in (*trials(5), *trials(1)):
+        line = {"config": dict(trial.values), "seed": trial.seed}
+        study.ledger.append(line)
+    path = study.write_lines(study.trials())
+    assert [json.loads(line)["seed"] for line in path.read_text().splitlines()] == [1]

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process at work on a study: what it takes, what it leaves, what it survives."""
+
+import json
+import time
+import types
+
+import pytest
+
+from dropout_jax.config import Interrupted, UserError
+from dropout_jax.sweeps import StudyDirectory, ledger_line, work, worker
+from dropout_jax.sweeps.study import ATTEMPTS
+from dropout_jax.training.run_directory import RunDirectory
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Returns a function that gives the worker, and nobody else, another clock."""
+
+    def replace(sleep=time.sleep, monotonic=time.monotonic):
+        found = types.SimpleNamespace(sleep=sleep, monotonic=monotonic)
+        monkeypatch.setattr(worker, "time", found)
+
+    return replace
+
+
+def seeds_of(study):
+    lines = study.ledger.path.read_text().splitlines()
+    return [json.loads(line)["seed"] for line in lines]
+
+
+def test_a_study_goes_on_where_it_stopped(study, trials, counted, console):
+    assert work(study, trials(0, 1), console=console)
+    assert work(study, trials(0, 1, 2), console=console)
+    assert counted == seeds_of(study) == [0, 1, 2]
+    lines = study.ledger.lines()
+    assert [line["trial"] for line in lines] == [t.id for t in trials(0, 1, 2)]
+    for line in lines:
+        assert line["study"] == "study" and line["arm"] == "drop 0.2/x"
+        assert line["result"]["status"] == "done" and 0 <= line["result"]["test"]["ece"]
+        assert sum(line["reliability"]["count"]) == 128
+        assert len(line["history"]["validation_accuracy"]) == 1
+        assert "jax" in line["versions"] and line["device"].startswith("cpu")
+    # Seeds differ, the compiled program and everything else in the config do not.
+    assert len({line["result"]["parameters_sha256"] for line in lines}) == 3
+
+
+def test_a_trial_that_ended_unrecorded_is_recorded_not_run(study, trials, console):
+    """Killed between the result and the ledger's line."""
+    work(study, trials(0), console=console)
+    text = study.ledger.path.read_text()
+    study.ledger.path.unlink()
+    work(study, trials(0), console=console)
+    assert study.ledger.path.read_text() == text
+    assert "finished before" in console.file.getvalue()
+
+
+def test_a_search_brings_no_test_results(tmp_path, trials, console):
+    study = StudyDirectory(tmp_path / "search")
+    study.extend(trials(0), test=False)
+    work(study, trials(0), console=console)
+    (line,) = study.ledger.lines()
+    assert not {"test", "test_count"} & set(line["result"])
+    assert line["reliability"] == {}
+    assert 0 < line["result"]["validation"]["accuracy"] <= 1
+
+
+def test_no_trial_begins_after_the_time_limit(
+    study, trials, counted, console, monkeypatch, clock
+):
+    moments = iter(range(0, 10_000, 40))  # each look at the clock: 40 seconds later
+    clock(monotonic=lambda: next(moments))
+
+    def run(study, trial, progress):
+        counted.append(trial.seed)
+        return True
+
+    monkeypatch.setattr(worker, "_run", run)
+    assert not work(study, trials(0, 1, 2), minutes=1.0, console=console)
+    assert counted == [0]
+    assert "1 minutes are over; 3 trials remain" in console.file.getvalue()
+
+
+def test_what_another_process_has_is_left_to_it_then_waited_for(
+    study, trials, counted, console, monkeypatch, clock
+):
+    """Another process has run seed 0 meanwhile, and is at work on seed 1."""
+    asked, other = trials(2, 0, 1), StudyDirectory(study.path)
+    held = other.claim(asked[2])
+    run = worker.run
+
+    def meanwhile(config, directory, **kwargs):
+        if config.seed == 2:
+            held.__enter__()
+            run(asked[1].config, directory.with_name("0"), **kwargs)
+            line = ledger_line(asked[1], RunDirectory(directory.with_name("0")))
+            other.ledger.append(line)
+        return run(config, directory, **kwargs)
+
+    # It dies, and what it had is taken over.
+    clock(lambda _: held.__exit__(None, None, None))
+    monkeypatch.setattr(worker, "run", meanwhile)
+    assert work(study, asked, console=console)
+    assert counted == [0, 2, 1] and seeds_of(study) == [0, 2, 1]
+    assert "waiting for 1 trials that other processes have" in console.file.getvalue()
+
+
+def test_a_run_directory_that_is_in_use_is_waited_for(study, trials, console, clock):
+    (trial,) = trials(0)
+    holder = RunDirectory(study.run_directory(trial))
+    holder.open(trial.config)
+    clock(lambda _: holder.close())
+    assert work(study, [trial], console=console)
+    assert seeds_of(study) == [0]
+
+
+def test_a_failing_trial_is_given_up_and_the_others_go_on(
+    study, trials, console, monkeypatch
+):
+    tried, run = [], worker.run
+
+    def fail(config, *args, **kwargs):
+        tried.append(config.seed)
+        if config.seed == 1:
+            raise RuntimeError("no such\nluck")
+        return run(config, *args, **kwargs)
+
+    monkeypatch.setattr(worker, "run", fail)
+    assert not work(study, trials(0, 1, 2), console=console)
+    assert seeds_of(study) == [0, 2] and tried.count(1) == ATTEMPTS
+    (one,) = trials(1)
+    assert study.given_up() == {one.id: "RuntimeError: no such luck"}
+    assert "in fail" in (study.path / "failures" / one.id).read_text()
+    tried.clear()
+    assert not work(study, trials(0, 1, 2), console=console) and not tried
+    assert study.forget_failures() == 1
+    monkeypatch.setattr(worker, "run", run)
+    assert work(study, trials(0, 1, 2), console=console)
+    assert seeds_of(study) == [0, 2, 1]
+
+
+@pytest.mark.parametrize("end", [Interrupted("x"), UserError("no data")])
+def test_ctrl_c_and_what_holds_for_all_trials_end_the_study(
+    study, trials, console, monkeypatch, end
+):
+    started = []
+
+    def stop(config, directory, **_):
+        started.append(config.seed)
+        raise end
+
+    monkeypatch.setattr(worker, "run", stop)
+    with pytest.raises(type(end)):
+        work(study, trials(0, 1), console=console)
+    assert started == [0] and study.ledger.lines() == [] and not study.failures()
