@@ -14,7 +14,7 @@ from dropout_jax.sweeps import heartbeat
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial
 
-STATES = ("done", "diverged", "running", "failed", "waiting")
+STATES = ("done", "pruned", "diverged", "running", "failed", "waiting")
 
 
 def states(study: StudyDirectory, trials: Sequence[Trial]) -> dict[str, str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -35,10 +36,11 @@ class Loop:
         prepared: Prepared,
         progress: TerminalProgress,
         stop: StopRequest,
+        prune: Callable[[dict[str, Any]], bool] | None = None,
     ):
         self.config, self.directory = config, directory
         self.dataset, self.programs, self.hparams, self.seed, self.abstract = prepared
-        self.progress, self.stop = progress, stop
+        self.progress, self.stop, self.prune = progress, stop, prune
         self.total_steps = config.train.epochs * self.programs.steps_per_epoch
         # What a checkpoint remembers beside the arrays.
         self.host = {
@@ -96,6 +98,8 @@ class Loop:
                     if record is None:
                         return self._diverged(step - per_epoch, step)
                     events.write(record)
+                    if step < self.total_steps and self.prune and self.prune(record):
+                        return self._finish(run_directory.PRUNED)
                 age = time.monotonic() - saved_at
                 if self.stop.made or age > self.config.train.checkpoint_seconds:
                     self._save()
@@ -103,7 +107,7 @@ class Loop:
                 if self.stop.made and step < self.total_steps:
                     raise Interrupted(self.directory.path)
         self._save()
-        return self._finish()
+        return self._finish(run_directory.DONE)
 
     def _start(self) -> tuple[Any, Any]:
         """Returns state and best parameters: new, or from the newest checkpoint."""
@@ -208,12 +212,12 @@ class Loop:
         reason = f"the loss became NaN or infinite in steps {first} to {stop_at}"
         return {**self._common(run_directory.DIVERGED), "reason": reason}
 
-    def _finish(self) -> dict[str, Any]:
+    def _finish(self, status: str) -> dict[str, Any]:
         validation = self._evaluate(
             self.best, self.dataset.validation_images, self.dataset.validation_labels
         )
         found = {
-            **self._common(run_directory.DONE),
+            **self._common(status),
             "validation": validation,
             **checkpoints.model_digests(*self.best),
         }

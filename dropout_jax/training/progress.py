@@ -30,8 +30,9 @@ def describe_result(values: dict[str, Any]) -> str:
     # Where the test set was left alone there is the validation set to speak of.
     name = "test" if "test" in values else "validation"
     found, speed = values[name], values["images_per_second"]
+    pruned = "pruned; " if values["status"] == "pruned" else ""
     return (
-        f"{name} accuracy {100 * found['accuracy']:.2f} %  NLL {found['nll']:.4f}  "
+        f"{pruned}{name} accuracy {100 * found['accuracy']:.2f} %  NLL {found['nll']:.4f}  "
         f"ECE {found['ece']:.4f}  (epoch {values['best_epoch']} of "
         f"{values['epochs']}; {values['seconds']:.0f} s"
         + (f", {speed:,.0f} images/s)" if speed else ")")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class Result:
 
     Attributes:
       workdir: the run directory.
-      status: `"done"` or `"diverged"`.
+      status: `"done"`, `"diverged"` or `"pruned"`.
       values: the content of result.json.
       fresh: False if the run had been finished before and nothing was computed.
     """
@@ -39,6 +40,7 @@ def run(
     workdir: str | Path,
     *,
     test: bool = True,
+    prune: Callable[[dict[str, Any]], bool] | None = None,
     progress: TerminalProgress | None = None,
 ) -> Result:
     """Trains, validates after every epoch, tests once, and writes the run directory.
@@ -51,6 +53,8 @@ def run(
       config: a configuration as `dropout_jax.config.defaults()` makes it.
       workdir: directory of this run alone; created if absent.
       test: whether the test set is looked at; a search for hyperparameters says no.
+      prune: called with each epoch's record of metrics.jsonl; True ends the run
+        there, as a search does with what is not worth its time.
       progress: shows the run; a `TerminalProgress` by default.
 
     Returns:
@@ -79,7 +83,7 @@ def run(
             progress.note(describe_result(finished))
             return Result(directory.path, finished["status"], finished, fresh=False)
         with stop_requests() as stop:
-            loop = Loop(config, directory, prepared, progress, stop)
+            loop = Loop(config, directory, prepared, progress, stop, prune)
             values = loop.train()
             if values["status"] == run_directory.DONE and test:
                 values |= loop.test()

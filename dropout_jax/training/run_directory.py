@@ -16,7 +16,8 @@ from dropout_jax.config.flat import flat
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.files import to_json, write_atomically
 
-RUNNING, DONE, DIVERGED, FAILED = "running", "done", "diverged", "failed"
+RUNNING, DONE, DIVERGED = "running", "done", "diverged"
+PRUNED, FAILED = "pruned", "failed"
 # What may differ between two runs of the same seed: how long things took.
 TIMES = ("seconds", "images_per_second")
 
@@ -78,7 +79,7 @@ class RunDirectory:
             self._check_extension(stored, wanted, changed)
             # Before the config: killed in between, the old result is not the new one's.
             self.set_status(RUNNING)
-        elif stored is not None and self.status in (DONE, DIVERGED):
+        elif stored is not None and self.status in (DONE, DIVERGED, PRUNED):
             return self.result()
         if stored != wanted:
             write_atomically(self._file("config.json"), to_json(wanted))
@@ -128,7 +129,7 @@ class RunDirectory:
 
     @property
     def status(self) -> str | None:
-        """One of running, done, diverged, failed; None for a new directory."""
+        """One of running, done, diverged, pruned, failed; None for a new directory."""
         path = self._file("status")
         return path.read_text().split("\n")[0] if path.exists() else None
 

@@ -297,3 +297,28 @@ def test_the_result_of_noisy_weights_says_how_many_are_noise(tiny, tmp_path, rec
 
 def test_the_result_of_other_noise_has_no_sparsity(finished):
     assert "sparsity" not in finished.values
+
+
+def test_a_pruned_run_ends_there_and_stays_so(tiny, recorder, tmp_path, finished):
+    seen = []
+
+    def prune(record):
+        seen.append(record["epoch"])
+        return True
+
+    result = training.run(tiny(), tmp_path / "run", prune=prune, progress=recorder())
+    assert result.status == "pruned" and "test" not in result.values
+    assert result.values["validation"]["nll"] > 0 and seen == [1]
+    again = training.run(tiny(), tmp_path / "run", prune=prune, progress=recorder())
+    assert again.values == result.values and not again.fresh and seen == [1]
+    # Up to there it was the run that goes on; the last epoch has nothing to prune.
+    asked = []
+    whole = training.run(
+        tiny(),
+        tmp_path / "whole",
+        prune=lambda record: bool(asked.append(record["epoch"])),
+        progress=recorder(),
+    )
+    assert asked == [1] and whole.status == "done"
+    sums = [r.values["parameters_sha256"] for r in (whole, finished)]
+    assert sums[0] == sums[1]
