@@ -4,7 +4,7 @@
 from dropout_jax.config.errors import Interrupted
 from dropout_jax.training.load import LoadedRun, load_run
 from dropout_jax.training.progress import TerminalProgress
-from dropout_jax.training.run import Result, run
+from dropout_jax.training.run import Result, run, run_group
 
 __all__ = [
     "Interrupted",
@@ -13,4 +13,5 @@ __all__ = [
     "TerminalProgress",
     "load_run",
     "run",
+    "run_group",
 ]

@@ -18,13 +18,6 @@ class EventWriter:
         for record in directory.metrics():
             self.write(record)
 
-    def __enter__(self) -> EventWriter:
-        return self
-
-    def __exit__(self, *unused: Any) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
     def write(self, record: dict[str, Any]) -> None:
         """Adds the numbers of one record of metrics.jsonl."""
         if self._writer is None:
@@ -36,3 +29,8 @@ class EventWriter:
         for name, value in scalars.items():
             if isinstance(value, (int, float)) and name not in ("epoch", "step"):
                 self._writer.add_scalar(name, value, record["step"])
+
+    def close(self) -> None:
+        """Writes what is left."""
+        if self._writer is not None:
+            self._writer.close()

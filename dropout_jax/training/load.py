@@ -61,7 +61,7 @@ def load_run(directory: str | Path) -> LoadedRun:
     restored = checkpoints.restore(run.checkpoints, prepared.abstract, warnings.warn)
     if restored is None:
         raise UserError(f"{directory} has no usable checkpoint; run it again")
-    params, model_state = restored[0]["best"]
+    params, model_state = restored[0]["best"][0]
     result = run.result()
     if run.status == DONE and result is not None:
         digests = checkpoints.model_digests(params, model_state)

@@ -1,248 +1,229 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host loop of one run: chunks, epochs, checkpoints, and the test at the end."""
+"""The host loop of a group of trials: chunks, epochs, checkpoints, and the test."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from dropout_jax.config.errors import Interrupted
-from dropout_jax.evaluation import metrics
-from dropout_jax.nn import sparsity
+from dropout_jax.data import Dataset
 from dropout_jax.training import checkpoints, environment, run_directory
-from dropout_jax.training.events import EventWriter
+from dropout_jax.training.engine import Engine
 from dropout_jax.training.interruption import StopRequest
-from dropout_jax.training.optimizers import is_noise, make_schedule
-from dropout_jax.training.prepare import Prepared
-from dropout_jax.training.progress import TerminalProgress, describe_result
-from dropout_jax.training.run_directory import RunDirectory
+from dropout_jax.training.lane import Lane, Speed, summary
+from dropout_jax.training.progress import TerminalProgress
 
 CHUNK_SECONDS = 1.0  # a chunk this long keeps the display alive and Ctrl-C prompt
 CLEAN_TRAIN_EXAMPLES = 5_000  # as many as validate: the gap compares like with like
 
+Prune = Callable[[dict[str, Any]], bool]
+
 
 class Loop:
-    """The host loop of one run; all numbers that matter live in `state` and `host`."""
+    """Trains the trials of a group in step; a single run is a group of one.
+
+    The trials share data, program and number of steps. One that has diverged or was
+    pruned is computed on with its neighbours, whose numbers do not depend on it, and
+    writes nothing any more.
+    """
 
     def __init__(
         self,
-        config: Any,
-        directory: RunDirectory,
-        prepared: Prepared,
+        train: Any,
+        steps_per_epoch: int,
+        dataset: Dataset,
+        engine: Engine,
+        trials: Sequence[Lane],
+        saved: Path,
+        abstract: dict[str, Any],
         progress: TerminalProgress,
         stop: StopRequest,
-        prune: Callable[[dict[str, Any]], bool] | None = None,
+        prune: Prune | None = None,
     ):
-        self.config, self.directory = config, directory
-        self.dataset, self.programs, self.hparams, self.seed, self.abstract = prepared
+        """Prepares the loop.
+
+        Args:
+          train: the group `config.train`, which the trials share.
+          steps_per_epoch: optimiser steps per epoch.
+          dataset: what they train on.
+          engine: advances them.
+          trials: the host's side of each.
+          saved: directory of the checkpoints.
+          abstract: shapes of a checkpoint's tree.
+          progress: shows the group.
+          stop: whether someone asked it to stop.
+          prune: called with each record; True ends the trial there.
+        """
+        self.train_config, self.steps = train, steps_per_epoch
+        self.dataset, self.engine, self.trials = dataset, engine, trials
+        self.saved, self.abstract = saved, abstract
         self.progress, self.stop, self.prune = progress, stop, prune
-        self.total_steps = config.train.epochs * self.programs.steps_per_epoch
-        # What a checkpoint remembers beside the arrays.
-        self.host = {
-            "metrics_bytes": 0,
-            "best_epoch": 0,
-            "best_accuracy": -1.0,
-            "seconds": 0.0,
-        }
+        self.total_steps = train.epochs * steps_per_epoch
+        self.seconds = 0.0
         self.images_timed, self.seconds_timed = 0, 0.0
 
-    def train(self) -> dict[str, Any]:
-        """Takes all steps that are left; returns what is known without the test set."""
-        self.state, self.best = self._start()
-        self.state, self.hparams, self.seed = self.programs.place(
-            (self.state, self.hparams, self.seed)
-        )
-        self.directory.write_environment(environment.capture(self.dataset))
-        self.directory.set_status(run_directory.RUNNING)
-        train_data = self.programs.place(
-            (
-                jnp.asarray(self.dataset.train_images),
-                jnp.asarray(self.dataset.train_labels, jnp.int32),
-            )
-        )
-        per_epoch = self.programs.steps_per_epoch
-        step, chunk, order = int(self.state.step), 1, None
-        self.progress.start(step, self.config.train.epochs, per_epoch)
-        saved_at = time.monotonic()
-        with EventWriter(self.directory) as events:
-            while step < self.total_steps:
-                stop_at = min(step + chunk, (step // per_epoch + 1) * per_epoch)
-                started = time.monotonic()
-                if order is None or step % per_epoch == 0:
-                    order = self.programs.order(self.seed, step // per_epoch)
-                    order = self.programs.place(order)
-                self.state = self.programs.run_chunk(
-                    self.state, self.hparams, self.seed, train_data, order, stop_at
-                )
-                loss = float(self.state.totals.loss)  # waits for the device
-                seconds = time.monotonic() - started
-                self.host["seconds"] += seconds
-                if not np.isfinite(loss):
-                    return self._diverged(step, stop_at)
-                if chunk > 1:  # the first chunk, of one step, pays for the compiler
-                    self.images_timed += (stop_at - step) * self.config.train.batch_size
-                    self.seconds_timed += seconds
-                    rate = (stop_at - step) / seconds
-                    chunk = max(2, min(per_epoch, round(CHUNK_SECONDS * rate)))
-                else:
-                    chunk = 8
-                step = stop_at
-                self.progress.advance(step, self._images_per_second())
-                if step % per_epoch == 0:
-                    record = self._finish_epoch(step // per_epoch)
-                    if record is None:
-                        return self._diverged(step - per_epoch, step)
-                    events.write(record)
-                    if step < self.total_steps and self.prune and self.prune(record):
-                        return self._finish(run_directory.PRUNED)
-                age = time.monotonic() - saved_at
-                if self.stop.made or age > self.config.train.checkpoint_seconds:
-                    self._save()
-                    saved_at = time.monotonic()
-                if self.stop.made and step < self.total_steps:
-                    raise Interrupted(self.directory.path)
-        self._save()
-        return self._finish(run_directory.DONE)
+    @property
+    def at_work(self) -> list[tuple[int, Lane]]:
+        """The trials that have no result yet, with their lanes."""
+        return [(i, t) for i, t in enumerate(self.trials) if t.result is None]
 
-    def _start(self) -> tuple[Any, Any]:
-        """Returns state and best parameters: new, or from the newest checkpoint."""
-        path = self.directory.checkpoints
-        restored = checkpoints.restore(path, self.abstract, self.progress.note)
+    def train(self) -> None:
+        """Takes all steps that are left; every trial has a result then."""
+        self.states = self.engine.place(self._start())
+        step = self.step()
+        where = environment.capture(self.dataset)
+        for _, trial in self.at_work:
+            trial.directory.write_environment(where)
+        data = (
+            jnp.asarray(self.dataset.train_images),
+            jnp.asarray(self.dataset.train_labels, jnp.int32),
+        )
+        data, chunk = self.engine.place(data), 1
+        self.progress.start(step, self.train_config.epochs, self.steps)
+        saved_at = time.monotonic()
+        while step < self.total_steps:
+            stop_at = min(step + chunk, (step // self.steps + 1) * self.steps)
+            started = time.monotonic()
+            self.states = self.engine.run(self.states, data, stop_at)
+            self._end_diverged(step, stop_at)  # waits for the device
+            seconds = time.monotonic() - started
+            self.seconds += seconds
+            if not self.at_work:
+                break
+            chunk = self._next_chunk(chunk, stop_at - step, seconds)
+            step = stop_at
+            self.progress.advance(step, self.speed().images_per_second)
+            if step % self.steps == 0:
+                self._finish_epoch(step // self.steps)
+            if not self.at_work:
+                break
+            age = time.monotonic() - saved_at
+            if self.stop.made or age > self.train_config.checkpoint_seconds:
+                self._save()
+                saved_at = time.monotonic()
+            if self.stop.made and step < self.total_steps:
+                raise Interrupted(self.saved.parent)
+        self._finish()
+
+    def step(self) -> int:
+        """Returns the number of steps taken."""
+        return int(self.engine.lane(self.states.step, 0))
+
+    def speed(self) -> Speed:
+        """Returns how fast the group has been."""
+        speed = None
+        if self.seconds_timed:
+            speed = round(self.images_timed / self.seconds_timed, 1)
+        return Speed(self.seconds / len(self.trials), speed)
+
+    def _next_chunk(self, chunk: int, steps: int, seconds: float) -> int:
+        """Returns how many steps to take next, after `steps` in `seconds`."""
+        if chunk == 1:  # the first chunk, of one step, pays for the compiler
+            return 8
+        images = steps * self.train_config.batch_size * len(self.trials)
+        self.images_timed += images
+        self.seconds_timed += seconds
+        return max(2, min(self.steps, round(CHUNK_SECONDS * steps / seconds)))
+
+    def _start(self) -> Any:
+        """Returns the states: new, or from the newest checkpoint."""
+        restored = checkpoints.restore(self.saved, self.abstract, self.progress.note)
         if restored is None:
-            checkpoints.discard_after(path, -1)
-            self.directory.truncate_metrics(0)
-            state = self.programs.init(self.hparams, self.seed)
-            return state, jax.device_get((state.params, state.model_state))
-        tree, self.host = restored
-        checkpoints.discard_after(path, int(tree["state"].step))
-        self.directory.truncate_metrics(self.host["metrics_bytes"])
-        self.progress.note(f"resumed at step {int(tree['state'].step):,}")
-        return tree["state"], jax.device_get(tree["best"])
+            checkpoints.discard_after(self.saved, -1)
+            states, best, host = self.engine.init(), None, None
+        else:
+            tree, host = restored
+            states, best = tree["state"], tree["best"]
+            self.seconds = host["seconds"]
+            step = int(self.engine.lane(states.step, 0))
+            checkpoints.discard_after(self.saved, step)
+            self.progress.note(f"resumed at step {step:,}")
+        for i, trial in enumerate(self.trials):
+            state = self.engine.lane(states, i)
+            kept = (state.params, state.model_state) if best is None else best[i]
+            trial.resume(kept, host and host["lanes"][i])
+        return states
 
     def _save(self) -> None:
-        tree = {"state": self.state, "best": self.best}
-        step = int(self.state.step)
-        checkpoints.save(self.directory.checkpoints, step, tree, self.host)
-
-    def _evaluate(self, parameters: Any, images: Any, labels: Any) -> dict[str, float]:
-        logits = self.programs.predict(*parameters, images, self.hparams)
-        summary = metrics.summary(logits, jnp.asarray(labels, jnp.int32))
-        return {name: float(value) for name, value in summary.items()}
-
-    def _finish_epoch(self, epoch: int) -> dict[str, Any] | None:
-        """Evaluates, remembers the best, and writes the epoch's line of metrics.
-
-        None if the last update left weights whose loss is not a number.
-        """
-        started = time.monotonic()
-        steps = self.programs.steps_per_epoch
-        current = (self.state.params, self.state.model_state)
-        clean = self._evaluate(
-            current,
-            self.dataset.train_images[:CLEAN_TRAIN_EXAMPLES],
-            self.dataset.train_labels[:CLEAN_TRAIN_EXAMPLES],
-        )
-        validation = self._evaluate(
-            current, self.dataset.validation_images, self.dataset.validation_labels
-        )
-        if not np.isfinite(clean["nll"] + validation["nll"]):
-            return None
-        improved = validation["accuracy"] > self.host["best_accuracy"]
-        if improved or self.config.train.keep == "last":
-            self.best = jax.device_get(current)
-            self.host["best_epoch"] = epoch
-            self.host["best_accuracy"] = validation["accuracy"]
-        self.host["seconds"] += time.monotonic() - started
-        schedule = make_schedule(self.config, steps)
-        last_step = epoch * steps - 1
-        record = {
-            "epoch": epoch,
-            "step": epoch * steps,
-            "learning_rate": float(self.hparams.learning_rate * schedule(last_step)),
-            "train_loss": float(self.state.totals.loss) / steps,
-            "train_accuracy": float(self.state.totals.correct)
-            / (steps * self.config.train.batch_size),
-            "gradient_norm": float(self.state.totals.gradient_norm) / steps,
-            "clean_train_loss": clean["nll"],
-            "clean_train_accuracy": clean["accuracy"],
-            "validation_loss": validation["nll"],
-            "validation_accuracy": validation["accuracy"],
-            "noise": self._noise_parameters(),
-            "seconds": round(self.host["seconds"], 3),
-            "images_per_second": self._images_per_second(),
+        tree = {"state": self.states, "best": [trial.best for trial in self.trials]}
+        host = {
+            "seconds": self.seconds,
+            "lanes": [trial.host for trial in self.trials],
         }
-        self.host["metrics_bytes"] = self.directory.append_metrics(record)
-        self.progress.epoch(record)
-        return record
+        checkpoints.save(self.saved, self.step(), tree, host)
 
-    def _noise_parameters(self) -> dict[str, float]:
-        """Returns the mean of each learned noise parameter, by path."""
-        leaves = jax.tree_util.tree_leaves_with_path(self.state.params)
-        return {
-            "/".join(str(part.key) for part in path): float(jnp.mean(leaf))
-            for path, leaf in leaves
-            if is_noise(path)
-        }
+    def _predict(self, parameters: Sequence[Any], images: Any) -> list[Any]:
+        return self.engine.predict(parameters, images)
 
-    def _images_per_second(self) -> float | None:
-        """Returns the training speed without compilation and evaluation."""
-        if not self.seconds_timed:
-            return None
-        return round(self.images_timed / self.seconds_timed, 1)
+    def _summaries(self, parameters: Any, images: Any, labels: Any) -> list[Any]:
+        return [summary(logits, labels) for logits in self._predict(parameters, images)]
 
-    def _common(self, status: str) -> dict[str, Any]:
-        leaves = jax.tree.leaves(self.state.params)
-        return {
-            "status": status,
-            "seed": self.config.seed,
-            "best_epoch": self.host["best_epoch"],
-            "epochs": self.config.train.epochs,
-            "parameters": sum(leaf.size for leaf in leaves),
-            "images_per_second": self._images_per_second(),
-            "seconds": round(self.host["seconds"], 3),
-            "metrics_sha256": self.directory.metrics_sha256(),
-        }
+    def _end_diverged(self, first: int, stop_at: int) -> None:
+        for i, trial in self.at_work:
+            if not np.isfinite(float(self.engine.lane(self.states.totals.loss, i))):
+                self._diverged(trial, first, stop_at)
 
-    def _diverged(self, first: int, stop_at: int) -> dict[str, Any]:
+    def _diverged(self, trial: Lane, first: int, stop_at: int) -> None:
         reason = f"the loss became NaN or infinite in steps {first} to {stop_at}"
-        return {**self._common(run_directory.DIVERGED), "reason": reason}
+        found = {"status": run_directory.DIVERGED, "reason": reason}
+        trial.end(found, self.speed())
+        trial.store()
 
-    def _finish(self, status: str) -> dict[str, Any]:
-        validation = self._evaluate(
-            self.best, self.dataset.validation_images, self.dataset.validation_labels
+    def _finish_epoch(self, epoch: int) -> None:
+        """Evaluates all trials and lets each write its line of metrics."""
+        started = time.monotonic()
+        states = [self.engine.lane(self.states, i) for i in range(len(self.trials))]
+        parameters = [(state.params, state.model_state) for state in states]
+        data, size = self.dataset, CLEAN_TRAIN_EXAMPLES
+        clean = self._summaries(
+            parameters, data.train_images[:size], data.train_labels[:size]
         )
-        found = {
-            **self._common(status),
-            "validation": validation,
-            **checkpoints.model_digests(*self.best),
-        }
-        shares = sparsity(self.best[0], self.config.noise.threshold or 3.0)
-        return found | ({"sparsity": shares} if shares else {})
-
-    def test(self) -> dict[str, Any]:
-        """Returns what the test set says of the kept parameters; called once."""
-        labels = jnp.asarray(self.dataset.test_labels, jnp.int32)
-        logits = self.programs.predict(
-            *self.best, self.dataset.test_images, self.hparams
+        validation = self._summaries(
+            parameters, data.validation_images, data.validation_labels
         )
-        summary = metrics.summary(logits, labels)
-        reliability = metrics.reliability(logits, labels)
-        return {
-            "test": {name: float(value) for name, value in summary.items()},
-            "test_count": len(labels),
-            "reliability": {
-                name: np.asarray(value).tolist()
-                for name, value in reliability._asdict().items()
-            },
-        }
+        self.seconds += time.monotonic() - started
+        records = []
+        for i, trial in self.at_work:
+            if not np.isfinite(clean[i]["nll"] + validation[i]["nll"]):
+                # The last update left weights whose loss is not a number.
+                self._diverged(trial, (epoch - 1) * self.steps, epoch * self.steps)
+                continue
+            found = clean[i], validation[i], self.speed()
+            records.append(trial.finish_epoch(epoch, self.steps, states[i], *found))
+            last = epoch == self.train_config.epochs
+            if not last and self.prune is not None and self.prune(records[-1]):
+                found = trial.validated(run_directory.PRUNED, self._validate(i))
+                trial.end(found, self.speed())
+                trial.store()
+        if records:
+            self.progress.epoch(max(records, key=lambda r: r["validation_accuracy"]))
 
-    def close(self, values: dict[str, Any]) -> None:
-        """Stores and shows what the run found."""
-        self.directory.write_result(values)
-        self.directory.set_status(values["status"], values.get("reason", ""))
-        self.progress.note(describe_result(values))
+    def _validate(self, index: int) -> dict[str, float]:
+        data, best = self.dataset, [trial.best for trial in self.trials]
+        logits = self._predict(best, data.validation_images)[index]
+        return summary(logits, data.validation_labels)
+
+    def _finish(self) -> None:
+        """Saves, and validates the kept parameters of what is still at work."""
+        if not self.at_work:
+            return
+        self._save()
+        best = [trial.best for trial in self.trials]
+        data = self.dataset
+        found = self._summaries(best, data.validation_images, data.validation_labels)
+        for i, trial in self.at_work:
+            trial.end(trial.validated(run_directory.DONE, found[i]), self.speed())
+
+    def test(self) -> None:
+        """Looks at the test set, once, with the kept parameters of what is done."""
+        best = [trial.best for trial in self.trials]
+        logits = self._predict(best, self.dataset.test_images)
+        for trial, found in zip(self.trials, logits, strict=True):
+            if trial.result and trial.result["status"] == run_directory.DONE:
+                trial.tested(found, self.dataset.test_labels)

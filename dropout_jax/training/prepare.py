@@ -55,5 +55,5 @@ def prepare(config: Any) -> Prepared:
         state = jax.eval_shape(programs.init, hparams, seed)
     except ValueError as error:
         raise UserError(str(error)) from error
-    abstract = {"state": state, "best": (state.params, state.model_state)}
+    abstract = {"state": state, "best": [(state.params, state.model_state)]}
     return Prepared(dataset, programs, hparams, seed, abstract)

@@ -32,10 +32,10 @@ def describe_result(values: dict[str, Any]) -> str:
     found, speed = values[name], values["images_per_second"]
     pruned = "pruned; " if values["status"] == "pruned" else ""
     return (
-        f"{pruned}{name} accuracy {100 * found['accuracy']:.2f} %  NLL {found['nll']:.4f}  "
-        f"ECE {found['ece']:.4f}  (epoch {values['best_epoch']} of "
-        f"{values['epochs']}; {values['seconds']:.0f} s"
-        + (f", {speed:,.0f} images/s)" if speed else ")")
+        f"{pruned}{name} accuracy {100 * found['accuracy']:.2f} %  "
+        f"NLL {found['nll']:.4f}  ECE {found['ece']:.4f}  "
+        f"(epoch {values['best_epoch']} of {values['epochs']}; "
+        f"{values['seconds']:.0f} s" + (f", {speed:,.0f} images/s)" if speed else ")")
     )
 
 

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One training run from configuration to result: the host's side of it."""
+"""Training runs from configuration to result: one, or a group in step."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dropout_jax.config import validate
 from dropout_jax.config.errors import Interrupted, UserError
 from dropout_jax.training import checkpoints, compile_cache, run_directory
+from dropout_jax.training.engine import Engine
 from dropout_jax.training.interruption import stop_requests
-from dropout_jax.training.loop import Loop
-from dropout_jax.training.prepare import prepare
+from dropout_jax.training.lane import Lane
+from dropout_jax.training.loop import Loop, Prune
+from dropout_jax.training.prepare import Prepared, prepare
 from dropout_jax.training.progress import TerminalProgress, describe_result
 from dropout_jax.training.run_directory import RunDirectory
 
@@ -40,7 +42,7 @@ def run(
     workdir: str | Path,
     *,
     test: bool = True,
-    prune: Callable[[dict[str, Any]], bool] | None = None,
+    prune: Prune | None = None,
     progress: TerminalProgress | None = None,
 ) -> Result:
     """Trains, validates after every epoch, tests once, and writes the run directory.
@@ -64,38 +66,135 @@ def run(
       UserError: configuration, data or directory cannot be used; one line says why.
       Interrupted: Ctrl-C or SIGTERM; a checkpoint was saved.
     """
-    validate(config)
+    (result,) = run_group(
+        [config], [workdir], workdir, test=test, prune=prune, progress=progress
+    )
+    return result
+
+
+def run_group(
+    configs: Sequence[Any],
+    workdirs: Sequence[str | Path],
+    group: str | Path,
+    *,
+    test: bool = True,
+    prune: Prune | None = None,
+    progress: TerminalProgress | None = None,
+) -> list[Result]:
+    """Trains several trials of one program in step; each has what `run` would give it.
+
+    On CPU, where lanes take turns, a trial's numbers are those of a run of its own,
+    bit for bit; elsewhere they are computed together and equal up to rounding, the
+    same for any neighbours. The group has one checkpoint, a trial its own
+    configuration, metrics and result.
+
+    Args:
+      configs: configurations that differ in traced values and seed alone, on one data
+        set; in a group resumed the same, in the same order.
+      workdirs: run directory of each.
+      group: directory of the checkpoints.
+      test: as for `run`.
+      prune: as for `run`; called with the records of all trials.
+      progress: shows the group.
+
+    Returns:
+      The results, in the order of `configs`.
+
+    Raises:
+      UserError: as `run`; or the trials do not share a program.
+      Interrupted: as `run`.
+    """
+    for config in configs:
+        validate(config)
     checkpoints.quiet()
     progress = progress or TerminalProgress()
     compile_cache.enable(progress.note)
-    prepared = prepare(config)
-    directory = RunDirectory(workdir)
-    finished = directory.open(config)
+    prepared = [prepare(config) for config in configs]
+    if any(p.programs is not prepared[0].programs for p in prepared):
+        raise UserError("the trials of a group must differ in traced values alone")
+    directories = [RunDirectory(workdir) for workdir in workdirs]
     try:
-        # A run that was left untested, as a search does, is tested now.
-        untested = (
-            finished is not None
-            and finished["status"] == run_directory.DONE
-            and "test" not in finished
-        )
-        if finished is not None and not (untested and test):
+        stored = [
+            directory.open(config)
+            for directory, config in zip(directories, configs, strict=True)
+        ]
+        stored = [None if test and _untested(found) else found for found in stored]
+        trials = [
+            Lane(config, directory, found.hparams)
+            for config, directory, found in zip(
+                configs, directories, prepared, strict=True
+            )
+        ]
+        for trial, result in zip(trials, stored, strict=True):
+            trial.result = result
+        if all(result is not None for result in stored):
             progress.note("finished before, nothing to do")
-            progress.note(describe_result(finished))
-            return Result(directory.path, finished["status"], finished, fresh=False)
-        with stop_requests() as stop:
-            loop = Loop(config, directory, prepared, progress, stop, prune)
-            values = loop.train()
-            if values["status"] == run_directory.DONE and test:
-                values |= loop.test()
-            loop.close(values)
-            if stop.made:  # too late for this run, but not for the study around it
-                raise Interrupted(directory.path)
-        return Result(directory.path, values["status"], values, fresh=True)
+        else:
+            _train(configs[0], prepared, trials, Path(group), test, prune, progress)
+        return [
+            _result(trial, fresh=result is None, progress=progress)
+            for trial, result in zip(trials, stored, strict=True)
+        ]
     except (Interrupted, KeyboardInterrupt, UserError):
         raise
     except Exception as error:
-        directory.set_status(run_directory.FAILED, f"{type(error).__name__}: {error}")
+        for directory in directories:
+            if directory.status not in (run_directory.DONE, run_directory.DIVERGED):
+                reason = f"{type(error).__name__}: {error}"
+                directory.set_status(run_directory.FAILED, reason)
         raise
     finally:
         progress.close()
-        directory.close()
+        for directory in directories:
+            directory.close()
+
+
+def _untested(result: dict[str, Any] | None) -> bool:
+    """Whether a run was finished and left untested, as a search does."""
+    if result is None or result["status"] != run_directory.DONE:
+        return False
+    return "test" not in result
+
+
+def _train(
+    config: Any,
+    prepared: Sequence[Prepared],
+    trials: Sequence[Lane],
+    group: Path,
+    test: bool,
+    prune: Prune | None,
+    progress: TerminalProgress,
+) -> None:
+    """Trains, tests and stores what is not finished."""
+    first = prepared[0]
+    engine = Engine(
+        first.programs, [p.hparams for p in prepared], [p.seed for p in prepared]
+    )
+    fresh = [trial for trial in trials if trial.result is None]
+    with stop_requests() as stop:
+        loop = Loop(
+            config.train,
+            first.programs.steps_per_epoch,
+            first.dataset,
+            engine,
+            trials,
+            group / "checkpoints",
+            engine.abstract(first.abstract),
+            progress,
+            stop,
+            prune,
+        )
+        loop.train()
+        if test:
+            loop.test()
+        for trial in fresh:
+            trial.store()
+        if stop.made:  # too late for this group, but not for the study around it
+            raise Interrupted(group)
+
+
+def _result(trial: Lane, *, fresh: bool, progress: TerminalProgress) -> Result:
+    assert trial.result is not None
+    progress.note(describe_result(trial.result))
+    path, status = trial.directory.path, trial.result["status"]
+    return Result(path, status, trial.result, fresh=fresh)
