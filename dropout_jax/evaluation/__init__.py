@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures of a trained classifier, and of a set of seeds.
 
-`metrics` works on logits, in JAX; `statistics` on finished numbers, in SciPy. Each
-is loaded when first used, so that a report never pays for importing JAX.
+`metrics` works on logits, in JAX; `statistics`, `power` and `sensitivity` on finished
+numbers, in SciPy. Each is loaded when first used, so that a report never pays for
+importing JAX.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dropout_jax.evaluation import metrics, statistics
+    from dropout_jax.evaluation import metrics, power, sensitivity, statistics
 
-__all__ = ["metrics", "statistics"]
+__all__ = ["metrics", "power", "sensitivity", "statistics"]
 
 
 def __getattr__(name: str) -> Any:

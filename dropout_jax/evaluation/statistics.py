@@ -37,7 +37,16 @@ class Interval(NamedTuple):
     high: float
 
 
-def _checked(values: ArrayLike) -> np.ndarray:
+def checked(values: ArrayLike) -> np.ndarray:
+    """Values, one per seed, as [n] numbers in float64.
+
+    Raises:
+      ValueError: no values, or values that are not finite.
+
+    Example:
+      >>> checked([1, 2]).tolist()
+      [1.0, 2.0]
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(
@@ -69,7 +78,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
       >>> round(interval.low, 3), round(interval.high, 3)
       (-0.484, 4.484)
     """
-    array = _checked(values)
+    array = checked(values)
     mean = float(array.mean())
     if array.size == 1:
         return Interval(mean, math.nan, math.nan)
@@ -105,7 +114,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> I
     References:
       Efron 1987, JASA 82:171, sections 2 and 6 (BCa).
     """
-    first, second = _checked(a), _checked(b)
+    first, second = checked(a), checked(b)
     if first.size != second.size:
         raise ValueError(
             f"{first.size} values cannot be paired with {second.size}: "
@@ -156,7 +165,7 @@ def sign_flip_p_value(differences: ArrayLike) -> float:
     References:
       Fisher 1935, The Design of Experiments, section 21.
     """
-    array = _checked(differences)
+    array = checked(differences)
     if array.size < P_VALUE_FROM:
         raise ValueError(
             f"{array.size} differences are too few for a p-value: "

@@ -6,8 +6,11 @@ imports JAX.
 """
 
 from dropout_jax.reports.render import TerminalTable, as_json, markdown
-from dropout_jax.reports.study import Study, Trial, load_study
-from dropout_jax.reports.table import Difference, Row, Table, tabulate
+from dropout_jax.reports.selection import choose
+from dropout_jax.reports.study import Study, load_study
+from dropout_jax.reports.table import Difference, Row, Table
+from dropout_jax.reports.tabulation import tabulate
+from dropout_jax.reports.trial import Trial
 from dropout_jax.reports.verdict import clauses, verdict
 from dropout_jax.reports.why import gap_notes
 from dropout_jax.reports.write import write_report
@@ -20,6 +23,7 @@ __all__ = [
     "TerminalTable",
     "Trial",
     "as_json",
+    "choose",
     "clauses",
     "gap_notes",
     "load_study",

@@ -22,11 +22,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, help="directory of the report")
     parser.add_argument("--study", help="which study, where the ledger holds several")
     parser.add_argument("--baseline", default="none", help="method to compare with")
+    parser.add_argument(
+        "--knobs",
+        nargs="+",
+        default=[],
+        metavar="FIELD",
+        help="fields that a method was tried with several values of, such as "
+        "noise.rates; the setting is chosen on validation",
+    )
     parser.add_argument("--title", help="heading of the page")
     options = parser.parse_args(arguments)
     again = shlex.join(sys.argv[1:] if arguments is None else arguments)
     try:
-        study = load_study(options.ledger, name=options.study)
+        study = load_study(options.ledger, name=options.study, knobs=options.knobs)
         paths = write_report(
             study,
             options.out,

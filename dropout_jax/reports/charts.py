@@ -80,10 +80,10 @@ def curves_chart(study: Study, table: Table, kind: str) -> Chart | None:
     if not data:
         return None
     axes = {
-        "xaxis": {"title": _title("epoch"), "rangemode": "tozero"},
+        "xaxis": {"title": title("epoch"), "rangemode": "tozero"},
         "yaxis": {"title": {"text": kind + unit}},
     }
-    return {"data": data, "layout": _layout(height=420, **axes)}
+    return {"data": data, "layout": layout(height=420, **axes)}
 
 
 def reliability_chart(study: Study, table: Table) -> Chart | None:
@@ -100,9 +100,9 @@ def reliability_chart(study: Study, table: Table) -> Chart | None:
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": html.escape(row.arm),
-                "x": _short(bins.confidence),
-                "y": _short(bins.accuracy),
-                "customdata": _short(100 * bins.share),
+                "x": shortened(bins.confidence),
+                "y": shortened(bins.accuracy),
+                "customdata": shortened(100 * bins.share),
                 "line": {"color": look.colour, "width": 1.5},
                 "marker": {"color": look.colour, "symbol": look.plotly_mark, "size": 7},
                 "hovertemplate": "confidence %{x:.3f}<br>accuracy %{y:.3f}"
@@ -113,19 +113,21 @@ def reliability_chart(study: Study, table: Table) -> Chart | None:
         return None
     diagonal = {"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1}
     axes = {
-        "xaxis": {"title": _title("confidence"), "range": [0, 1.02]},
+        "xaxis": {"title": title("confidence"), "range": [0, 1.02]},
         "yaxis": {"title": {"text": "accuracy"}, "range": [0, 1.02]},
         "shapes": [diagonal | {"line": {"width": 1, "dash": "dot", "color": "#888"}}],
     }
-    return {"data": data, "layout": _layout(height=420, **axes)}
+    return {"data": data, "layout": layout(height=420, **axes)}
 
 
-def _methods(arms: list[str], data: list[dict[str, Any]], title: str) -> Chart | None:
+def _methods(
+    arms: list[str], data: list[dict[str, Any]], quantity: str
+) -> Chart | None:
     """Horizontal lines of methods, the first on top."""
     if not arms:
         return None
     axes = {
-        "xaxis": {"title": _title(title), "zeroline": False},
+        "xaxis": {"title": title(quantity), "zeroline": False},
         "yaxis": {
             "tickvals": list(range(len(arms))),
             "ticktext": [html.escape(short(arm)) for arm in arms],
@@ -137,7 +139,7 @@ def _methods(arms: list[str], data: list[dict[str, Any]], title: str) -> Chart |
         },
     }
     height = 108 + 48 * len(arms)
-    return {"data": data, "layout": _layout(height=height, **axes, showlegend=False)}
+    return {"data": data, "layout": layout(height=height, **axes, showlegend=False)}
 
 
 def _line(
@@ -175,8 +177,8 @@ def _line(
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": _short(np.array(values)),
-        "y": _short(height + spread),
+        "x": shortened(np.array(values)),
+        "y": shortened(height + spread),
         "customdata": list(seeds),
         "marker": {"color": look.colour, "symbol": "circle-open", "size": 7},
         "hovertemplate": "seed %{customdata}: %{x:.2f}",
@@ -194,7 +196,7 @@ def _mean(
         "legendgroup": html.escape(arm),
         "showlegend": part == "validation",
         "x": series.epoch.tolist(),
-        "y": _short(scale * series.mean),
+        "y": shortened(scale * series.mean),
         "line": {
             "color": look.colour,
             "width": 2,
@@ -214,20 +216,30 @@ def _band(arm: str, series: Curve, scale: float, look: Style) -> dict[str, Any]:
         "showlegend": False,
         "hoverinfo": "skip",
         "x": [*series.epoch.tolist(), *series.epoch[::-1].tolist()],
-        "y": _short(scale * np.concatenate([series.high, series.low[::-1]])),
+        "y": shortened(scale * np.concatenate([series.high, series.low[::-1]])),
         "fill": "toself",
         "fillcolor": f"rgba({red},{green},{blue},0.2)",
         "line": {"width": 0},
     }
 
 
-def _title(text: str) -> dict[str, Any]:
-    """An axis title close to its axis, clear of the legend on a phone."""
+def title(text: str) -> dict[str, Any]:
+    """An axis title close to its axis, clear of the legend on a phone.
+
+    Example:
+      >>> title("epoch")
+      {'text': 'epoch', 'standoff': 4}
+    """
     return {"text": text, "standoff": 4}
 
 
-def _layout(**options: Any) -> dict[str, Any]:
-    """What all charts share; the legend lies below, where a phone has room."""
+def layout(**options: Any) -> dict[str, Any]:
+    """What all charts share; the legend lies below, where a phone has room.
+
+    Example:
+      >>> layout(height=420)["hovermode"]
+      'closest'
+    """
     return {
         "margin": {"l": 60, "r": 16, "t": 30, "b": 56},
         "hovermode": "closest",
@@ -236,6 +248,11 @@ def _layout(**options: Any) -> dict[str, Any]:
     }
 
 
-def _short(values: np.ndarray) -> list[float]:
-    """Four decimals: more than any screen shows, a fifth of the bytes."""
-    return np.round(values.astype(float), 4).tolist()
+def shortened(values: np.ndarray, digits: int = 4) -> list[float]:
+    """Four decimals: more than any screen shows, a fifth of the bytes.
+
+    Example:
+      >>> shortened(np.array([1 / 3]))
+      [0.3333]
+    """
+    return np.round(values.astype(float), digits).tolist()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dropout_jax.reports.study import Trial
+from dropout_jax.reports.trial import Trial
 
 
 class Curve(NamedTuple):

@@ -17,17 +17,28 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.reports.knob_figures import grid_figure, knobs_figure
 from dropout_jax.reports.numbers import bracketed, signed
 from dropout_jax.reports.palette import Style, short, styles
 from dropout_jax.reports.panels import curves_figure, reliability_figure
+from dropout_jax.reports.selection import choose
 from dropout_jax.reports.study import Study
 from dropout_jax.reports.table import Table
+from dropout_jax.reports.time_figure import time_figure
 
 COLUMN = 3.4
 INK = "#222222"
 FIGURES = {
     f"{name}.{kind}"
-    for name in ("accuracy", "differences", "curves", "reliability")
+    for name in (
+        "accuracy",
+        "differences",
+        "curves",
+        "reliability",
+        "knobs",
+        "grid",
+        "time",
+    )
     for kind in ("png", "svg")
 }
 _STYLE: dict[Any, Any] = {
@@ -70,19 +81,26 @@ def figures(study: Study, table: Table) -> dict[str, bytes]:
     """Draws every figure that the study has the data for.
 
     Args:
-      study: the runs.
+      study: the runs; of a method that was tried with several settings the one chosen
+        on validation is drawn, but for the figures of the knobs themselves.
       table: their table; it gives order, baseline and intervals.
 
     Returns:
-      File contents by name: `accuracy`, `differences`, `curves` and `reliability`,
-      each as `.png` (300 dots an inch) and `.svg`. Equal input gives equal bytes.
+      File contents by name: `accuracy`, `differences`, `curves`, `reliability`,
+      `knobs`, `grid` and `time`, each as `.png` (300 dots an inch) and `.svg`. Equal
+      input gives equal bytes.
     """
+    selection = choose(study)
+    final = selection.study
     with style():
         drawn = {
             "accuracy": accuracy_figure(table),
             "differences": differences_figure(table),
-            "curves": curves_figure(study, table),
-            "reliability": reliability_figure(study, table),
+            "curves": curves_figure(final, table),
+            "reliability": reliability_figure(final, table),
+            "knobs": knobs_figure(selection, table),
+            "grid": grid_figure(selection, table),
+            "time": time_figure(final, table),
         }
         files = {}
         for name, figure in drawn.items():

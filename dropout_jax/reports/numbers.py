@@ -2,6 +2,8 @@
 """How numbers are written: with a true minus sign, a sign where it matters."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from dropout_jax.evaluation.statistics import Interval
 
@@ -90,3 +92,27 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def setting_text(setting: Mapping[str, Any]) -> str:
+    """Fields with their values, a list of one entry as that entry.
+
+    Example:
+      >>> setting_text({"noise.rates": (0.2,), "regularizer.weight_decay": 0.0})
+      'noise.rates = 0.2, regularizer.weight_decay = 0'
+    """
+    return ", ".join(f"{name} = {value_text(value)}" for name, value in setting.items())
+
+
+def value_text(value: Any) -> str:
+    """The value of a field as an axis or a cell shows it.
+
+    Example:
+      >>> value_text((0.2, 0.5)), value_text(()), value_text(1e-4), value_text("exact")
+      ('0.2, 0.5', '–', '0.0001', 'exact')
+    """
+    if isinstance(value, tuple | list):
+        return ", ".join(map(value_text, value)) or NOTHING
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)

@@ -30,18 +30,30 @@
     };
   }
 
+  function drawChart(target, data, layout) {
+    target.dataset.layout = JSON.stringify(layout);
+    return Plotly.react(target, data, themed(layout), {
+      responsive: true,
+      displaylogo: false,
+      // Its "share" button would upload the chart.
+      showSendToCloud: false,
+      plotlyServerURL: "",
+      displayModeBar: coarse ? false : "hover",
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    });
+  }
+  window.drawChart = drawChart; // for the curves of single runs
+
+  // One after another, so that the page answers from the start.
+  function drawFrom(place) {
+    if (place === blocks.length) return;
+    const { data, layout } = JSON.parse(blocks[place].textContent);
+    drawChart(document.getElementById(blocks[place].dataset.chart), data, layout);
+    setTimeout(drawFrom, 0, place + 1);
+  }
   function draw() {
-    for (const block of blocks) {
-      const { data, layout } = JSON.parse(block.textContent);
-      Plotly.react(document.getElementById(block.dataset.chart), data, themed(layout), {
-        responsive: true,
-        displaylogo: false,
-        // Its "share" button would upload the chart.
-        showSendToCloud: false,
-        plotlyServerURL: "",
-        displayModeBar: coarse ? false : "hover",
-        modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-      });
+    for (const chart of document.querySelectorAll(".js-plotly-plot")) {
+      drawChart(chart, chart.data, JSON.parse(chart.dataset.layout));
     }
   }
 
@@ -54,5 +66,14 @@
     draw();
   });
   dark.addEventListener("change", draw);
-  draw();
+
+  // Plotly is text until the page stands: its megabytes must not hold up the answer.
+  addEventListener("load", () => {
+    setTimeout(() => {
+      const library = document.createElement("script");
+      library.textContent = document.getElementById("plotly").textContent;
+      document.head.append(library);
+      drawFrom(0);
+    });
+  });
 })();

@@ -13,20 +13,25 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
+from typing import Any
 
 from plotly.offline import get_plotlyjs
 
 from dropout_jax.reports.charts import (
-    Chart,
     accuracy_chart,
     curves_chart,
     differences_chart,
     reliability_chart,
 )
+from dropout_jax.reports.knob_charts import knob_charts, time_chart
 from dropout_jax.reports.numbers import counted
+from dropout_jax.reports.runs import page_data
 from dropout_jax.reports.sections import sections
+from dropout_jax.reports.selection import choose
 from dropout_jax.reports.study import Study
 from dropout_jax.reports.table import Table
+
+_SCRIPTS = ("page.js", "page_tables.js", "page_runs.js")
 
 
 def page(
@@ -37,30 +42,49 @@ def page(
     title: str,
     notes: Sequence[str] = (),
     command: str = "",
+    downloads: Mapping[str, bytes] | None = None,
 ) -> str:
     """Writes the page.
 
     Args:
-      study: the runs.
+      study: every run; of a method that was tried with several settings the charts of
+        test results show the one chosen on validation.
       table: their table.
       figures: what `figures.figures` returned; the SVGs are embedded.
       title: heading of the page, plain text.
       notes: paragraphs of plain text that explain the result.
       command: what to type to get these numbers again; several lines allowed.
+      downloads: files to be handed out, by name (.csv, .json or .md).
 
     Returns:
       A complete HTML document. Equal input gives equal text.
     """
+    selection = choose(study)
+    final = selection.study
     charts = {
         "accuracy": accuracy_chart(table),
         "differences": differences_chart(table),
-        "curves_accuracy": curves_chart(study, table, "accuracy"),
-        "curves_loss": curves_chart(study, table, "loss"),
-        "reliability": reliability_chart(study, table),
+        **knob_charts(selection, table),
+        "curves_accuracy": curves_chart(final, table, "accuracy"),
+        "curves_loss": curves_chart(final, table, "loss"),
+        "reliability": reliability_chart(final, table),
+        "time": time_chart(final, table),
     }
     drawn = {name: chart for name, chart in charts.items() if chart}
-    parts = sections(study, table, figures, drawn, notes=notes, command=command)
-    plotly, script = get_plotlyjs(), _asset("page.js")
+    parts = sections(
+        study,
+        selection,
+        table,
+        figures,
+        drawn,
+        downloads or {},
+        notes=notes,
+        command=command,
+    )
+    blocks = [_data("chart", f"chart-{name}", chart) for name, chart in drawn.items()]
+    blocks.append(_data("runs", "run", page_data(study)))
+    plotly = get_plotlyjs()
+    script = "\n".join(map(_asset, _SCRIPTS))
     return Template(_asset("page.html")).substitute(
         title=escape(title),
         script_hashes=f"{_hash(plotly)} {_hash(script)}",
@@ -74,7 +98,7 @@ def page(
             f'<h2 id="{s.anchor}-heading">{s.heading}</h2>\n{s.body}\n</section>'
             for s in parts
         ),
-        chart_data="\n".join(_data(name, chart) for name, chart in drawn.items()),
+        page_data="\n".join(blocks),
         plotly=plotly,
         script=script,
     )
@@ -90,11 +114,12 @@ def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _data(name: str, chart: Chart) -> str:
-    text = json.dumps(chart, allow_nan=False, separators=(",", ":"))
+def _data(kind: str, target: str, value: Any) -> str:
+    """Data for the script: what it is of, and the element that it is shown in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     # Inside a script element only "<" can do harm; in JSON it may be written so.
     text = text.replace("<", "\\u003c")
-    return f'<script type="application/json" data-chart="chart-{name}">{text}</script>'
+    return f'<script type="application/json" data-{kind}="{target}">{text}</script>'
 
 
 def _facts(study: Study) -> str:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from dropout_jax.reports.numbers import (
     bracketed,
     duration,
     plus_minus,
+    setting_text,
     signed,
 )
 from dropout_jax.reports.table import Row, Table
@@ -38,6 +39,8 @@ def columns(table: Table) -> list[str]:
         "ECE",
         "seeds",
     ]
+    if _chosen(table):
+        headings.append("setting, by validation")
     if _searched(table):
         headings.append("search trials")
     if _published(table):
@@ -55,12 +58,18 @@ def cells(table: Table, row: Row) -> list[str]:
         plus_minus(row.ece, 4),
         _seeds(row),
     ]
+    if _chosen(table):
+        shown.append(setting_text(row.setting) or NOTHING)
     if _searched(table):
         budget = row.search_budget
         shown.append(NOTHING if budget is None else str(budget))
     if _published(table):
         shown.append(row.published or NOTHING)
     return [*shown, duration(row.seconds)]
+
+
+def _chosen(table: Table) -> bool:
+    return any(row.setting for row in table.rows)
 
 
 def _searched(table: Table) -> bool:
@@ -124,25 +133,45 @@ class TerminalTable:
 
 def markdown(table: Table) -> str:
     """The verdict, the table and its notes as GitHub-flavoured Markdown."""
+    results = grid(columns(table), [cells(table, row) for row in table.rows])
+    notes = "\n".join(f"- {escaped(note)}" for note in table.notes)
+    return f"**{escaped(verdict(table))}**\n\n{results}\n{notes}\n"
 
-    def line(values: list[str]) -> str:
+
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    r"""A table of GitHub-flavoured Markdown that shows every cell as it is.
+
+    Example:
+      >>> print(grid(["method", "n"], [["a|b", "3"]]))
+      | method | n |
+      |---|---:|
+      | a\|b | 3 |
+      <BLANKLINE>
+    """
+
+    def line(values: Sequence[str]) -> str:
         return f"| {' | '.join(values)} |"
 
-    headings = [_escaped(heading) for heading in columns(table)]
     rule = "|".join(["", "---", *["---:"] * (len(headings) - 1), ""])
-    rows = []
-    for row in table.rows:
-        # Numbers are ours; names of methods and what others printed are the user's.
-        name, *results = cells(table, row)[:RESULTS]
-        rest = cells(table, row)[RESULTS:]
-        rows.append(line([_escaped(name), *results, *map(_escaped, rest)]))
-    notes = "\n".join(f"- {_escaped(note)}" for note in table.notes)
-    grid = "\n".join([line(headings), rule, *rows])
-    return f"**{_escaped(verdict(table))}**\n\n{grid}\n\n{notes}\n"
+    body = [line([_cell(value) for value in row]) for row in rows]
+    return "\n".join([line([*map(escaped, headings)]), rule, *body]) + "\n"
 
 
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is: no cell break, no markup, no HTML."""
+def _cell(text: str) -> str:
+    """A number with its interval is ours, and reads better with its brackets bare."""
+    return text if _NUMBERS.fullmatch(text) else escaped(text)
+
+
+_NUMBERS = re.compile(r"[-+−–±0-9., \[\]]+( \(p = [0-9.e-]+\))?")
+
+
+def escaped(text: str) -> str:
+    r"""Text that Markdown shows as it is: no cell break, no markup, no HTML.
+
+    Example:
+      >>> escaped("a|b")
+      'a\\|b'
+    """
     text = re.sub(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", text)
     return html.escape(text, quote=False)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One sentence: which method wins, by how much, how sure."""
 
-import math
 from typing import NamedTuple
 
+from dropout_jax.evaluation.power import TELLING_FROM
 from dropout_jax.reports.numbers import points, signed
 from dropout_jax.reports.table import Difference, Table
 
@@ -13,6 +13,10 @@ class _Rival(NamedTuple):
 
     name: str
     difference: Difference
+
+    @property
+    def pairs(self) -> int:
+        return len(self.difference.seeds)
 
     @property
     def mean(self) -> float:
@@ -37,9 +41,10 @@ def clauses(table: Table) -> list[str]:
 
     A method *wins* over the baseline when its difference stays above zero after
     allowing for all the comparisons made: by the Holm-adjusted p-value from 10 paired
-    seeds, by the joint interval under 10. Where only its own interval excludes zero
-    it *probably* beats the baseline. The baseline wins when every other method's
-    interval lies below zero. Otherwise no winner is named.
+    seeds, by the joint interval under 10; under 3 nothing is claimed.
+    Where only its own interval excludes zero it *probably* beats the baseline. The
+    baseline wins when every other method's interval lies below zero. Otherwise no
+    winner is named.
 
     Args:
       table: what `tabulate` returned.
@@ -51,14 +56,14 @@ def clauses(table: Table) -> list[str]:
         _Rival(_quoted(row.arm), row.difference) for row in table.rows if row.difference
     ]
     rivals.sort(key=lambda rival: rival.mean, reverse=True)
-    judged = [rival for rival in rivals if not math.isnan(rival.low)]
-    single = [rival for rival in rivals if math.isnan(rival.low)]
+    judged = [rival for rival in rivals if rival.pairs >= TELLING_FROM]
+    few = [rival for rival in rivals if rival.pairs < TELLING_FROM]
     if judged:
         found = _judgement(table, judged)
-        if single:
-            found.append(f"not judged, with one paired seed: {_names(single)}")
-    elif single:
-        found = [_order_only(single, _quoted(table.baseline))]
+        if few:
+            found.append(f"not judged, with {_most(few)}: {_names(few)}")
+    elif few:
+        found = [_order_only(few, _quoted(table.baseline))]
     else:
         found = [_nothing_paired(table)]
     return found + _losses(table)
@@ -140,16 +145,22 @@ def _lead(table: Table, judged: list[_Rival]) -> list[str]:
     ]
 
 
-def _order_only(single: list[_Rival], baseline: str) -> str:
-    """One paired seed each: an order, and no claim."""
-    best = single[0]
+def _order_only(few: list[_Rival], baseline: str) -> str:
+    """Too few paired seeds each: an order, and no claim."""
+    best = few[0]
     if best.mean > 0:
         order = f"{best.name} came out highest, {points(best.mean)} against {baseline}"
     elif best.mean < 0:
         order = f"{baseline} came out highest, {best.name} next at {points(best.mean)}"
     else:
         order = f"{best.name} and {baseline} came out equal"
-    return f"One paired seed cannot tell a difference from chance: {order}"
+    most = _most(few)
+    return f"{most[0].upper()}{most[1:]} cannot tell a difference from chance: {order}"
+
+
+def _most(few: list[_Rival]) -> str:
+    pairs = max(rival.pairs for rival in few)
+    return "one paired seed" if pairs == 1 else f"{pairs} paired seeds"
 
 
 def _nothing_paired(table: Table) -> str:

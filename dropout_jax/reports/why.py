@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dropout_jax.reports.numbers import plain, signed
+from dropout_jax.reports.selection import choose
 from dropout_jax.reports.study import Study
 
 TRAIN, VALIDATION = "clean_train_accuracy", "validation_accuracy"
@@ -32,13 +33,15 @@ def gap_notes(study: Study, baseline: str) -> tuple[str, ...]:
     epoch, means over seeds, the training images seen without noise.
 
     Args:
-      study: what `load_study` returned.
+      study: what `load_study` returned; of several settings of a method the chosen
+        one is told of.
       baseline: the method that the others are compared with.
 
     Returns:
       One paragraph for the baseline, one for each other method that has learning
       curves; none where the baseline has none.
     """
+    study = choose(study).study
     reference = _fit(study, baseline)
     if reference is None:
         return ()

@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dropout_jax.reports.documents import captions_document, document
 from dropout_jax.reports.figures import FIGURES, figures
 from dropout_jax.reports.page import page
-from dropout_jax.reports.render import as_json, markdown
+from dropout_jax.reports.render import as_json
+from dropout_jax.reports.selection import choose
+from dropout_jax.reports.spreadsheet import runs_csv, settings_csv, table_csv
 from dropout_jax.reports.study import Study
-from dropout_jax.reports.table import tabulate
+from dropout_jax.reports.tabulation import tabulate
 
 
 def write_report(
@@ -41,12 +44,14 @@ def write_report(
       published: results that others have printed, by method, shown beside ours.
 
     Returns:
-      Paths by file name: report.html, table.md, table.json and the figures that the
-      study has the data for, each as PNG and SVG. The same study gives the same
-      bytes: no time, host or user is written.
+      Paths by file name: report.html, table.md, table.csv, table.json, runs.csv,
+      settings.csv where a method was tried with several, the figures that the study
+      has the data for, each as PNG and SVG, and captions.md for them. The same study
+      gives the same bytes: no time, host or user is written.
 
     Raises:
-      UserError: a baseline that is neither in the study nor in `arms`.
+      UserError: a baseline that is neither in the study nor in `arms`, or a method
+        with several settings and no validation accuracy to choose one by.
       OSError: the directory cannot be written.
     """
     table = tabulate(
@@ -59,17 +64,35 @@ def write_report(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     drawn = figures(study, table)
-    html = page(study, table, drawn, title=title, notes=notes, command=command)
+    selection = choose(study)
+    texts = {
+        "table.md": document(selection, table),
+        "table.csv": table_csv(table),
+        "table.json": as_json(table),
+        **({"settings.csv": settings_csv(selection)} if selection.chosen else {}),
+        "runs.csv": runs_csv(study, selection),
+    }
+    files = {name: text.encode() for name, text in texts.items()}
+    html = page(
+        study,
+        table,
+        drawn,
+        title=title,
+        notes=notes,
+        command=command,
+        downloads=files,
+    )
+    captions = captions_document(selection, table, drawn)
     contents = {
-        "table.md": markdown(table).encode(),
-        "table.json": as_json(table).encode(),
+        **files,
+        **({"captions.md": captions.encode()} if drawn else {}),
         **drawn,
         "report.html": html.encode(),
     }
     # The page comes last: who sees the new one sees new figures beside it.
     for name, content in contents.items():
         _write_whole(directory / name, content)
-    for stale in FIGURES - contents.keys():
+    for stale in (FIGURES | {"settings.csv", "captions.md"}) - contents.keys():
         (directory / stale).unlink(missing_ok=True)
     return {name: directory / name for name in contents}
 

@@ -14,9 +14,22 @@ from typing import Any
 import jax
 
 from dropout_jax.files import to_json, write_atomically
+from dropout_jax.training.lanes import widen
 
 MANIFEST = "MANIFEST.json"
 KEEP = 2
+
+
+def shapes(state: Any, lanes: int) -> dict[str, Any]:
+    """Returns the shapes of a checkpoint's tree.
+
+    Args:
+      state: those of one trial's `TrainState`.
+      lanes: number of trials in the group.
+    """
+    best = (state.params, state.model_state)
+    states = state if lanes == 1 else widen(state, lanes)
+    return {"state": states, "best": [best] * lanes}
 
 
 def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:

@@ -96,17 +96,3 @@ class Engine:
     def place(self, tree: Any) -> Any:
         """Returns a tree as the devices need it."""
         return self._programs.place(tree)
-
-    def abstract(self, one: dict[str, Any]) -> dict[str, Any]:
-        """Returns the shapes of the group's checkpoints, from those of one trial."""
-        if self._alone:
-            return one
-        count = len(self._trials)
-
-        def wider(leaf: Any) -> jax.ShapeDtypeStruct:
-            return jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype)
-
-        return {
-            "state": jax.tree.map(wider, one["state"]),
-            "best": one["best"] * count,
-        }

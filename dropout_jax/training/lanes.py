@@ -22,6 +22,13 @@ def stack(trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
+def widen(tree: Any, count: int) -> Any:
+    """Returns the shapes that a tree has once `count` of them are stacked."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), tree
+    )
+
+
 def lane(tree: Any, index: int) -> Any:
     """Returns one lane of a stacked tree."""
     return jax.tree.map(lambda leaf: leaf[index], tree)

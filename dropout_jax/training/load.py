@@ -58,10 +58,12 @@ def load_run(directory: str | Path) -> LoadedRun:
         raise UserError(f"{directory} holds no run; give the --workdir of one")
     config = from_json(stored)
     prepared = prepare(config)
-    restored = checkpoints.restore(run.checkpoints, prepared.abstract, warnings.warn)
+    lane, lanes = run.lane()
+    abstract = checkpoints.shapes(prepared.abstract, lanes)
+    restored = checkpoints.restore(run.checkpoints, abstract, warnings.warn)
     if restored is None:
         raise UserError(f"{directory} has no usable checkpoint; run it again")
-    params, model_state = restored[0]["best"][0]
+    params, model_state = restored[0]["best"][lane]
     result = run.result()
     if run.status == DONE and result is not None:
         digests = checkpoints.model_digests(params, model_state)

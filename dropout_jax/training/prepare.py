@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -13,16 +15,17 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.training.hyperparameters import Hyperparameters, traced
 from dropout_jax.training.plugin import import_plugin
 from dropout_jax.training.programs import Programs, build_programs
+from dropout_jax.training.step import TrainState
 
 
 class Prepared(NamedTuple):
-    """Data, programs and arguments of a run; `abstract` are its checkpoints' shapes."""
+    """Data, programs and arguments of a run; `abstract` are the shapes of its state."""
 
     dataset: data.Dataset
     programs: Programs
     hparams: Hyperparameters
     seed: jax.Array  # shape (), uint32
-    abstract: dict[str, Any]
+    abstract: TrainState
 
 
 def prepare(config: Any) -> Prepared:
@@ -32,11 +35,8 @@ def prepare(config: Any) -> Prepared:
       UserError: the plugin, the data or the model do not fit.
     """
     import_plugin(config.plugin)
-    dataset = data.load(
-        config.data.name,
-        source_dir=config.data.source_dir,
-        train_size=config.data.train_size,
-    )
+    name, source_dir = config.data.name, config.data.source_dir
+    dataset = _load(name, source_dir, config.data.train_size, _stamp(name, source_dir))
     train_size = len(dataset.train_labels)
     if config.train.batch_size > train_size:
         raise UserError(
@@ -55,5 +55,22 @@ def prepare(config: Any) -> Prepared:
         state = jax.eval_shape(programs.init, hparams, seed)
     except ValueError as error:
         raise UserError(str(error)) from error
-    abstract = {"state": state, "best": [(state.params, state.model_state)]}
-    return Prepared(dataset, programs, hparams, seed, abstract)
+    return Prepared(dataset, programs, hparams, seed, state)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(name: str, source_dir: str, train_size: int, stamp: Any) -> data.Dataset:
+    """Returns the data set; the trials of a study read and verify it once."""
+    del stamp
+    return data.load(name, source_dir=source_dir, train_size=train_size)
+
+
+def _stamp(*paths: str) -> tuple[tuple[str, int, int], ...]:
+    """Returns what changes when one of the files does that the paths stand for."""
+    found = []
+    for path in map(Path, filter(None, paths)):
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        for file in filter(Path.exists, files):
+            known = file.stat()
+            found.append((str(file), known.st_mtime_ns, known.st_size))
+    return tuple(found)

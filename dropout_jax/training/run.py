@@ -127,6 +127,8 @@ def run_group(
         ]
         for trial, result in zip(trials, stored, strict=True):
             trial.result = result
+        for number, directory in enumerate(directories):
+            directory.write_lane(Path(group), number, len(directories))
         if all(result is not None for result in stored):
             progress.note("finished before, nothing to do")
         else:
@@ -179,7 +181,7 @@ def _train(
             engine,
             trials,
             group / "checkpoints",
-            engine.abstract(first.abstract),
+            checkpoints.shapes(first.abstract, len(trials)),
             progress,
             stop,
             prune,

@@ -153,10 +153,29 @@ class RunDirectory:
         """Returns where the run took place."""
         return self._json("env.json")
 
+    def write_lane(self, group: Path, number: int, of: int) -> None:
+        """Stores where the checkpoints are that the trial shares with a group.
+
+        Args:
+          group: directory of the group; the run's own for a trial alone.
+          number: the trial's lane, from 0.
+          of: number of lanes.
+        """
+        if group != self.path:
+            place = {"group": os.path.relpath(group, self.path)}
+            found = {**place, "lane": number, "lanes": of}
+            write_atomically(self._file("lane.json"), to_json(found))
+
+    def lane(self) -> tuple[int, int]:
+        """Returns the trial's lane and the number of lanes of its group."""
+        found = self._json("lane.json") or {"lane": 0, "lanes": 1}
+        return found["lane"], found["lanes"]
+
     @property
     def checkpoints(self) -> Path:
-        """The directory of the checkpoints."""
-        return self._file("checkpoints")
+        """The directory of the checkpoints, which a group shares."""
+        found = self._json("lane.json") or {"group": "."}
+        return self.path / found["group"] / "checkpoints"
 
     @property
     def tensorboard(self) -> Path:

@@ -25,12 +25,13 @@ def drawn(ledger, trial):
 
 def test_every_figure_comes_as_png_and_svg(drawn):
     _, _, files = drawn
-    assert files.keys() == FIGURES
+    no_knobs = {f"{n}.{kind}" for n in ("knobs", "grid") for kind in ("png", "svg")}
+    assert files.keys() == FIGURES - no_knobs
     for name, content in files.items():
         if name.endswith(".png"):
             assert content.startswith(b"\x89PNG")
             width, _ = struct.unpack(">II", content[16:24])
-            column = name in ("accuracy.png", "differences.png")
+            column = name in ("accuracy.png", "differences.png", "time.png")
             # 300 dots an inch: 3.4 inches, or the page's share of three panels.
             assert width == (1020 if column else int(300 * (0.6 + 6.4 * 3 / 5)))
         else:
@@ -69,7 +70,7 @@ def test_studies_without_curves_or_intervals_are_still_drawn(ledger, trial):
     lines = [trial(arm, 0) | {"history": {}, "reliability": {}} for arm in "ab"]
     study = load_study(ledger(lines))
     files = figures(study, tabulate(study, baseline="a"))
-    assert sorted({name.split(".")[0] for name in files}) == ["accuracy", "differences"]
+    assert {name.split(".")[0] for name in files} == {"accuracy", "differences", "time"}
     nothing = load_study(ledger([trial("none", 0, "diverged")]))
     assert figures(nothing, tabulate(nothing)) == {}
 

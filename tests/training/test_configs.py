@@ -10,6 +10,7 @@ import pytest
 from dropout_jax import data, sweeps
 from dropout_jax.config import validate
 from dropout_jax.config.loading import load_config, load_module, override
+from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.training.hyperparameters import traced
 from dropout_jax.training.programs import build_programs
 
@@ -46,6 +47,17 @@ def test_every_arm_of_a_study_is_valid(name):
     assert len(trials) == 2 * len(module.ARMS) and module.BASELINE in module.ARMS
     # Paired: the first trials are all arms of seed 0.
     assert {trial.arm for trial in trials[: len(module.ARMS)]} == set(module.ARMS)
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "rnn"])
+@pytest.mark.parametrize("name", ["rates", "decay", "seeds", "sizes", "widths"])
+def test_ready_made_studies_are_valid(name, model):
+    file = f"{CONFIGS}/sweeps/{name}.py:{model}"
+    base = load_config(file)
+    trials = planned(file, base, 2)
+    assert base.noise.kind == "none" and base.model.name == model
+    assert reporting(file)["baseline"] in {trial.arm for trial in trials}
+    assert {trial.seed for trial in trials} == {0, 1}
 
 
 @pytest.mark.parametrize("model", COMPARED)

@@ -11,6 +11,7 @@ from dropout_jax.config import UserError, canonical
 from dropout_jax.evaluation.metrics import accuracy
 from dropout_jax.nn import sparsity
 from dropout_jax.training import load_run, loop
+from dropout_jax.training.prepare import prepare
 from dropout_jax.training.run_directory import RunDirectory
 
 
@@ -322,3 +323,17 @@ def test_a_pruned_run_ends_there_and_stays_so(tiny, recorder, tmp_path, finished
     assert asked == [1] and whole.status == "done"
     sums = [r.values["parameters_sha256"] for r in (whole, finished)]
     assert sums[0] == sums[1]
+
+
+def test_data_are_loaded_once_until_they_change(tiny, tmp_path, monkeypatch):
+    loaded, load = [], data.load
+    monkeypatch.setattr(data, "load", lambda *a, **k: loaded.append(a) or load(*a, **k))
+    path, made = tmp_path / "own.npz", data.load("synthetic")
+    arrays = {name: getattr(made, name) for name in made._fields[:6]}
+    np.savez(path, **arrays)
+    loaded.clear()
+    config = tiny({"data.name": str(path)})
+    first = prepare(config).dataset
+    assert prepare(config).dataset is first and len(loaded) == 1
+    np.savez(path, **(arrays | {"train_images": 255 - arrays["train_images"]}))
+    assert not np.array_equal(prepare(config).dataset.train_images, first.train_images)

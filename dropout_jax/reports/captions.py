@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands below a figure: what is drawn, over how many seeds, which interval."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from dropout_jax.evaluation.statistics import BCA_FROM
+from dropout_jax.reports.axes import label
+from dropout_jax.reports.knobs import Curve, curves, grids
+from dropout_jax.reports.numbers import bracketed, counted
+from dropout_jax.reports.selection import Selection
+from dropout_jax.reports.table import Table
+
+
+class Drawing(NamedTuple):
+    """A chart or figure by its name, with heading and caption in plain text."""
+
+    name: str
+    heading: str
+    caption: str
+
+
+def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
+    """The figures for a paper, whether the study has the data for them or not."""
+    seeds = span(len(row.seeds) for row in table.rows if row.seeds)
+    tested = f"{seeds} per method; bars: 95 % t interval over the seeds."
+    kind = "t" if max(_pairs(table), default=0) < BCA_FROM else "BCa bootstrap"
+    moves = [
+        f"{line.arm}, {label(line.knob)}: moves validation by "
+        f"{bracketed(line.moves)} points"
+        for lines in curves(selection).values()
+        for line in lines
+        if line.moves
+    ]
+    return (
+        Drawing("accuracy", "Test accuracy", f"Circles are seeds. {_up(tested)}"),
+        Drawing(
+            "differences",
+            f"Test accuracy minus that of {table.baseline}, paired by seed",
+            f"{span(_pairs(table), 'paired seed')} per method; bars: 95 % {kind} "
+            "interval of the mean difference, each for its own row. Circles are seeds.",
+        ),
+        Drawing(
+            "curves",
+            "Learning curves",
+            f"Training without noise and validation, mean of {seeds}; thin bands span "
+            "all seeds. The filled area is the gap between training and validation.",
+        ),
+        Drawing(
+            "reliability",
+            "Reliability on the test set",
+            f"Below the diagonal a method is surer than it is right. {seeds} per "
+            "method, their examples together; no interval.",
+        ),
+        Drawing(
+            "knobs",
+            "Validation accuracy along each knob",
+            f"{span(_tried(selection))} per setting; band: 95 % t interval over the "
+            "seeds. A ring marks what was chosen, other knobs as chosen. "
+            + "; ".join(moves)
+            + (" (95 % Tukey interval over the seeds)." if moves else ""),
+        ),
+        Drawing(
+            "grid",
+            "Validation accuracy over two knobs",
+            f"Mean over {span(int(n) for g in grids(selection) for n in g.seeds.flat)} "
+            "per cell; no interval is drawn. A frame marks what was chosen; "
+            "cross-hatched: no run finished.",
+        ),
+        Drawing(
+            "time",
+            "Test accuracy against wall time",
+            f"{_up(tested)} Across: median time of a run, bars from the first to the "
+            "third quartile.",
+        ),
+    )
+
+
+def chart_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
+    """The interactive charts, whether the study has the data for them or not."""
+    still = {drawing.name: drawing for drawing in figure_captions(selection, table)}
+    seeds = span(len(row.seeds) for row in table.rows if row.seeds)
+    line = f"Validation (line; band: all of {seeds}) and training without noise"
+    knobs = [
+        Drawing(
+            f"knob_{place}",
+            f"Validation accuracy over {label(knob)}",
+            f"{span(_counts(lines))} per setting; bars: 95 % t interval over the "
+            "seeds. A ring marks what was chosen.",
+        )
+        for place, (knob, lines) in enumerate(curves(selection).items())
+    ]
+    heat = [
+        Drawing(f"grid_{place}", f"{grid.arm} over two knobs", still["grid"].caption)
+        for place, grid in enumerate(grids(selection))
+    ]
+    return (
+        still["accuracy"],
+        Drawing(
+            "differences",
+            "Paired differences",
+            "Same seed, same start, same batches: what the method alone changes. "
+            + still["differences"].caption,
+        ),
+        *knobs,
+        *heat,
+        Drawing(
+            "curves_accuracy",
+            "Accuracy while training",
+            f"{line} (dashes). The distance between the two is the gap.",
+        ),
+        Drawing("curves_loss", "Loss while training", f"{line} (dashes)."),
+        still["reliability"],
+        still["time"],
+    )
+
+
+def span(counts: Iterable[int], noun: str = "seed") -> str:
+    """How many of something, where not all have the same number.
+
+    Example:
+      >>> span([10, 10]), span([3, 5], "paired seed"), span([])
+      ('10 seeds', '3 to 5 paired seeds', 'no seeds')
+    """
+    numbers = set(counts)
+    if not numbers:
+        return f"no {noun}s"
+    if len(numbers) == 1:
+        return counted(numbers.pop(), noun)
+    return f"{min(numbers)} to {max(numbers)} {noun}s"
+
+
+def _up(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _pairs(table: Table) -> list[int]:
+    return [len(row.difference.seeds) for row in table.rows if row.difference]
+
+
+def _counts(lines: Iterable[Curve]) -> list[int]:
+    return [len(point.accuracies) for line in lines for point in line.points]
+
+
+def _tried(selection: Selection) -> list[int]:
+    return [n for lines in curves(selection).values() for n in _counts(lines)]

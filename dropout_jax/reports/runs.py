@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every run of a study as data: for the page, and as a spreadsheet.
+
+Test results of settings that were not chosen stay in the ledger: shown here, they
+would be ranked.
+"""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from dropout_jax.reports.command import command
+from dropout_jax.reports.fields import differing_fields
+from dropout_jax.reports.selection import Selection
+from dropout_jax.reports.study import Study
+from dropout_jax.reports.trial import METRICS, Trial
+
+SERIES = (
+    "validation_accuracy",
+    "clean_train_accuracy",
+    "validation_loss",
+    "clean_train_loss",
+)
+# Numbers of curves on the page, all runs together: about 2 MB.
+_POINTS = 300_000
+
+
+def revealed(selection: Selection) -> set[int]:
+    """Identities of the runs whose test results may be shown."""
+    return {id(trial) for trial in selection.study.trials}
+
+
+def page_data(study: Study) -> dict[str, Any]:
+    """What the page shows of a single run: its curves, configuration and command.
+
+    Returns:
+      "shared": fields that all runs have in common; "environments"; and "runs", each
+      with its own fields, the number of its environment, its curves over at most so
+      many epochs as keep the page small, and its command line.
+    """
+    own = differing_fields([trial.config for trial in study.trials])
+    shared = {k: v for k, v in study.trials[0].config.items() if k not in own}
+    most = max(8, _POINTS // (len(SERIES) * len(study.trials)))
+    environments: dict[str, int] = {}
+    runs = []
+    for trial in study.trials:
+        where = json.dumps(_environment(trial), sort_keys=True)
+        runs.append(
+            {
+                "config": {name: trial.config.get(name) for name in own},
+                "environment": environments.setdefault(where, len(environments)),
+                "curves": _curves(trial, most),
+                "command": command(trial),
+            }
+        )
+    return {
+        "shared": shared,
+        "environments": [json.loads(where) for where in environments],
+        "runs": runs,
+    }
+
+
+def _environment(trial: Trial) -> dict[str, str]:
+    facts = dict(sorted(trial.versions.items()))
+    return facts | {"device": trial.device, "data": trial.data_sha256}
+
+
+def _curves(trial: Trial, most: int) -> dict[str, list[float | None]]:
+    epochs = trial.history.get("epoch", [])
+    if not epochs:
+        return {}
+    kept = np.unique(np.linspace(0, len(epochs) - 1, most).round().astype(int))
+    found = {"epoch": [epochs[i] for i in kept]}
+    for name in SERIES:
+        if name in trial.history:
+            values = [trial.history[name][i] for i in kept]
+            found[name] = [round(v, 4) if math.isfinite(v) else None for v in values]
+    return found
+
+
+def run_columns(study: Study) -> list[str]:
+    """Names of the columns of `run_values`."""
+    return [
+        "arm",
+        "seed",
+        *study.knobs,
+        "status",
+        *(f"validation_{metric}" for metric in METRICS),
+        *(f"test_{metric}" for metric in METRICS),
+        "seconds",
+        "device",
+        "trial",
+    ]
+
+
+def run_values(study: Study, trial: Trial, shown: bool) -> list[Any]:
+    """One run for a spreadsheet, None where there is no value.
+
+    Args:
+      study: the study of the run.
+      trial: the run.
+      shown: whether its test results may be seen.
+    """
+    test = trial.test if shown else {}
+    return [
+        trial.arm,
+        trial.seed,
+        *(json.dumps(trial.config[knob]) for knob in study.knobs),
+        trial.status,
+        *(trial.validation.get(metric) for metric in METRICS),
+        *(test.get(metric) for metric in METRICS),
+        trial.seconds,
+        trial.device,
+        trial.id,
+    ]

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settings that were tried, by validation alone, and which one was chosen."""
+
+from dropout_jax.reports.knobs import curves
+from dropout_jax.reports.numbers import NOTHING, bracketed, setting_text
+from dropout_jax.reports.selection import Candidate, Selection
+
+SETTING_HEADINGS = ("method", "setting", "validation accuracy, %", "seeds", "chosen")
+
+
+def setting_cells(selection: Selection, candidate: Candidate) -> list[str]:
+    """One setting as the cells below SETTING_HEADINGS."""
+    varied = {k: candidate.setting[k] for k in selection.varied(candidate.arm)}
+    seeds, lost = len(candidate.accuracies), candidate.lost
+    return [
+        candidate.arm,
+        setting_text(varied),
+        bracketed(candidate.mean),
+        f"{seeds} ({lost} lost)" if lost else str(seeds),
+        "chosen" if candidate is selection.chosen[candidate.arm] else NOTHING,
+    ]
+
+
+def setting_rows(selection: Selection) -> list[tuple[bool, list[str]]]:
+    """Every setting of every method that had a choice, and whether it was chosen."""
+    return [
+        (
+            candidate is selection.chosen[candidate.arm],
+            setting_cells(selection, candidate),
+        )
+        for candidate in selection.candidates
+    ]
+
+
+def sensitivity_notes(selection: Selection) -> tuple[str, ...]:
+    """How far each knob moves validation over its range, with its interval.
+
+    Example:
+      >>> from dropout_jax.reports.study import Study
+      >>> sensitivity_notes(Selection(Study("s", ()), (), {}))
+      ()
+    """
+    notes = []
+    for knob, lines in curves(selection).items():
+        for line in lines:
+            if line.moves is None:
+                continue
+            span = f"{line.arm}: over {len(line.points)} values of {knob}"
+            moved = f"mean validation accuracy moves by {bracketed(line.moves)} points"
+            shown = (
+                "one seed cannot show that this is more than chance"
+                if line.moves.low != line.moves.low
+                else "more than the seeds do by chance"
+                if line.moves.low > 0
+                else "which the seeds may do by chance"
+            )
+            notes.append(f"{span} {moved}; {shown}.")
+    return tuple(notes)
