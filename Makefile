@@ -8,10 +8,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) --require-hashes --no-build-isolation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-bench setup-browser data compare results \
+.PHONY: help setup setup-dev setup-search setup-ray setup-bench setup-browser data \
+  compare results \
   results-mlp results-wide_mlp results-cnn results-rnn results-course results-small \
   publish search search-mlp search-wide_mlp search-cnn search-rnn pictures test \
-  test-peers mutations lint bench lock clean
+  test-peers test-ray mutations lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +31,12 @@ $(VENV)/.core: requirements.lock requirements-build.lock pyproject.toml
 $(VENV)/.dev: $(VENV)/.core requirements-dev.lock
 	@$(LOCKED) -r requirements-dev.lock
 	@touch $@
+
+setup-search: $(VENV)/.core  ## Optuna, for adaptive searches
+	@$(LOCKED) -r requirements-search.lock
+
+setup-ray: $(VENV)/.core  ## Ray, for studies on several machines
+	@$(LOCKED) -r requirements-ray.lock
 
 setup-bench: $(VENV)/.core  ## PyTorch (CPU) and Keras, the peers of `make bench` and test-peers
 	@$(PIP) torch==2.13.0 keras==3.15.1
@@ -75,10 +82,13 @@ pictures: setup  ## draw the pictures of docs/transforms.md and docs/nn.md
 	$(BIN)/python experiments/draw_transforms.py
 
 test: setup-dev $(if $(filter browser,$(WITHOUT)),,setup-browser) data  ## all tests; under ten minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers$(foreach mark,$(WITHOUT), and not $(mark))")
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers and not ray$(foreach mark,$(WITHOUT), and not $(mark))")
 
 test-peers: setup-dev setup-bench  ## moments and masks of other libraries
 	$(BIN)/python -m pytest -m peers tests/peers
+
+test-ray: setup-dev setup-ray  ## studies on Ray clusters of this machine, nodes killed
+	$(BIN)/python -m pytest -m ray tests/sweeps
 
 mutations: setup-dev  ## plant mistakes one by one; docs/mutations.md says which test noticed
 	$(BIN)/python tests/mutations/run.py
@@ -95,8 +105,12 @@ lock:  ## make the locks anew (pip-tools)
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet pip-tools
 	echo 'setuptools<82' | build/lock/bin/pip-compile --quiet $(COMPILE) --no-annotate -o requirements-build.lock -
 	build/lock/bin/pip-compile --quiet $(COMPILE) -o requirements.lock pyproject.toml
-	cp requirements.lock requirements-dev.lock  # what is pinned there stays
+	cp requirements.lock requirements-search.lock  # what is pinned there stays
+	build/lock/bin/pip-compile --quiet $(COMPILE) --extra search -o requirements-search.lock pyproject.toml
+	cp requirements-search.lock requirements-dev.lock
 	build/lock/bin/pip-compile --quiet $(COMPILE) --extra dev -o requirements-dev.lock pyproject.toml
+	cp requirements-dev.lock requirements-ray.lock
+	build/lock/bin/pip-compile --quiet $(COMPILE) --extra ray -o requirements-ray.lock pyproject.toml
 COMPILE := --generate-hashes --no-emit-index-url --no-emit-find-links \
   --no-emit-trusted-host --strip-extras --allow-unsafe --no-header
 

@@ -23,6 +23,7 @@ ORDER = (
     "scaling",
     "startup",
     "study",
+    "study_machinery",
 )
 
 

@@ -36,6 +36,7 @@ def main() -> None:
     from dropout_jax import sweeps
     from dropout_jax.config import defaults
     from dropout_jax.config.loading import override
+    from dropout_jax.sweeps.local import default_workers
 
     base = override(
         defaults(),
@@ -54,7 +55,7 @@ def main() -> None:
     trials = sweeps.plan("study", base, sweep)
     study = sweeps.StudyDirectory(flags.workdir)
     study.extend(trials)
-    sweeps.work(study, trials)
+    sweeps.run_local(study, trials, workers=default_workers())
     lines = study.ledger.by_trial()
     print(json.dumps([lines[t.id]["result"]["test"]["accuracy"] for t in trials]))
 

@@ -89,8 +89,9 @@ def main() -> None:
         f"{trials} MLP trials as one study",
         measure.command(NAME),
         f"MLP 784-256-256-10, batch 256, dropout at 4 rates, {trials} trials of "
-        f"{epochs} epochs, in one fresh process each, from its start to its end: "
-        "imports, data and, with an empty cache, compilation. Median of "
+        f"{epochs} epochs, each side a fresh process from its start to its end: "
+        "imports, data and, with an empty cache, compilation. Ours is what `python -m "
+        "dropout_jax.sweeps run` does: a worker process per core. Median of "
         f"{flags.rounds} rounds that alternate; the ratio is taken round by round, its "
         "range in brackets. PyTorch at the number of threads, "
         f"{threads}, at which it trained an epoch faster. Both validate "

@@ -95,7 +95,7 @@ def test_compare_runs_what_is_missing_and_reports(
         assert arm in shown
 
     # A fresh clone has the whole ledger and no working directory.
-    monkeypatch.setattr(worker, "run", lambda *_, **__: pytest.fail("ran again"))
+    monkeypatch.setattr(worker, "run_group", lambda *_, **__: pytest.fail("ran again"))
     assert execute("compare.py", *flags, f"--workdir={tmp_path / 'b'}") == 0
     report = Path("report") / "report.html"
     assert (tmp_path / "b" / report).exists()
@@ -104,7 +104,7 @@ def test_compare_runs_what_is_missing_and_reports(
 def test_compare_of_two_methods_runs_and_shows_only_these(
     execute, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(worker, "run", lambda *_, **__: pytest.fail("ran again"))
+    monkeypatch.setattr(worker, "run_group", lambda *_, **__: pytest.fail("ran again"))
     base = override(COMPARE.get_config("mlp"), SMALL)
     ledger = sweeps.Ledger(tmp_path / "ledger.jsonl")
     trials = sweeps.plan("compare_mlp", base, COMPARE.sweep("mlp", 1))
@@ -122,7 +122,7 @@ def test_search_marks_the_best_candidate_of_each_method(
     execute, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(worker, "run", lambda *_, **__: pytest.fail("ran again"))
+    monkeypatch.setattr(worker, "run_group", lambda *_, **__: pytest.fail("ran again"))
     base = override(COMPARE.get_config("search_mlp"), SMALL)
     trials = sweeps.plan("search_mlp", base, COMPARE.search("mlp"))
     ledger = sweeps.Ledger(tmp_path / "ledger.jsonl")
@@ -168,7 +168,7 @@ def test_a_wrong_flag_is_one_line_and_exit_code_2(execute, tmp_path, capsys, arg
 
 @pytest.mark.parametrize("name", ["course", "small_data"])
 def test_studies_report_from_a_full_ledger(execute, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(worker, "run", lambda *_, **__: pytest.fail("ran again"))
+    monkeypatch.setattr(worker, "run_group", lambda *_, **__: pytest.fail("ran again"))
     study = load_module(ROOT / "configs" / f"{name}.py")
     ledger = sweeps.Ledger(tmp_path / "ledger.jsonl")
     for trial in sweeps.plan(name, study.get_config(), study.sweep(2)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rate curves: Bernoulli and Gaussian dropout at rates from .1 to .8, MLP, CNN or RNN.
+"""Rate curves: Bernoulli and Gaussian dropout at rates from .1 to .8.
 
 python -m dropout_jax.sweeps run --config=configs/sweeps/rates.py:rnn --study=studies/a
 
@@ -7,30 +7,26 @@ Each method's rate is chosen on validation; the report shows the whole curves.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from dropout_jax.config import defaults
-from dropout_jax.config.loading import override
+from dropout_jax.config.loading import load_config
 
+PLAIN = Path(__file__).parents[1] / "plain.py"
 BASELINE = "none"
 KINDS = {"dropout": "dropout", "gaussian dropout": "gaussian_dropout"}
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-MODELS: dict[str, dict[str, Any]] = {
-    "mlp": {"train.batch_size": 256, "train.epochs": 30},
-    "cnn": {"model.name": "cnn", "train.batch_size": 128, "train.epochs": 8},
-    "rnn": {"model.name": "rnn", "train.batch_size": 128, "train.epochs": 10},
-}
 
 
 def get_config(model: str = "mlp") -> ConfigDict:
-    """Returns what all trials share."""
-    return override(defaults(), MODELS[model])
+    """Returns what all trials share: mlp, cnn or rnn without regularisation."""
+    return load_config(f"{PLAIN}:{model}")
 
 
 def sweep(model: str = "mlp") -> Iterator[dict[str, Any]]:
-    """Yields every method at every rate; the model is the same for all."""
+    """Yields each method at each rate; the model is that of `get_config`."""
     del model
     yield {"arm": "none"}
     for arm, kind in KINDS.items():

@@ -10,8 +10,11 @@ from ml_collections import ConfigDict
 
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.field import show
+from dropout_jax.config.flat import flat
 from dropout_jax.config.schema import BY_PATH, defaults
-from dropout_jax.config.validation import check_fields
+from dropout_jax.config.validation import check_fields, unknown
+
+_DEFAULTS = check_fields(defaults())
 
 
 def canonical(config: ConfigDict | Mapping) -> dict[str, Any]:
@@ -48,7 +51,35 @@ def config_id(config: ConfigDict | Mapping) -> str:
     Returns:
       64 hex digits.
     """
-    values = check_fields(config)
+    return _digest(check_fields(config))
+
+
+def stored_id(stored: Mapping[str, Any]) -> str:
+    """The id of a trial from what `canonical` wrote, perhaps some versions ago.
+
+    A field that it does not know takes its default: a new field leaves old results in
+    place. Values are not checked again: ledgers have thousands of lines.
+
+    Args:
+      stored: the parsed JSON of a canonical configuration.
+
+    Returns:
+      64 hex digits.
+
+    Raises:
+      UserError: a field that does not exist any more.
+
+    Example:
+      >>> stored_id(canonical(defaults())) == config_id(defaults())
+      True
+    """
+    values = flat(stored)
+    for path in values.keys() - BY_PATH.keys():
+        raise unknown(path, values[path])
+    return _digest({**_DEFAULTS, **values})
+
+
+def _digest(values: Mapping[str, Any]) -> str:
     kept = {path: values[path] for path, field in BY_PATH.items() if field.identity}
     text = json.dumps(kept, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -3,13 +3,15 @@
 
 python -m dropout_jax.sweeps plan   --config=configs/sweeps/rates.py
 python -m dropout_jax.sweeps run    --config=configs/sweeps/rates.py --study=studies/a
+python -m dropout_jax.sweeps search --config=configs/sweeps/search.py --study=studies/b
 python -m dropout_jax.sweeps status --study=studies/a
 python -m dropout_jax.sweeps resume --study=studies/a
 python -m dropout_jax.sweeps retry  --study=studies/a
 python -m dropout_jax.sweeps report --study=studies/a
 
 `plan` checks every trial and says what there is to do. `run` does it; the same command
-again, or `resume`, goes on where it stopped. `retry` gives failed trials a new chance.
+again, or `resume`, goes on where it stopped. `search` chooses hyperparameters; the
+commands below it are for its directories too. `retry` gives failed trials a new chance.
 `COMMAND --help` lists the flags.
 """
 
@@ -22,11 +24,12 @@ from pathlib import Path
 
 from dropout_jax.config import command_line
 from dropout_jax.config.errors import UserError
-from dropout_jax.sweeps import commands
+from dropout_jax.sweeps import command_flags, commands, search_command
 
 WITH_CONFIG = {
-    "plan": (commands.plan, commands.define_plan),
-    "run": (commands.run, commands.define_run),
+    "plan": (commands.plan, command_flags.define_plan),
+    "run": (commands.run, command_flags.define_run),
+    "search": (search_command.search, search_command.define_search),
 }
 ON_STUDIES: dict[str, Callable[[Sequence[str]], int]] = {
     "status": commands.status,
@@ -35,7 +38,7 @@ ON_STUDIES: dict[str, Callable[[Sequence[str]], int]] = {
     "report": commands.report,
     "work": commands.work,
 }
-EXAMPLE = Path(__file__).parents[2] / "configs" / "sweeps" / "rates.py"
+EXAMPLES = Path(__file__).parents[2] / "configs" / "sweeps"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -49,8 +52,8 @@ def main(argv: Sequence[str]) -> int:
         return command_line.main(
             command,
             description=command.__doc__,
-            default_config=EXAMPLE,
-            default_workdir="" if name == "run" else ".",
+            default_config=EXAMPLES / f"{'search' if name == 'search' else 'rates'}.py",
+            default_workdir="." if name == "plan" else "",
             directory="study",
             define=define,
             argv=[f"{argv[0]} {name}", *argv[2:]],

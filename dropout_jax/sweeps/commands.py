@@ -15,54 +15,13 @@ from absl import flags
 from rich.console import Console
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.sweeps.described import SEEDS, planned, reporting
+from dropout_jax.sweeps.command_flags import EXECUTORS
+from dropout_jax.sweeps.described import planned, reporting
+from dropout_jax.sweeps.search import load_search, progress
 from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
-from dropout_jax.sweeps.trials import Trial
+from dropout_jax.sweeps.trials import Trial, knobs, names
 
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
-
-
-def define_plan(flag_values: flags.FlagValues) -> None:
-    """Defines the flags of `plan`."""
-    flags.DEFINE_integer(
-        "seeds",
-        SEEDS,
-        "Number of seeds, from 0, with which every setting is run.",
-        lower_bound=1,
-        flag_values=flag_values,
-    )
-    flags.DEFINE_list(
-        "arms",
-        [],
-        "Only these, comma-separated; when left out, all.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "ledger",
-        "",
-        "File with one line per finished trial; trials that have a line are not run "
-        "again. When left out, ledger.jsonl in the study's directory.",
-        flag_values=flag_values,
-    )
-
-
-def define_run(flag_values: flags.FlagValues) -> None:
-    """Defines the flags of `run`."""
-    define_plan(flag_values)
-    flags.DEFINE_integer(
-        "workers",
-        0,
-        "Number of worker processes; 0: one per GPU, or per core.",
-        lower_bound=0,
-        flag_values=flag_values,
-    )
-    flags.DEFINE_float(
-        "minutes",
-        0.0,
-        "Begin no new trial after so many minutes; 0: run to the end.",
-        lower_bound=0.0,
-        flag_values=flag_values,
-    )
 
 
 def trials_of(flag_values: flags.FlagValues) -> list[Trial]:
@@ -91,36 +50,59 @@ def run(flag_values: flags.FlagValues) -> int:
     study = StudyDirectory(flag_values.study, flag_values.ledger)
     command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
     told = {**reporting(flag_values.config_file), "command": command}
-    new = study.extend(trials, reporting=told)
+    from dropout_jax.sweeps.local import default_lanes
+
+    lanes = flag_values.lanes or default_lanes()
+    new = study.extend(trials, lanes=lanes, reporting=told)
     console = Console()
     if new < len(trials):
         console.print(f"{new} of {len(trials)} trials are new to the plan")
-    return _finish(study, trials, flag_values.workers, flag_values.minutes, console)
+    return _finish(study, trials, flag_values, console)
 
 
 def _finish(
     study: StudyDirectory,
     trials: Sequence[Trial],
-    workers: int,
-    minutes: float,
+    options: flags.FlagValues | argparse.Namespace,
     console: Console,
 ) -> int:
     from dropout_jax.sweeps.local import default_workers, run_local
 
-    count = min(workers or default_workers(), len(unfinished(study, trials)))
-    if count:
+    if options.address and options.executor != "ray":
+        raise UserError(f"--address={options.address} needs --executor=ray")
+    workers, minutes = options.workers, options.minutes
+    left = len(unfinished(study, trials))
+    if left and options.executor == "ray":
+        from dropout_jax.sweeps.ray_executor import run_ray
+
+        run_ray(
+            study,
+            trials,
+            workers=workers,
+            minutes=minutes,
+            address=options.address,
+            console=console,
+        )
+    elif left:
+        count = min(workers or default_workers(), left)
         run_local(study, trials, workers=count, minutes=minutes, console=console)
-    given_up = study.given_up()
-    for trial in trials:
-        if trial.id in given_up:
-            print(
-                f"failed: {trial.arm} seed {trial.seed}: {given_up[trial.id]}; see "
-                f"{study.path / 'failures' / trial.id}",
-                file=sys.stderr,
-            )
+    code = say_failed(study, trials)
     if len(unfinished(study, trials)) < len(trials):
         show_report(study, trials, console)
-    return 1 if given_up.keys() & {trial.id for trial in trials} else 0
+    return code
+
+
+def say_failed(study: StudyDirectory, trials: Sequence[Trial]) -> int:
+    """Names the trials that were given up, each with its reason; returns 1 if any."""
+    given_up, named = study.given_up(), names(study.trials())
+    failed = [trial for trial in trials if trial.id in given_up]
+    for trial in failed:
+        print(
+            f"failed: {named[trial.id]}: {given_up[trial.id]}; see "
+            f"{study.path / 'failures' / trial.id}",
+            file=sys.stderr,
+        )
+    return 1 if failed else 0
 
 
 def resume(arguments: Sequence[str], *, again: bool = False) -> int:
@@ -128,12 +110,24 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     parser = Parser("retry" if again else "resume", resume.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
     parser.add_argument("--workers", type=_count, default=0, help="as of `run`")
+    parser.add_argument(
+        "--executor", choices=EXECUTORS, default="local", help="as of `run`"
+    )
+    parser.add_argument("--address", default="", help="as of `run`")
     parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
     options = parser.parse_args(arguments)
     study, console = open_study(options.study), Console()
     if again:
         console.print(f"{study.forget_failures()} failed trials have a new chance")
-    return _finish(study, study.trials(), options.workers, options.minutes, console)
+    if (search := load_search(study)) is not None:
+        from dropout_jax.sweeps.search_command import finish
+
+        if options.executor != "local":
+            raise UserError(
+                f"--executor={options.executor}: a search runs on one machine"
+            )
+        return finish(study, search, options.workers, options.minutes, console)
+    return _finish(study, study.trials(), options, console)
 
 
 def status(arguments: Sequence[str]) -> int:
@@ -142,7 +136,10 @@ def status(arguments: Sequence[str]) -> int:
     parser.add_argument("--study", required=True, help="directory of the study")
     from dropout_jax.sweeps.status import show_status
 
-    show_status(open_study(parser.parse_args(arguments).study), Console())
+    study, console = open_study(parser.parse_args(arguments).study), Console()
+    show_status(study, console)
+    if (search := load_search(study)) is not None:
+        console.print(progress(study, search), highlight=False, soft_wrap=True)
     return 0
 
 
@@ -150,8 +147,13 @@ def report(arguments: Sequence[str]) -> int:
     """Writes and prints what a study has found so far."""
     parser = Parser("report", report.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
-    study = open_study(parser.parse_args(arguments).study)
-    show_report(study, study.trials(), Console())
+    study, console = open_study(parser.parse_args(arguments).study), Console()
+    if (search := load_search(study)) is not None:
+        from dropout_jax.sweeps.winners import show_winners
+
+        show_winners(study, search, console)
+        return 0
+    show_report(study, study.trials(), console)
     return 0
 
 
@@ -172,7 +174,7 @@ def show_report(
     told = {"title": f"Study {about['name']}", **about["reporting"]}
     told.setdefault("baseline", trials[0].arm)
     chosen = study.write_lines(trials)
-    found = reports.load_study(chosen)
+    found = reports.load_study(chosen, knobs=knobs(trials))
     notes = (*reports.gap_notes(found, told["baseline"]), *told.pop("notes", ()))
     arms = tuple(dict.fromkeys([told["baseline"], *(trial.arm for trial in trials)]))
     written = reports.write_report(
@@ -212,7 +214,7 @@ def work(arguments: Sequence[str]) -> int:
             study,
             trials,
             minutes=options.minutes,
-            progress=lambda trial, label: HeartbeatProgress(beat, trial, label),
+            progress=lambda *what: HeartbeatProgress(beat, *what),
         )
     finally:
         beat.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dropout_jax.sweeps.heartbeat import Heartbeat
 from dropout_jax.sweeps.study import StudyDirectory
-from dropout_jax.sweeps.trials import Trial
+from dropout_jax.sweeps.trials import Trial, names
 
 
 class StudyDisplay:
@@ -27,6 +27,7 @@ class StudyDisplay:
         """Shows the study on `console`, by default the standard output."""
         self._study, self._console = study, console or Console()
         self._trials = {trial.id: trial for trial in trials}
+        self._names = names(study.trials())
         self._finished = self._now_finished()
         self._before = len(self._finished)
         self._given_up = set(study.given_up())
@@ -65,8 +66,7 @@ class StudyDisplay:
         for trial_id, reason in self._study.given_up().items():
             if trial_id in self._trials.keys() - self._given_up:
                 self._given_up.add(trial_id)
-                trial = self._trials[trial_id]
-                self.note(f"given up: {trial.arm} seed {trial.seed}: {reason}")
+                self.note(f"given up: {self._names[trial_id]}: {reason}")
         if self._bar is not None:
             self._draw(self._bar, heartbeats)
 
@@ -75,7 +75,7 @@ class StudyDisplay:
 
         found = describe_result(self._study.ledger.by_trial()[trial.id]["result"])
         where = f"[{len(self._finished)}/{len(self._trials)}{self._eta()}]"
-        self.note(f"{where} {trial.arm} seed {trial.seed}: {found}")
+        self.note(f"{where} {self._names[trial.id]}: {found}")
 
     def _now_finished(self) -> set[str]:
         return self._trials.keys() & self._study.ledger.by_trial().keys()

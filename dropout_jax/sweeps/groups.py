@@ -37,3 +37,33 @@ def by_program(trials: Sequence[Trial]) -> list[list[Trial]]:
         key = (program, data["name"], data["source_dir"])
         groups.setdefault(key, []).append(trial)
     return list(groups.values())
+
+
+def batches(trials: Sequence[Trial], lanes: int) -> list[list[Trial]]:
+    """Returns the trials in batches that train in step.
+
+    Args:
+      trials: of one study, those of the whole plan: a batch must not depend on what
+        is finished already, or its checkpoint would not be found again.
+      lanes: largest number of trials in a batch.
+
+    Returns:
+      The batches in the order of their first trials.
+
+    Example:
+      >>> from dropout_jax.config import defaults
+      >>> from dropout_jax.sweeps import plan
+      >>> sweep = [{"arm": "none", "seed": seed} for seed in range(5)]
+      >>> trials = plan("seeds", defaults(), sweep)
+      >>> [[trial.seed for trial in batch] for batch in batches(trials, 2)]
+      [[0, 1], [2, 3], [4]]
+    """
+    if lanes == 1:
+        return [[trial] for trial in trials]
+    place = {trial.id: number for number, trial in enumerate(trials)}
+    found = [
+        group[start : start + lanes]
+        for group in by_program(trials)
+        for start in range(0, len(group), lanes)
+    ]
+    return sorted(found, key=lambda batch: place[batch[0].id])

@@ -21,8 +21,8 @@ class Heartbeat:
     Attributes:
       worker: its name.
       process: host and process id.
-      trial: id of the trial it is at.
-      doing: arm and seed, for a reader.
+      trials: ids of the trials it is at.
+      doing: which these are, for a reader.
       step: optimiser steps taken.
       steps: of the whole trial; 0 until known.
       speed: images per second, None while the program compiles.
@@ -31,7 +31,7 @@ class Heartbeat:
 
     worker: str
     process: str
-    trial: str
+    trials: tuple[str, ...]
     doing: str
     step: int
     steps: int
@@ -48,6 +48,7 @@ def read(directory: Path) -> list[Heartbeat]:
             age = time.time() - path.stat().st_mtime
         except FileNotFoundError:  # ended meanwhile
             continue
+        values["trials"] = tuple(values["trials"])
         found.append(Heartbeat(worker=path.stem, age=max(0.0, age), **values))
     return found
 
@@ -57,7 +58,7 @@ def write(path: Path, values: dict[str, Any]) -> None:
 
     Args:
       path: file of the worker's heartbeat.
-      values: trial, doing, step, steps and speed.
+      values: trials, doing, step, steps and speed.
     """
     path.parent.mkdir(exist_ok=True)
     process = f"{socket.gethostname()}:{os.getpid()}"

@@ -9,10 +9,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropout_jax.config import config_id, defaults
 from dropout_jax.config.errors import UserError
-from dropout_jax.config.flat import flat
-from dropout_jax.config.loading import override
+from dropout_jax.config.identity import stored_id
 from dropout_jax.sweeps.trials import Trial
 
 if TYPE_CHECKING:
@@ -69,8 +67,7 @@ class Ledger:
                 f"{self.path} line {len(self._lines) + 1} is not JSON ({error}); "
                 "remove the line and its trial runs again"
             ) from error
-        # A field that an old line does not know takes its default.
-        self._by_trial[config_id(override(defaults(), flat(line["config"])))] = line
+        self._by_trial[stored_id(line["config"])] = line
         self._lines.append(line)
         self._read += len(text) + 1
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from dropout_jax.sweeps import heartbeat
 from dropout_jax.sweeps.study import StudyDirectory
-from dropout_jax.sweeps.trials import Trial
+from dropout_jax.sweeps.trials import Trial, names
 
 STATES = ("done", "pruned", "diverged", "running", "failed", "waiting")
 
@@ -73,7 +73,7 @@ def show_status(study: StudyDirectory, console: Console) -> None:
     running = {trial_id for trial_id, state in found.items() if state == "running"}
     beats = heartbeat.read(study.path / "workers")
     for beat in beats:
-        if beat.trial in running:
+        if running.intersection(beat.trials):
             share = (
                 f"{100 * beat.step / beat.steps:.0f} %" if beat.steps else "starting"
             )
@@ -82,10 +82,10 @@ def show_status(study: StudyDirectory, console: Console) -> None:
                 f"worker {beat.worker} ({beat.process}): {beat.doing}, {share}, "
                 f"{beat.age:.0f} s ago",
             )
-    given_up = study.given_up()
+    given_up, named = study.given_up(), names(trials)
     for trial in trials:
         if found[trial.id] == "failed":
-            say(console, f"failed: {trial.arm} seed {trial.seed}: {given_up[trial.id]}")
+            say(console, f"failed: {named[trial.id]}: {given_up[trial.id]}")
     minutes = minutes_left(trials, found, study.ledger.by_trial(), len(running))
     if minutes:
         what = "while nobody works, " if not running else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -26,6 +27,7 @@ class StudyDirectory:
         study.json       its name, its ledger, and what holds for all trials
         plan.jsonl       one line per trial, never changed, only added to
         trials/NAME/     the run directory of a trial
+        groups/ID/       checkpoints of trials that train in step
         ledger.jsonl     one line per finished trial (or elsewhere: `ledger`)
         results.jsonl    those of the plan, for the report
         report/          what came out
@@ -57,6 +59,7 @@ class StudyDirectory:
         trials: Sequence[Trial],
         *,
         test: bool = True,
+        lanes: int = 1,
         reporting: Mapping[str, Any] | None = None,
     ) -> int:
         """Writes the plan, or adds to it what it lacks.
@@ -64,6 +67,7 @@ class StudyDirectory:
         Args:
           trials: of one study.
           test: whether the test set is looked at; a search says no.
+          lanes: how many trials of one program train in step at most.
           reporting: what `report` is told, as JSON knows it; replaces what it was told
             before.
 
@@ -84,6 +88,8 @@ class StudyDirectory:
                         f"{found['ledger']}, not to {about['name']!r} with "
                         f"{about['ledger']}; choose another directory"
                     )
+                # Fixed with the first trial: other batches have other checkpoints.
+                about["lanes"] = found["lanes"] if found else lanes
                 about["reporting"] = dict(reporting or {})
                 write_atomically(self.path / "study.json", to_json(about))
                 known = self._plan_text()
@@ -107,6 +113,17 @@ class StudyDirectory:
     def tests(self) -> bool:
         """Whether trials look at the test set; a search does not."""
         return (self.about() or {"test": True})["test"]
+
+    def lanes(self) -> int:
+        """Returns how many trials train in step at most."""
+        return (self.about() or {"lanes": 1})["lanes"]
+
+    def group_directory(self, batch: Sequence[Trial]) -> Path:
+        """Returns where trials that train in step have their checkpoints."""
+        if len(batch) == 1:
+            return self.run_directory(batch[0])
+        ids = " ".join(trial.id for trial in batch)
+        return self.path / "groups" / hashlib.sha256(ids.encode()).hexdigest()[:16]
 
     def trials(self) -> list[Trial]:
         """Returns the planned trials in order."""
@@ -153,6 +170,12 @@ class StudyDirectory:
             except BlockingIOError:
                 return True
         return False
+
+    @contextlib.contextmanager
+    def driven(self) -> Iterator[bool]:
+        """Holds the search, that asks for trials, as `claim` does a trial."""
+        with self._locked("claims/search") as held:
+            yield held
 
     @contextlib.contextmanager
     def _locked(self, name: str, *, wait: bool = False) -> Iterator[bool]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dropout_jax.config import canonical, config_id, from_json, validate
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import override
 
 ARM = "arm"
@@ -40,6 +41,67 @@ class Trial:
     def seed(self) -> int:
         """The seed of the run."""
         return self.values["seed"]
+
+
+def names(trials: Iterable[Trial]) -> dict[str, str]:
+    """Returns what to call each trial, by id: arm, seed, and where its arm varies.
+
+    Example:
+      >>> from dropout_jax.config import defaults
+      >>> drop = {"arm": "dropout", "noise.kind": "dropout"}
+      >>> sweep = [{**drop, "noise.rates": (rate,)} for rate in (0.2, 0.5)]
+      >>> for name in names(plan("s", defaults(), sweep)).values():
+      ...     print(name)
+      dropout rates=[0.2] seed 0
+      dropout rates=[0.5] seed 0
+    """
+    arms = _by_arm(trials)
+    found = {}
+    for arm, members in arms.items():
+        knobs = _varied(members.values())
+        for trial_id, values in members.items():
+            settings = [f"{k.rpartition('.')[2]}={values[k]}" for k in knobs]
+            found[trial_id] = " ".join([arm, *settings, f"seed {values['seed']}"])
+    return found
+
+
+def knobs(trials: Iterable[Trial]) -> list[str]:
+    """Returns the fields in which an arm has several settings, by dotted path.
+
+    Example:
+      >>> from dropout_jax.config import defaults
+      >>> drop = {"arm": "dropout", "noise.kind": "dropout"}
+      >>> sweep = [{**drop, "noise.rates": (rate,)} for rate in (0.2, 0.5)]
+      >>> knobs(plan("s", defaults(), [*sweep, {"arm": "none"}]))
+      ['noise.rates']
+    """
+    arms = _by_arm(trials)
+    found = [knob for members in arms.values() for knob in _varied(members.values())]
+    return list(dict.fromkeys(found))
+
+
+def _by_arm(trials: Iterable[Trial]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Returns the flat configurations of each arm's trials, by id."""
+    arms: dict[str, dict[str, dict[str, Any]]] = {}
+    for trial in trials:
+        arms.setdefault(trial.arm, {})[trial.id] = flat(trial.values)
+    return arms
+
+
+def _varied(members: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns the fields but the seed in which flat configurations differ."""
+    first, *others = members
+    return [
+        path
+        for path, value in first.items()
+        if path != "seed" and any(other[path] != value for other in others)
+    ]
+
+
+def describe(trials: Sequence[Trial], named: Mapping[str, str]) -> str:
+    """Returns which trials these are, by their `names`, in a few words."""
+    first = named[trials[0].id]
+    return first if len(trials) == 1 else f"{first} and {len(trials) - 1} more"
 
 
 def across_seeds(

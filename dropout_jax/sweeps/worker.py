@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,10 +11,12 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 
 from dropout_jax.config.errors import Interrupted, InUse, UserError
+from dropout_jax.sweeps.groups import batches
+from dropout_jax.sweeps.halving import rule
 from dropout_jax.sweeps.ledger import ledger_line
 from dropout_jax.sweeps.study import StudyDirectory, remaining, unfinished
-from dropout_jax.sweeps.trials import Trial
-from dropout_jax.training import TerminalProgress, run
+from dropout_jax.sweeps.trials import Trial, describe, names
+from dropout_jax.training import TerminalProgress, run_group
 from dropout_jax.training.run_directory import RunDirectory
 
 POLL_SECONDS = 0.5  # between two looks at trials that other processes hold
@@ -25,7 +28,7 @@ def work(
     *,
     minutes: float = 0.0,
     console: Console | None = None,
-    progress: Callable[[Trial, str], TerminalProgress] | None = None,
+    progress: Callable[[Sequence[Trial], str, str], TerminalProgress] | None = None,
 ) -> bool:
     """Runs what the ledger does not have yet, and adds a line for each trial.
 
@@ -41,7 +44,8 @@ def work(
       trials: those of its plan that are wanted, run in this order.
       minutes: no new trial begins after so many minutes; 0 for no limit.
       console: where progress is shown.
-      progress: makes the display of a trial from it and a label.
+      progress: makes the display of trials that train in step, from them, what
+        to call them, and a label.
 
     Returns:
       Whether all trials are in the ledger.
@@ -52,13 +56,20 @@ def work(
     """
     console = console or Console()
     shown = progress or (
-        lambda trial, label: TerminalProgress(label, console, epoch_lines=False)
+        lambda batch, what, label: TerminalProgress(label, console, epoch_lines=False)
     )
+    wanted, named = {trial.id for trial in trials}, names(study.trials())
+    queue = [
+        [trial for trial in batch if trial.id in wanted]
+        for batch in batches(study.trials(), study.lanes())
+    ]
     started, begun, waited = time.monotonic(), 0, False
-    while left := remaining(study, trials):
+    while remaining(study, trials):
         ran = False
-        for trial in left:
+        for batch in queue:
             spent = time.monotonic() - started
+            if not remaining(study, batch):
+                continue
             if minutes and spent > 60 * minutes:
                 console.print(
                     f"{minutes:g} minutes are over; {len(remaining(study, trials))} "
@@ -66,15 +77,19 @@ def work(
                     highlight=False,
                 )
                 return False
-            with study.claim(trial) as mine:
-                if not mine or not remaining(study, [trial]):  # another one was faster
+            with contextlib.ExitStack() as claims:
+                if not all(claims.enter_context(study.claim(t)) for t in batch):
+                    continue
+                mine = remaining(study, batch)
+                if not mine:  # another process was faster
                     continue
                 count = len(remaining(study, trials))
-                label = _label(trial, len(trials), count, begun, spent)
-                begun += 1
-                ran |= _run(study, trial, shown(trial, label))
-        if not ran:
-            if not waited and (held := len(remaining(study, trials))):
+                what = describe(mine, named)
+                label = _label(what, len(trials), count, begun, spent)
+                begun += len(mine)
+                ran |= _run(study, mine, shown(mine, what, label))
+        if not ran and (held := len(remaining(study, trials))):
+            if not waited:
                 console.print(
                     f"waiting for {held} trials that other processes have",
                     highlight=False,
@@ -84,26 +99,37 @@ def work(
     return not unfinished(study, trials)
 
 
-def _run(study: StudyDirectory, trial: Trial, progress: TerminalProgress) -> bool:
-    """Runs a trial and records how it ended; False if someone runs it elsewhere."""
-    directory = study.run_directory(trial)
+def _run(
+    study: StudyDirectory, batch: Sequence[Trial], progress: TerminalProgress
+) -> bool:
+    """Runs trials in step and records how they ended; False if they run elsewhere."""
+    directories = [study.run_directory(trial) for trial in batch]
     try:
-        run(trial.config, directory, test=study.tests(), progress=progress)
+        run_group(
+            [trial.config for trial in batch],
+            directories,
+            study.group_directory(batch),
+            test=study.tests(),
+            prune=rule(study, batch),
+            progress=progress,
+        )
     except InUse:
         return False
     except (Interrupted, UserError):
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        study.record_failure(trial.id, reason, traceback.format_exc())
+        for trial in batch:
+            study.record_failure(trial.id, reason, traceback.format_exc())
         progress.note(f"failed: {reason}")
     else:
-        study.ledger.append(ledger_line(trial, RunDirectory(directory)))
+        for trial, directory in zip(batch, directories, strict=True):
+            study.ledger.append(ledger_line(trial, RunDirectory(directory)))
     return True
 
 
-def _label(trial: Trial, total: int, left: int, begun: int, spent: float) -> str:
+def _label(what: str, total: int, left: int, begun: int, spent: float) -> str:
     eta = ""
     if begun:
         eta = f", about {spent / begun * left / 60:.0f} min left"
-    return f"[{total - left + 1}/{total}{eta}] {trial.arm} seed {trial.seed}: "
+    return f"[{total - left + 1}/{total}{eta}] {what}: "

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,20 @@ BEAT_SECONDS = 1.0  # between two heartbeats at least
 class HeartbeatProgress(TerminalProgress):
     """Shows a trial to other processes: in a file that is renewed as it advances."""
 
-    def __init__(self, path: Path, trial: Trial, label: str):
+    def __init__(self, path: Path, trials: Sequence[Trial], doing: str, label: str):
         """Gives the first sign.
 
         Args:
           path: file of the worker's heartbeat.
-          trial: the trial.
+          trials: those that it is at.
+          doing: what to call them.
           label: printed before every line of the worker's log.
         """
         super().__init__(label, Console(soft_wrap=True), epoch_lines=False)
         self._path, self._beaten = path, float("-inf")
         self._values: dict[str, Any] = {
-            "trial": trial.id,
-            "doing": f"{trial.arm} seed {trial.seed}",
+            "trials": [trial.id for trial in trials],
+            "doing": doing,
             "step": 0,
             "steps": 0,
             "speed": None,
@@ -39,7 +41,7 @@ class HeartbeatProgress(TerminalProgress):
         self._beat()
 
     def start(self, step: int, epochs: int, steps_per_epoch: int) -> None:
-        """Says how long the trial is."""
+        """Says how long the trials are."""
         super().start(step, epochs, steps_per_epoch)
         self._values |= {"step": step, "steps": epochs * steps_per_epoch}
         self._beat()

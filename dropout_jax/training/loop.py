@@ -22,7 +22,8 @@ from dropout_jax.training.progress import TerminalProgress
 CHUNK_SECONDS = 1.0  # a chunk this long keeps the display alive and Ctrl-C prompt
 CLEAN_TRAIN_EXAMPLES = 5_000  # as many as validate: the gap compares like with like
 
-Prune = Callable[[dict[str, Any]], bool]
+# Called with a trial's number in the group and each of its records; True ends it.
+Prune = Callable[[int, dict[str, Any]], bool]
 
 
 class Loop:
@@ -58,7 +59,7 @@ class Loop:
           abstract: shapes of a checkpoint's tree.
           progress: shows the group.
           stop: whether someone asked it to stop.
-          prune: called with each record; True ends the trial there.
+          prune: see `Prune`.
         """
         self.train_config, self.steps = train, steps_per_epoch
         self.dataset, self.engine, self.trials = dataset, engine, trials
@@ -197,7 +198,7 @@ class Loop:
             found = clean[i], validation[i], self.speed()
             records.append(trial.finish_epoch(epoch, self.steps, states[i], *found))
             last = epoch == self.train_config.epochs
-            if not last and self.prune is not None and self.prune(records[-1]):
+            if not last and self.prune is not None and self.prune(i, records[-1]):
                 found = trial.validated(run_directory.PRUNED, self._validate(i))
                 trial.end(found, self.speed())
                 trial.store()

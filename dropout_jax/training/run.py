@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def run(
     workdir: str | Path,
     *,
     test: bool = True,
-    prune: Prune | None = None,
+    prune: Callable[[dict[str, Any]], bool] | None = None,
     progress: TerminalProgress | None = None,
 ) -> Result:
     """Trains, validates after every epoch, tests once, and writes the run directory.
@@ -67,7 +67,12 @@ def run(
       Interrupted: Ctrl-C or SIGTERM; a checkpoint was saved.
     """
     (result,) = run_group(
-        [config], [workdir], workdir, test=test, prune=prune, progress=progress
+        [config],
+        [workdir],
+        workdir,
+        test=test,
+        prune=prune and (lambda _, record: prune(record)),
+        progress=progress,
     )
     return result
 
@@ -94,7 +99,7 @@ def run_group(
       workdirs: run directory of each.
       group: directory of the checkpoints.
       test: as for `run`.
-      prune: as for `run`; called with the records of all trials.
+      prune: as for `run`; called with the number of the trial and its record.
       progress: shows the group.
 
     Returns:

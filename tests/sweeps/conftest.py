@@ -43,13 +43,13 @@ def study(tmp_path, trials):
 @pytest.fixture
 def counted(monkeypatch):
     """Seeds of the runs that were started in this process."""
-    seeds, run = [], worker.run
+    seeds, run = [], worker.run_group
 
-    def count(config, *args, **kwargs):
-        seeds.append(config.seed)
-        return run(config, *args, **kwargs)
+    def count(configs, *args, **kwargs):
+        seeds.extend(config.seed for config in configs)
+        return run(configs, *args, **kwargs)
 
-    monkeypatch.setattr(worker, "run", count)
+    monkeypatch.setattr(worker, "run_group", count)
     return seeds
 
 

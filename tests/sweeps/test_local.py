@@ -5,19 +5,15 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
+from benchmarks import disturbed
 from dropout_jax.config import Interrupted, UserError
 from dropout_jax.sweeps import StudyDirectory, heartbeat, local, run_local
-
-ROOT = Path(__file__).parents[2]
-RESULTS = ("parameters_sha256", "metrics_sha256", "test", "validation", "best_epoch")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,13 +26,9 @@ def _workers_compile_quickly(quick_environment):
 
 def results(study):
     """What each line of the ledger found, by trial; a trial twice is an error."""
-    lines = study.ledger.path.read_text().splitlines()
-    found = [json.loads(line) for line in lines]
-    assert len({line["trial"] for line in found}) == len(found)
-    return {
-        line["trial"]: {name: line["result"][name] for name in RESULTS}
-        for line in found
-    }
+    found, doubled = disturbed.results(study)
+    assert not doubled
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +104,7 @@ def test_a_stop_request_reaches_every_worker(tmp_path, many, undisturbed, consol
     study.extend(many)
     me = os.getpid()
     thread = later(
-        lambda: len(results(study) if study.ledger.path.exists() else ()) > 1,
+        lambda: len(results(study)) > 1,
         lambda: os.kill(me, signal.SIGINT),
     )
     with pytest.raises(Interrupted):
@@ -161,34 +153,11 @@ def test_shares_of_the_machine(monkeypatch):
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "7" and len(taken) == 3
 
 
-def killed_at_random(study, many, kills, seed):
-    """Runs the study, its whole session killed again and again at random moments."""
-    random.seed(seed)
-    command = [sys.executable, "-m", "dropout_jax.sweeps", "resume"]
-    command += [f"--study={study.path}", "--workers=2"]
-    for _ in range(kills):
-        with subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            time.sleep(random.uniform(2.0, 6.0))
-            workers = [pid(beat) for beat in beats(study)]
-            for victim in [process.pid, *random.sample(workers, len(workers) // 2)]:
-                try:
-                    os.kill(victim, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            process.wait(timeout=60)
-    subprocess.run(command, cwd=ROOT, check=True, timeout=600, capture_output=True)
-    assert {trial.id for trial in many} == results(study).keys()
-
-
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(
     tmp_path, many, undisturbed
 ):
     study = StudyDirectory(tmp_path)
     study.extend(many)
-    killed_at_random(study, many, kills=3, seed=0)
+    random.seed(0)
+    disturbed.run_killed(study, workers=2, kills=2, seconds=(2, 6))
     assert results(study) == undisturbed

@@ -71,8 +71,8 @@ def test_no_trial_begins_after_the_time_limit(
     moments = iter(range(0, 10_000, 40))  # each look at the clock: 40 seconds later
     clock(monotonic=lambda: next(moments))
 
-    def run(study, trial, progress):
-        counted.append(trial.seed)
+    def run(study, batch, progress):
+        counted.extend(trial.seed for trial in batch)
         return True
 
     monkeypatch.setattr(worker, "_run", run)
@@ -82,24 +82,26 @@ def test_no_trial_begins_after_the_time_limit(
 
 
 def test_what_another_process_has_is_left_to_it_then_waited_for(
-    study, trials, counted, console, monkeypatch, clock
+    tmp_path, study, trials, counted, console, monkeypatch, clock
 ):
     """Another process has run seed 0 meanwhile, and is at work on seed 1."""
-    asked, other = trials(2, 0, 1), StudyDirectory(study.path)
+    asked, other = trials(2, 0, 1), StudyDirectory(tmp_path / "b")
+    other.extend(asked)
+    study, other = other, StudyDirectory(other.path)
     held = other.claim(asked[2])
-    run = worker.run
+    run = worker.run_group
 
-    def meanwhile(config, directory, **kwargs):
-        if config.seed == 2:
+    def meanwhile(configs, directories, group, **kwargs):
+        if configs[0].seed == 2:
             held.__enter__()
-            run(asked[1].config, directory.with_name("0"), **kwargs)
-            line = ledger_line(asked[1], RunDirectory(directory.with_name("0")))
-            other.ledger.append(line)
-        return run(config, directory, **kwargs)
+            elsewhere = tmp_path / "0"
+            run([asked[1].config], [elsewhere], elsewhere, **kwargs)
+            other.ledger.append(ledger_line(asked[1], RunDirectory(elsewhere)))
+        return run(configs, directories, group, **kwargs)
 
     # It dies, and what it had is taken over.
     clock(lambda _: held.__exit__(None, None, None))
-    monkeypatch.setattr(worker, "run", meanwhile)
+    monkeypatch.setattr(worker, "run_group", meanwhile)
     assert work(study, asked, console=console)
     assert counted == [0, 2, 1] and seeds_of(study) == [0, 2, 1]
     assert "waiting for 1 trials that other processes have" in console.file.getvalue()
@@ -117,15 +119,15 @@ def test_a_run_directory_that_is_in_use_is_waited_for(study, trials, console, cl
 def test_a_failing_trial_is_given_up_and_the_others_go_on(
     study, trials, console, monkeypatch
 ):
-    tried, run = [], worker.run
+    tried, run = [], worker.run_group
 
-    def fail(config, *args, **kwargs):
-        tried.append(config.seed)
-        if config.seed == 1:
+    def fail(configs, *args, **kwargs):
+        tried.append(configs[0].seed)
+        if configs[0].seed == 1:
             raise RuntimeError("no such\nluck")
-        return run(config, *args, **kwargs)
+        return run(configs, *args, **kwargs)
 
-    monkeypatch.setattr(worker, "run", fail)
+    monkeypatch.setattr(worker, "run_group", fail)
     assert not work(study, trials(0, 1, 2), console=console)
     assert seeds_of(study) == [0, 2] and tried.count(1) == ATTEMPTS
     (one,) = trials(1)
@@ -134,7 +136,7 @@ def test_a_failing_trial_is_given_up_and_the_others_go_on(
     tried.clear()
     assert not work(study, trials(0, 1, 2), console=console) and not tried
     assert study.forget_failures() == 1
-    monkeypatch.setattr(worker, "run", run)
+    monkeypatch.setattr(worker, "run_group", run)
     assert work(study, trials(0, 1, 2), console=console)
     assert seeds_of(study) == [0, 2, 1]
 
@@ -145,11 +147,42 @@ def test_ctrl_c_and_what_holds_for_all_trials_end_the_study(
 ):
     started = []
 
-    def stop(config, directory, **_):
-        started.append(config.seed)
+    def stop(configs, *_, **__):
+        started.append(configs[0].seed)
         raise end
 
-    monkeypatch.setattr(worker, "run", stop)
+    monkeypatch.setattr(worker, "run_group", stop)
     with pytest.raises(type(end)):
         work(study, trials(0, 1), console=console)
     assert started == [0] and study.ledger.lines() == [] and not study.failures()
+
+
+def test_trials_of_a_program_train_in_step(tmp_path, trials, console, monkeypatch):
+    """Interrupted between two batches, and what each trial is alone."""
+    asked, alone = trials(0, 1, 2, 3, 4), StudyDirectory(tmp_path / "alone")
+    alone.extend(asked)
+    study = StudyDirectory(tmp_path / "lanes")
+    study.extend(asked, lanes=2)
+    study.extend(asked, lanes=3)  # too late
+    groups, run = [], worker.run_group
+
+    def interrupted(configs, *args, **kwargs):
+        groups.append([config.seed for config in configs])
+        if len(groups) == 2:
+            raise Interrupted("x")
+        return run(configs, *args, **kwargs)
+
+    monkeypatch.setattr(worker, "run_group", interrupted)
+    with pytest.raises(Interrupted):
+        work(study, asked, console=console)
+    assert seeds_of(study) == [0, 1]
+    assert work(study, asked, console=console)
+    assert groups == [[0, 1], [2, 3], [2, 3], [4]]
+    assert "drop 0.2/x seed 2 and 1 more: " in console.file.getvalue()
+    assert work(alone, asked, console=console)
+    sums = [
+        [line["result"]["parameters_sha256"] for line in s.ledger.lines()]
+        for s in (study, alone)
+    ]
+    assert sums[0] == sums[1] and len(set(sums[0])) == 5
+    assert len(list((study.path / "groups").iterdir())) == 2

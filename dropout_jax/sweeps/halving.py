@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Successive halving: trials that are not among the best so far end early.
+
+At a few epochs, the rungs, a trial goes on only if its validation loss is among the
+best 1 / reduction of those that its arm has seen there: the rule of successive
+halving (Jamieson & Talwalkar 2016, Non-stochastic best arm identification) in the
+form that needs no bracket of trials to wait for each other, ASHA (Li et al. 2020, A
+system for massively parallel hyperparameter tuning, section 3.2, by stopping).
+
+A trial is compared with those asked for before its batch. So the bounds are known
+before it begins, and stand in a file: what is pruned does not depend on how many
+processes work, on who is faster, or on where a search was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dropout_jax.files import to_json, write_atomically
+from dropout_jax.sweeps.study import StudyDirectory
+from dropout_jax.sweeps.trials import Trial
+
+FILE = "rungs.json"
+Bounds = Mapping[str, Mapping[int, float]]  # by arm and epoch
+
+
+def rungs(epochs: int, reduction: int, first: int = 0) -> tuple[int, ...]:
+    """Returns the epochs at which trials may be pruned.
+
+    Each is `reduction` times the one before, and so is at least the whole run beside
+    the last: where nearly all was spent, there is nothing left to save.
+
+    Args:
+      epochs: of a trial.
+      reduction: how many trials there are for each that goes on; 0: none is pruned.
+      first: the first rung; 0: so that there are two, or one if trials are short.
+
+    Example:
+      >>> rungs(30, 3), rungs(8, 2), rungs(8, 3), rungs(8, 0)
+      ((3, 9), (2, 4), (1,), ())
+    """
+    if not reduction:
+        return ()
+    epoch, found = first or max(1, epochs // reduction**2), []
+    while epoch * reduction <= epochs:
+        found.append(epoch)
+        epoch *= reduction
+    return tuple(found)
+
+
+def bounds(
+    losses: Iterable[Mapping[int, float]], at: Sequence[int], reduction: int
+) -> dict[int, float]:
+    """Returns the largest validation loss with which a trial may pass each rung.
+
+    Args:
+      losses: validation loss by epoch of the trials to compare with.
+      at: the rungs.
+      reduction: how many trials there are for each that goes on.
+
+    Returns:
+      By epoch; a rung that too few trials have seen is left out.
+
+    Example:
+      >>> seen = [{1: 0.5, 3: 0.45}, {1: 0.9}, {1: 0.4, 3: 0.3}, {1: 0.6}, {1: 0.7}]
+      >>> bounds(seen, (1, 3), reduction=3)
+      {1: 0.5, 3: 0.3}
+    """
+    losses, found = list(losses), {}
+    for epoch in at:
+        seen = sorted(trial[epoch] for trial in losses if epoch in trial)
+        # Of those and the trial itself, so many go on.
+        passing = (len(seen) + 1) // reduction
+        if passing:
+            found[epoch] = seen[passing - 1]
+    return found
+
+
+def write_bounds(study: StudyDirectory, found: Bounds) -> None:
+    """Stores the bounds that hold for the trials that are asked for next."""
+    write_atomically(study.path / FILE, to_json(found))
+
+
+def rule(
+    study: StudyDirectory, batch: Sequence[Trial]
+) -> Callable[[int, Mapping[str, Any]], bool] | None:
+    """Returns what `training.run_group` is to prune by; None where nothing is pruned.
+
+    Args:
+      study: the directory.
+      batch: trials of its plan that train in step.
+    """
+    path = study.path / FILE
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+
+    def prune(number: int, record: Mapping[str, Any]) -> bool:
+        of_arm = found.get(batch[number].arm, {})
+        bound = of_arm.get(str(record["epoch"]), math.inf)
+        return record["validation_loss"] > bound
+
+    return prune

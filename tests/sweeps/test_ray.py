@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Studies on a real Ray cluster of several nodes: losses, kills, Ctrl-C (test-ray)."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import processes
+import pytest
+
+from dropout_jax.config.loading import override
+from dropout_jax.sweeps import StudyDirectory, heartbeat, plan
+from dropout_jax.sweeps.ray_cluster import LOCAL_SETTINGS, SETTINGS
+
+pytestmark = pytest.mark.ray
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ("parameters_sha256", "metrics_sha256", "test", "validation", "best_epoch")
+# What /proc/net/tcp and tcp6 call 127.0.0.1 and ::ffff:127.0.0.1.
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
+SECONDS = 300  # for anything here
+
+
+@pytest.fixture(scope="module")
+def long(trials):
+    """Six trials of some seconds each, that are saved on the way."""
+    (tiny,) = trials(0)
+    values = {"train.epochs": 60, "train.checkpoint_seconds": 0.3}
+    sweep = ({"arm": "drop 0.2", "seed": seed} for seed in range(6))
+    return plan("study", override(tiny.config, values), sweep)
+
+
+@pytest.fixture(scope="module")
+def environment(quick_environment):
+    """The environment of all processes here; says which ones they are."""
+    # Names of sockets are short: pytest's directories are too deep.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        yield {
+            **quick_environment,
+            **SETTINGS,
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "TMPDIR": directory,
+            "TESTED_BY": secrets.token_hex(8),
+        }
+
+
+def mark(environment):
+    return f"TESTED_BY={environment['TESTED_BY']}"
+
+
+def start(study, environment, *flags):
+    """Starts `resume` as a shell does: in a process group of its own."""
+    command = [sys.executable, "-m", "dropout_jax.sweeps", "resume"]
+    return subprocess.Popen(
+        [*command, f"--study={study.path}", *flags],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def end(process):
+    """Returns the exit code and what was said."""
+    try:
+        said, _ = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    return process.returncode, said
+
+
+def results(study):
+    """What each line of the ledger found, by trial; a trial twice is an error."""
+    found = [json.loads(line) for line in study.ledger.path.read_text().splitlines()]
+    assert len({line["trial"] for line in found}) == len(found)
+    return {
+        line["trial"]: {name: line["result"][name] for name in RESULTS}
+        for line in found
+    }
+
+
+def at_work(study, besides=()):
+    """Returns the processes of the workers that are training."""
+    beats = heartbeat.read(study.path / "workers")
+    found = {int(b.process.rpartition(":")[2]) for b in beats if b.speed is not None}
+    return [one for one in found - set(besides) if processes.parent(one)]
+
+
+def wait(condition):
+    """Returns what `condition` does once it is true."""
+    until = time.monotonic() + SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < until, "nothing happened"
+        time.sleep(0.02)
+    return found
+
+
+def new_study(path, trials):
+    study = StudyDirectory(path)
+    study.extend(trials)
+    return study
+
+
+@pytest.fixture(scope="module")
+def undisturbed(long, environment, tmp_path_factory):
+    """What the trials find in one process of this machine that nobody disturbs."""
+    study = new_study(tmp_path_factory.mktemp("undisturbed"), long)
+    code, said = end(start(study, environment, "--workers=1"))
+    assert code == 0, said
+    return results(study)
+
+
+@pytest.fixture
+def cluster(environment):
+    """The address of a cluster of three nodes with a core each."""
+    with subprocess.Popen(
+        [sys.executable, ROOT / "tests/sweeps/ray_nodes.py", "3"],
+        cwd=ROOT,
+        env={**environment, **LOCAL_SETTINGS},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            address = process.stdout.readline().strip()
+            assert address.startswith("127.0.0.1:")
+            yield address
+            process.stdin.close()
+            process.wait(timeout=60)
+        finally:
+            processes.kill(processes.offspring(process.pid))
+
+
+def test_workers_and_a_node_killed_nothing_is_lost_or_doubled(
+    tmp_path, long, undisturbed, environment, cluster
+):
+    study = new_study(tmp_path / "study", long)
+    flags = ("--executor=ray", f"--address={cluster}", "--workers=3")
+    driver = start(study, environment, *flags)
+    try:
+        # A worker: who watches over it starts another one.
+        struck = wait(lambda: at_work(study))[:1]
+        processes.kill(struck)
+        # Who watches over one: Ray starts another, on the same node or not.
+        struck += (second := wait(lambda: at_work(study, struck))[:1])
+        tending = processes.parent(second[0])
+        assert processes.name(tending) == "ray::tend"
+        processes.kill([tending])
+        # A machine, with all that runs on it.
+        struck += (third := wait(lambda: at_work(study, struck))[:1])
+        node = processes.parent(processes.parent(third[0]))
+        assert processes.name(node).endswith("raylet")
+        processes.kill(lost := processes.offspring(node))
+        assert len(lost) > 2
+    finally:
+        code, said = end(driver)
+    assert code == 0, said
+    assert results(study) == undisturbed, said
+    assert said.count("died at drop 0.2 seed") == 1, said
+    assert len(study.failures()) == 1  # a machine's loss is no failure of the trial
+    assert not list((study.path / "workers").glob("*.json"))
+    assert not list((study.path / "workers").glob("wanted*"))
+
+
+def test_ctrl_c_leaves_no_process_and_the_next_command_goes_on(
+    tmp_path, long, undisturbed, environment
+):
+    """On a cluster of its own, that listens on the loopback interface alone."""
+    study = new_study(tmp_path, long)
+    driver = start(study, environment, "--executor=ray", "--workers=2")
+    try:
+        wait(lambda: at_work(study))
+        running = processes.marked(mark(environment))
+        assert processes.listening(running) == LOOPBACK
+        begun = [study.run_directory(trial).exists() for trial in long]
+        os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+    finally:
+        code, said = end(driver)
+    assert code == 130 and "every worker saves what it has" in said, said
+    wait(lambda: not processes.marked(mark(environment)))
+    done = len(results(study)) if study.ledger.path.exists() else 0
+    assert any(begun) and done < len(long) and not study.failures()
+    wait(lambda: not any(study.claimed(trial) for trial in long))
+    code, said = end(start(study, environment, "--executor=ray"))
+    assert code == 0 and results(study) == undisturbed, said
+
+
+def test_a_killed_driver_leaves_no_process(tmp_path, long, environment):
+    study = new_study(tmp_path, long)
+    driver = start(study, environment, "--executor=ray", "--workers=1")
+    try:
+        wait(lambda: at_work(study))
+        driver.kill()
+    finally:
+        end(driver)
+    wait(lambda: not processes.marked(mark(environment)))
+    wait(lambda: not any(study.claimed(trial) for trial in long))
+    assert not study.failures()
+
+
+def test_a_cluster_lets_nobody_in_without_its_token(
+    tmp_path, long, environment, cluster
+):
+    study = new_study(tmp_path / "study", long)
+    stranger = {**environment, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    flags = ("--executor=ray", f"--address={cluster}")
+    code, said = end(start(study, stranger, *flags))
+    *_, last = said.splitlines()  # Ray itself says more
+    assert code == 2 and last.startswith("error: Ray cannot use"), said
+    assert "token" in last, said
+    assert not study.ledger.path.exists()
+
+
+def test_what_no_machine_can_do_is_told_in_one_line(tmp_path, long, environment):
+    (trial, *_) = long
+    values = json.loads(json.dumps(dict(trial.values)))
+    values["data"]["name"] = str(tmp_path / "gone.npz")
+    lost = type(trial)(trial.study, trial.arm, values, "0" * 64)
+    study = new_study(tmp_path, [lost])
+    code, said = end(start(study, environment, "--executor=ray"))
+    assert code == 2 and "nothing at that path" in said, said
+    assert said.splitlines()[-1].startswith("error: worker "), said
+    assert not study.failures()

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m dropout_jax.sweeps`: from a config file to an answer, and wrong input."""
+
+import json
+import sys
+
+import pytest
+
+from dropout_jax.sweeps import __main__ as sweeps_main
+from dropout_jax.sweeps import described, local
+from dropout_jax.sweeps.trials import across_seeds
+
+CONFIG = """
+from dropout_jax.config import defaults
+from dropout_jax.config.loading import override
+
+TITLE = "Tiny"
+BASELINE = "none"
+
+def get_config(size="64"):
+    return override(defaults(), {
+        "data.name": "synthetic", "data.train_size": int(size), "model.widths": (4,),
+        "train.epochs": 1, "train.batch_size": 32,
+    })
+
+def sweep(size="64"):
+    yield {"arm": "none"}
+    for rate in (0.2, 0.5):
+        yield {"arm": "dropout", "noise.kind": "dropout", "noise.rates": (rate,)}
+    yield {"arm": "once", "noise.kind": "dropout", "noise.rates": (0.9,), "seed": 7}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "tiny.py"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+@pytest.fixture
+def call(monkeypatch, quick_environment):
+    """Returns a function that runs a command, in this process but for its workers."""
+    for name, value in quick_environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        argv = ["sweeps", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", argv)
+        return sweeps_main.main(argv)
+
+    return run
+
+
+def test_a_study_from_plan_to_report(call, config, tmp_path, capsys):
+    study = tmp_path / "study"
+    flags = [f"--config={config}:96", "--seeds=2"]
+    assert call("plan", *flags) == 0
+    shown = capsys.readouterr().out
+    assert "7 trials, 2 training programs" in shown and not study.exists()
+
+    assert call("run", *flags, f"--study={study}", "--workers=2") == 0
+    shown = capsys.readouterr().out
+    assert "[7/7] " in shown and "report.html" in shown
+    lines = [json.loads(x) for x in (study / "ledger.jsonl").read_text().splitlines()]
+    assert len({line["trial"] for line in lines}) == len(lines) == 7
+    assert {line["config"]["data"]["train_size"] for line in lines} == {96}
+    assert "Tiny" in (study / "report" / "report.html").read_text()
+
+    # Again, extended, and from the directory alone: nothing runs twice.
+    assert call("run", *flags, f"--study={study}", "--arms=none") == 0
+    assert "[1/" not in capsys.readouterr().out
+    assert call("resume", f"--study={study}") == call("retry", f"--study={study}") == 0
+    assert call("status", f"--study={study}") == 0
+    rows = capsys.readouterr().out.splitlines()
+    (total,) = [row for row in rows if row.startswith("│ all")]
+    assert total.split("│")[2].strip() == "7"
+    assert call("report", f"--study={study}") == 0
+    assert len((study / "ledger.jsonl").read_text().splitlines()) == 7
+
+
+def test_a_trial_that_fails_is_told_with_its_reason(
+    call, config, tmp_path, capsys, monkeypatch
+):
+    study = tmp_path / "study"
+
+    def fail(directory, trials, **_):
+        for _ in range(3):
+            directory.record_failure(trials[0].id, "it broke")
+
+    monkeypatch.setattr(local, "run_local", fail)
+    assert call("run", f"--config={config}", f"--study={study}", "--seeds=1") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("failed: once seed 7: it broke; see ")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["rnu"], "'rnu' is no command: the nearest is run"),
+        (["run"], "--study is missing"),
+        (["run", "--study=x", "--seeds=0"], "--seeds"),
+        (["run", "--study=x", "--workers=-1"], "--workers"),
+        (["run", "--study=x", "--arms=none,dropuot"], "'dropuot' is not in this study"),
+        (["run", "--study=x", "--config.noise.rate=1"], "noise.rate"),
+        (["run", "--study=x", "--config=train.py"], "get_config"),
+        (["run", "--study=x", "--config=configs/mlp.py"], "has no function sweep()"),
+        (["status", "--study=x"], "x holds no study"),
+        (["status"], "--study"),
+        (["resume", "--study=x", "--workers=many"], "'many' is no number of processes"),
+        (["report", "--studi=x"], "--stud"),
+    ],
+    ids=str,
+)
+def test_wrong_input_is_one_line_and_exit_code_2(call, capsys, arguments, message):
+    assert call(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert message in error
+
+
+@pytest.mark.parametrize("command", ["", "--help", "run --help", "status --help"])
+def test_help(call, capsys, command):
+    try:
+        code = call(*command.split())
+    except SystemExit as end:  # argparse
+        code = end.code
+    assert code == 0
+    assert "study" in capsys.readouterr().out
+
+
+def test_settings_are_crossed_with_seeds_but_for_those_that_name_one():
+    settings = [{"arm": "a"}, {"arm": "b", "seed": 9}, {"arm": "c"}]
+    found = [(f["arm"], f["seed"]) for f in across_seeds(settings, 2)]
+    assert found == [("b", 9), ("a", 0), ("c", 0), ("a", 1), ("c", 1)]
+
+
+def test_what_a_config_file_says_of_its_report(config):
+    assert described.reporting(f"{config}:96") == {"title": "Tiny", "baseline": "none"}
+    assert described.name_of(f"{config}:96") == "tiny_96"
+    assert described.name_of("a/b.py") == "b"
