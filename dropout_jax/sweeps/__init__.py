@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dropout_jax.sweeps.groups import by_program
     from dropout_jax.sweeps.ledger import Ledger, ledger_line
     from dropout_jax.sweeps.local import run_local
+    from dropout_jax.sweeps.ray_executor import run_ray
     from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
     from dropout_jax.sweeps.trials import Trial, across_seeds, plan
     from dropout_jax.sweeps.worker import work
@@ -26,6 +27,7 @@ _PLACES = {
     "open_study": "study",
     "plan": "trials",
     "run_local": "local",
+    "run_ray": "ray_executor",
     "unfinished": "study",
     "work": "worker",
 }
@@ -40,6 +42,7 @@ __all__ = [
     "open_study",
     "plan",
     "run_local",
+    "run_ray",
     "unfinished",
     "work",
 ]

@@ -114,7 +114,8 @@ def watch(
                 raise UserError(f"worker {worker.name}: {line}")
             elif code not in (None, 0) and not asked:
                 _replace(study, worker, code, note)
-        if all(worker.process.poll() is not None for worker in team):
+        # By the codes seen above: one that died since then is still to be replaced.
+        if all(code == 0 or (asked and code is not None) for code in codes):
             return
         time.sleep(WATCH_SECONDS)
 

@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -23,6 +24,13 @@ FLAGS = (
     # Whatever a page asked for would fail, and be on the console.
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
+# Becomes the browser, with its pipes as files 3 and 4.
+PLACE = """
+import fcntl, os, sys
+theirs = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+os.dup2(theirs[0], 3), os.dup2(theirs[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 KEYS = {"Enter": 13, "Tab": 9}
 
 
@@ -38,15 +46,16 @@ class Chromium:
         theirs_in, self._commands = os.pipe()
         self._answers, theirs_out = os.pipe()
 
-        def place():
-            low, high = os.dup(theirs_in), os.dup(theirs_out)
-            os.dup2(low, 3)
-            os.dup2(high, 4)
-
+        # Not by preexec_fn, which forks: JAX may have threads in this process.
+        browser = [path, *FLAGS, f"--user-data-dir={profile}"]
+        pipes = (theirs_in, theirs_out)
         self._process = subprocess.Popen(
-            [path, *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-pipe"],
-            preexec_fn=place,
-            pass_fds=(3, 4, theirs_in, theirs_out),
+            [
+                *(sys.executable, "-c", PLACE, *map(str, pipes)),
+                *browser,
+                "--remote-debugging-pipe",
+            ],
+            pass_fds=pipes,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -87,7 +96,9 @@ class Chromium:
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._answers], [], [], seconds)
             assert ready, "the browser does not answer"
-            self._buffer += os.read(self._answers, 1 << 20)
+            part = os.read(self._answers, 1 << 20)
+            assert part, "the browser has ended"
+            self._buffer += part
         text, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(text)
 

@@ -29,10 +29,10 @@ SECONDS = 300  # for anything here
 
 @pytest.fixture(scope="module")
 def long(trials):
-    """Six trials of some seconds each, that are saved on the way."""
+    """Eight trials of some seconds each, that are saved on the way."""
     (tiny,) = trials(0)
     values = {"train.epochs": 60, "train.checkpoint_seconds": 0.3}
-    sweep = ({"arm": "drop 0.2", "seed": seed} for seed in range(6))
+    sweep = ({"arm": "drop 0.2", "seed": seed} for seed in range(8))
     return plan("study", override(tiny.config, values), sweep)
 
 
@@ -87,11 +87,20 @@ def results(study):
     }
 
 
+def training(study):
+    """Returns the processes of the workers that are training, by name."""
+    beats = heartbeat.read(study.path / "workers")
+    found = {
+        beat.worker: int(beat.process.rpartition(":")[2])
+        for beat in beats
+        if beat.speed
+    }
+    return {name: one for name, one in found.items() if processes.parent(one)}
+
+
 def at_work(study, besides=()):
     """Returns the processes of the workers that are training."""
-    beats = heartbeat.read(study.path / "workers")
-    found = {int(b.process.rpartition(":")[2]) for b in beats if b.speed is not None}
-    return [one for one in found - set(besides) if processes.parent(one)]
+    return list(set(training(study).values()) - set(besides))
 
 
 def wait(condition):
@@ -147,9 +156,14 @@ def test_workers_and_a_node_killed_nothing_is_lost_or_doubled(
     flags = ("--executor=ray", f"--address={cluster}", "--workers=3")
     driver = start(study, environment, *flags)
     try:
+        # SIGTERM, as when a machine is taken away: the worker saves, Ray tries again.
+        name, asked = wait(lambda: list(training(study).items()))[0]
+        os.kill(processes.parent(asked), signal.SIGTERM)
+        wait(lambda: training(study).get(name, asked) != asked)
         # A worker: who watches over it starts another one.
-        struck = wait(lambda: at_work(study))[:1]
-        processes.kill(struck)
+        struck = [asked]
+        struck += (first := wait(lambda: at_work(study, struck))[:1])
+        processes.kill(first)
         # Who watches over one: Ray starts another, on the same node or not.
         struck += (second := wait(lambda: at_work(study, struck))[:1])
         tending = processes.parent(second[0])
