@@ -14,6 +14,7 @@ from rich.console import Console
 
 from dropout_jax.config import command_line
 from dropout_jax.config.loading import load_module
+from dropout_jax.sweeps import command_flags
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,20 +57,8 @@ def define_seeds(flag_values: flags.FlagValues, seeds: int) -> None:
 
 def define_ledger(flag_values: flags.FlagValues) -> None:
     """Defines --ledger and --minutes."""
-    flags.DEFINE_string(
-        "ledger",
-        "",
-        "File with one line per finished trial; trials that have a line are not run "
-        "again. When left out, ledger.jsonl in the working directory.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_float(
-        "minutes",
-        0.0,
-        "Begin no new trial after so many minutes; 0: run to the end.",
-        lower_bound=0.0,
-        flag_values=flag_values,
-    )
+    command_flags.define_ledger(flag_values)
+    command_flags.define_minutes(flag_values)
 
 
 def conduct(

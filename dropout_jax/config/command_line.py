@@ -28,7 +28,7 @@ from dropout_jax.config.validation import unknown, validate
 
 # Allocations between two looks of Python's collector for cycles. Tracing a program
 # allocates by the hundred thousand and leaves hardly any cycle: at the default of 700
-# the collector takes a tenth of a start.
+# the collector looks for them again and again while a run starts.
 _COLLECT_EVERY = 100_000
 
 _HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")

@@ -75,6 +75,11 @@ def define_execution(flag_values: flags.FlagValues) -> None:
         lower_bound=0,
         flag_values=flag_values,
     )
+    define_minutes(flag_values)
+
+
+def define_minutes(flag_values: flags.FlagValues) -> None:
+    """Defines --minutes."""
     flags.DEFINE_float(
         "minutes",
         0.0,
