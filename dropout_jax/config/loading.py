@@ -7,7 +7,7 @@ import importlib.util
 import os
 import traceback
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,12 @@ def load_config(path: str | Path) -> ConfigDict:
       UserError: there is no such file, it does not run, or it returns something
         else than a configuration.
     """
-    file, colon, argument = str(path).partition(":")
-    module = load_module(file)
-    if not callable(getattr(module, "get_config", None)):
-        raise UserError(
-            f"{file} has no function get_config(): it must return a configuration "
-            "made from dropout_jax.config.defaults()"
-        )
-    arguments = [argument] if colon else []
-    config = _attempt(file, lambda: module.get_config(*arguments))
+    file = str(path).partition(":")[0]
+    config = call(
+        path,
+        "get_config",
+        "it must return a configuration made from dropout_jax.config.defaults()",
+    )
     if not isinstance(config, ConfigDict):
         raise UserError(
             f"get_config() of {file} returned {show(config)}: it must return a "
@@ -48,6 +45,30 @@ def load_config(path: str | Path) -> ConfigDict:
         )
     check_fields(config)
     return config.lock()
+
+
+def call(path: str | Path, name: str, duty: str) -> Any:
+    """Returns what a function of a config file returns, a generator's items as a list.
+
+    Args:
+      path: a Python file; "file.py:text" calls the function with "text".
+      name: of the function.
+      duty: what it must do, for the message where there is none.
+
+    Raises:
+      UserError: there is no such file or function, or it does not run.
+    """
+    file, colon, argument = str(path).partition(":")
+    function = getattr(load_module(file), name, None)
+    if not callable(function):
+        raise UserError(f"{file} has no function {name}(): {duty}")
+    arguments = [argument] if colon else []
+
+    def run() -> Any:
+        found = function(*arguments)
+        return list(found) if isinstance(found, Iterator) else found
+
+    return _attempt(file, run)
 
 
 def load_module(path: str | Path) -> types.ModuleType:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.config.loading import load_module
+from dropout_jax.config.loading import call, load_module
 from dropout_jax.sweeps.trials import ARM, Trial, across_seeds, plan
 
 SEEDS = 3
@@ -46,14 +46,12 @@ def planned(
     Raises:
       UserError: there is no `sweep`, no such arm, or a trial is wrong.
     """
-    file, colon, text = config_file.partition(":")
-    sweep = getattr(load_module(file), "sweep", None)
-    if sweep is None:
-        raise UserError(
-            f"{file} has no function sweep(): it must yield a dict for each setting, "
-            "with its arm and the fields in which it differs (docs/sweeps.md)"
-        )
-    settings = list(sweep(*[text] if colon else []))
+    settings = call(
+        config_file,
+        "sweep",
+        "it must yield a dict for each setting, with its arm and the fields in which "
+        "it differs (docs/sweeps.md)",
+    )
     known = [setting.get(ARM) for setting in settings]
     for arm in arms:
         if arm not in known:

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from dropout_jax.config import canonical, config_id, from_json
 from dropout_jax.config.errors import InUse, UserError
-from dropout_jax.config.loading import load_module
+from dropout_jax.config.loading import call
 from dropout_jax.files import to_json, write_atomically
 from dropout_jax.sweeps import distributions, halving
 from dropout_jax.sweeps.described import name_of
@@ -89,14 +89,13 @@ def described(
     Raises:
       UserError: there is no `space`, or something in it is wrong.
     """
-    file, colon, text = config_file.partition(":")
-    space = getattr(load_module(file), "space", None)
-    if space is None:
-        raise UserError(
-            f"{file} has no function space(): it must return for each arm a dict of "
-            "its fields and their distributions (docs/search.md)"
-        )
-    arms = arms_of(space(*[text] if colon else []), base)
+    space = call(
+        config_file,
+        "space",
+        "it must return for each arm a dict of its fields and their distributions "
+        "(docs/search.md)",
+    )
+    arms = arms_of(space, base)
     for arm in arms:
         if arm.size < trials:
             raise UserError(

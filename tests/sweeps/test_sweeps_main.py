@@ -140,3 +140,13 @@ def test_what_a_config_file_says_of_its_report(config):
     assert described.reporting(f"{config}:96") == {"title": "Tiny", "baseline": "none"}
     assert described.name_of(f"{config}:96") == "tiny_96"
     assert described.name_of("a/b.py") == "b"
+
+
+def test_a_sweep_that_does_not_run_is_one_line(call, config, tmp_path, capsys):
+    path = tmp_path / "broken.py"
+    path.write_text(CONFIG.replace("(0.2, 0.5):", "(0.2, 1 / 0):"))
+    study = tmp_path / "study"
+    assert call("run", f"--config={path}", f"--study={study}") == 2
+    error = capsys.readouterr().err
+    assert "broken.py, line" in error and "ZeroDivisionError" in error
+    assert error.count("\n") == 1 and not study.exists()
