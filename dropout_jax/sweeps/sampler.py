@@ -19,6 +19,9 @@ from dropout_jax.sweeps.space import Arm, Parameters
 
 SAMPLERS = ("tpe", "random")
 _TRIES = 200  # for a setting that was not tried before
+# Trials to learn from before the estimator is used: half of Optuna's own number, as
+# budgets here are ten trials or some more.
+_RANDOM_TRIALS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +51,7 @@ def suggest(arm: Arm, tried: Sequence[Tried], sampler: str, seed: int) -> Parame
 
     "tpe" is the tree-structured Parzen estimator of Bergstra et al. 2011 (Algorithms
     for hyper-parameter optimization, section 4) with all parameters modelled jointly;
-    its first ten trials are random. "random" never looks at what was found.
+    its first five trials are random. "random" never looks at what was found.
 
     Args:
       arm: whose space it is.
@@ -76,7 +79,10 @@ def suggest(arm: Arm, tried: Sequence[Tried], sampler: str, seed: int) -> Parame
         if sampler == "random" or attempt:
             study = optuna.create_study(sampler=optuna.samplers.RandomSampler(own))
         else:
-            study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=own))
+            tpe = optuna.samplers.TPESampler(
+                seed=own, n_startup_trials=_RANDOM_TRIALS
+            )
+            study = optuna.create_study(sampler=tpe)
             for trial in tried:
                 study.add_trial(_trial(optuna, trial, distributions))
         found = study.ask(fixed_distributions=distributions).params
