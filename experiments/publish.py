@@ -11,67 +11,67 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import conduct
+from typing import Any
 
 from dropout_jax import reports
-from dropout_jax.config.loading import load_module
+from dropout_jax.config.loading import load_config
+from dropout_jax.sweeps.described import planned, reporting
 
-README = conduct.ROOT / "README.md"
-PICTURES = conduct.ROOT / "docs" / "results"
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PICTURES = ROOT / "docs" / "results"
 FIGURES = ("accuracy.png", "curves.png")
+# The config of each study, by the name of its ledger.
+STUDIES = {
+    "compare_mlp": "configs/compare.py:mlp",
+    "compare_cnn": "configs/compare.py:cnn",
+    "compare_rnn": "configs/compare.py:rnn",
+    "far": "configs/sweeps/far.py",
+    "small_data": "configs/sweeps/small_data.py",
+    "course": "configs/sweeps/course.py",
+}
 
 
-class Described(NamedTuple):
-    """What a config says of its study, beside the runs."""
-
-    options: dict[str, Any]  # of `reports.tabulate`
-    notes: Sequence[str]
+def ledger(name: str) -> Path:
+    """Returns the file of a study's finished trials."""
+    return ROOT / "results" / f"{name}.jsonl"
 
 
-def published() -> dict[str, Described]:
-    """Returns what is said of each study, by the name of its ledger."""
-    compare = load_module(conduct.ROOT / "configs" / "compare.py")
+def published() -> dict[str, dict[str, Any]]:
+    """Returns what is said of each study that has results, by name.
+
+    Beside what its config file says on how to report: its arms, in order.
+    """
     studies = {}
-    for model in compare.METHODS:
-        options = {
-            "baseline": compare.BASELINE,
-            "arms": tuple(compare.METHODS[model]),
-            "search_budget": compare.budget(model),
-        }
-        studies[model] = Described(options, compare.notes(model))
-    for name in ("course", "small_data"):
-        config = load_module(conduct.ROOT / "configs" / f"{name}.py")
-        options = {
-            "baseline": config.BASELINE,
-            "arms": tuple(config.ARMS),
-            "published": config.PUBLISHED,
-        }
-        studies[name] = Described(options, config.NOTES)
+    for name, config in STUDIES.items():
+        if ledger(name).exists():
+            file = f"{ROOT}/{config}"
+            trials = planned(file, load_config(file), seeds=1)
+            arms = tuple(dict.fromkeys(trial.arm for trial in trials))
+            studies[name] = {**reporting(file), "arms": arms}
     return studies
 
 
-def section(name: str, described: Described, study: reports.Study) -> str:
+def section(name: str, described: dict[str, Any], study: reports.Study) -> str:
     """Returns the Markdown of one study."""
-    table = reports.tabulate(study, **described.options)
+    options = {k: v for k, v in described.items() if k not in ("title", "notes")}
+    table = reports.tabulate(study, **options)
     pictures = "\n".join(
         f"![{name}: {Path(figure).stem}](docs/results/{name}/{figure})"
         for figure in FIGURES
     )
-    notes = (*described.notes, *reports.gap_notes(study, described.options["baseline"]))
+    told = described.get("notes", ())
+    notes = (*told, *reports.gap_notes(study, described["baseline"]))
     why = "\n".join(f"- {note}" for note in notes)
     return f"{reports.markdown(table)}\n{pictures}\n\n{why}\n"
 
 
-def store_figures(name: str, described: Described, study: reports.Study) -> None:
+def store_figures(name: str, described: dict[str, Any], study: reports.Study) -> None:
     """Draws the figures that the section shows."""
     with tempfile.TemporaryDirectory() as directory:
-        written = reports.write_report(
-            study, directory, title=name, **described.options
-        )
+        options = {"title": name, **described}
+        written = reports.write_report(study, directory, **options)
         for figure in FIGURES:
             (PICTURES / name).mkdir(parents=True, exist_ok=True)
             shutil.copy(written[figure], PICTURES / name / figure)
@@ -81,10 +81,7 @@ def main() -> int:
     """Fills every pair of markers; returns the exit code."""
     text = README.read_text(encoding="utf-8")
     for name, described in published().items():
-        ledger = conduct.ROOT / "results" / f"{name}.jsonl"
-        if not ledger.exists():
-            continue
-        study = reports.load_study(ledger)
+        study = reports.load_study(ledger(name))
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         body = section(name, described, study)
         text, found = re.subn(

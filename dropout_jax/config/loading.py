@@ -132,6 +132,8 @@ def _attempt(file: str, action: Callable[[], Any]) -> Any:
     """Runs code of the user's file; whatever it raises becomes one line."""
     try:
         return action()
+    except UserError:  # the file itself says what is wrong
+        raise
     except SyntaxError as error:
         where, what = error.lineno, f"{type(error).__name__}: {error.msg}"
     # A config file that calls sys.exit() is as broken as one that raises.

@@ -46,7 +46,7 @@ MODELS_OF_KIND = {
     "dropblock": ("cnn",),
     "spatial_dropout": ("cnn",),
     "dropconnect_dense": ("mlp", "cnn"),
-    "variational_dense": ("mlp", "cnn"),
+    "variational_dense": ("mlp", "cnn", "rnn"),
     "variational_conv": ("cnn",),
     "zoneout": ("rnn",),
     "weight_drop": ("rnn",),
@@ -174,8 +174,8 @@ NOISE_FIELDS = (
         "noise.sampling",
         "auto",
         "How noise on weights is drawn: weight (once per batch), separate (once per "
-        "image), local (at the output); auto: weight for dropconnect_dense, local for "
-        "learned noise.",
+        "image), local (at the output); auto: weight for dropconnect_dense and in the "
+        "time loop of an rnn, else local.",
         choices=("auto", "weight", "separate", "local"),
         only_with=_kinds(*WEIGHT_KINDS),
     ),

@@ -65,10 +65,13 @@ def _check_kind(values: Values) -> None:
             f"has no effect with config.noise.kind={kind} in a cnn, whose first layer "
             "is a convolution: leave it at 0.0",
         )
+    if name == "rnn" and values["noise.sampling"] not in ("auto", "weight"):
+        why = "is impossible in the time loop of an rnn: choose auto or weight"
+        refuse(values, "noise.sampling", why)
     if kind == "drop_path" and not values["model.residual"]:
         refuse(values, "noise.kind", "needs config.model.residual=true")
     where, tied = values["model.recurrent_noise"], values["noise.sharing"] == "tied"
-    if where != "auto" and (kind == "none" or kind in INNER_KINDS):
+    if where != "auto" and kind in ("none", *INNER_KINDS, *WEIGHT_KINDS):
         why = f"has no effect with config.noise.kind={kind}: leave it at 'auto'"
         refuse(values, "model.recurrent_noise", why)
     inside = where in ("state", "candidate") or (where == "auto" and tied)

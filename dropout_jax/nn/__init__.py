@@ -7,7 +7,12 @@ from dropout_jax.nn.cnn import CNN
 from dropout_jax.nn.mlp import MLP
 from dropout_jax.nn.models import build_model, noise_from_config, register_model
 from dropout_jax.nn.noise import Noise, NoiseConfig
-from dropout_jax.nn.noisy_weights import NoisyConv, NoisyDense, sparsity
+from dropout_jax.nn.noisy_weights import (
+    NoisyConv,
+    NoisyDense,
+    NoisyKernel,
+    sparsity,
+)
 from dropout_jax.nn.rnn import RNN
 
 if TYPE_CHECKING:
@@ -22,6 +27,7 @@ __all__ = [
     "NoiseConfig",
     "NoisyConv",
     "NoisyDense",
+    "NoisyKernel",
     "build_model",
     "noise_from_config",
     "register_model",

@@ -122,5 +122,5 @@ class CNN(nn.Module):
         options = {"use_bias": not self.batch_norm, "pool": pool, "name": name}
         if self.noise.kind != "variational_conv":
             return Conv(features, self.kernel_size, **options)(x)
-        layer = NoisyConv(features, self.noise, self.kernel_size, **options)
+        layer = NoisyConv(features, self.kernel_size, noise=self.noise, **options)
         return layer(x, deterministic=not train)

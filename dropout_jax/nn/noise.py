@@ -171,6 +171,12 @@ class NoiseConfig:
             return dataclasses.replace(self, kind="variational_dense")
         return self
 
+    @property
+    def in_loop(self) -> NoiseConfig:
+        """This noise of weights as a time loop has it, which uses them many times."""
+        options = FrozenDict({**self.options, "sampling": "weight"})
+        return dataclasses.replace(self, options=options)
+
     def on_map(self, x: jax.Array) -> NoiseConfig:
         """This noise as the map `x` can take it: no block larger than the map."""
         if self.kind != "dropblock":

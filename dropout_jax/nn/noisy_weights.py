@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers whose weights are noisy: in place of `nn.Dense` and of `Conv`."""
+"""Noisy weights: layers in place of `nn.Dense` and of `Conv`, and kernels alone."""
 
 from __future__ import annotations
 
@@ -17,17 +17,15 @@ from dropout_jax.nn.convolution import convolve, max_pool
 from dropout_jax.nn.noise import PREFIX, NoiseConfig
 
 
-class _NoisyWeights(nn.Module):
+class _NoisyWeights(nn.Module, kw_only=True):
     """What the layers share: the noise of one kernel.
 
     Learned noise has one value per weight; its KL is sown into the collection `"kl"`.
 
     Attributes:
-      features: number of outputs, or of output channels.
       noise: of a kind that acts on weights.
     """
 
-    features: int
     noise: NoiseConfig
 
     def noisy(
@@ -80,13 +78,16 @@ class NoisyDense(_NoisyWeights):
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> layer = NoisyDense(3, NoiseConfig("dropconnect_dense"), name="dense")
+      >>> noise = NoiseConfig("dropconnect_dense")
+      >>> layer = NoisyDense(3, noise=noise, name="dense")
       >>> variables = layer.init(jax.random.key(0), jnp.ones((2, 4)), 0.5,
       ...                        deterministic=True)
       >>> layer.apply(variables, jnp.ones((2, 4)), 0.5, deterministic=False,
       ...             rngs={"dropout": jax.random.key(1)}).shape
       (2, 3)
     """
+
+    features: int
 
     @nn.compact
     def __call__(
@@ -123,7 +124,8 @@ class NoisyConv(_NoisyWeights):
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> layer = NoisyConv(3, NoiseConfig("variational_conv"), 3, name="conv")
+      >>> noise = NoiseConfig("variational_conv")
+      >>> layer = NoisyConv(3, 3, noise=noise, name="conv")
       >>> images = jnp.ones((2, 4, 4, 1))
       >>> variables = layer.init(jax.random.key(0), images, deterministic=True)
       >>> layer.apply(variables, images, deterministic=False,
@@ -131,6 +133,7 @@ class NoisyConv(_NoisyWeights):
       (2, 4, 4, 3)
     """
 
+    features: int
     kernel_size: int
     use_bias: bool = True
     pool: bool = False
@@ -156,6 +159,40 @@ class NoisyConv(_NoisyWeights):
         return y + bias.reshape(1, 1, 1, -1)
 
 
+class NoisyKernel(_NoisyWeights):
+    """A kernel with learned noise, for whoever multiplies by it himself, in a loop say.
+
+    One draw holds for the whole batch and however often the kernel is used.
+
+    Attributes:
+      noise: of kind `"variational_dense"`.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> noise = NoiseConfig("variational_dense")
+      >>> layer, kernel = NoisyKernel(noise=noise, name="noise"), jnp.ones((4, 3))
+      >>> variables = layer.init(jax.random.key(0), kernel, deterministic=True)
+      >>> layer.apply(variables, kernel, deterministic=False,
+      ...             rngs={"dropout": jax.random.key(1)}).shape
+      (4, 3)
+    """
+
+    @nn.compact
+    def __call__(self, kernel: jax.Array, *, deterministic: bool) -> jax.Array:
+        """Returns what stands in for `kernel`, [inputs, outputs].
+
+        Args:
+          kernel: the weights' means.
+          deterministic: evaluation behaviour; static.
+
+        Raises:
+          ValueError: no `"dropout"` key was given.
+        """
+        # What noisy weights make of the unit vectors are the weights themselves.
+        each = jnp.eye(kernel.shape[0], dtype=kernel.dtype)
+        return self.noisy(each, None, kernel, deterministic)
+
+
 def dense(
     name: str,
     features: int,
@@ -177,14 +214,15 @@ def dense(
     """
     if noise.kind not in WEIGHT_KINDS:
         return nn.Dense(features, name=name)(x)
-    return NoisyDense(features, noise, name=name)(x, rate, deterministic=not train)
+    layer = NoisyDense(features, noise=noise, name=name)
+    return layer(x, rate, deterministic=not train)
 
 
 def sparsity(params: Any, threshold: float = 3.0) -> dict[str, float]:
     """Returns the share of removable weights of every layer with learned noise.
 
     Args:
-      params: parameters of a model with `NoisyDense` or `NoisyConv` layers.
+      params: parameters of a model with `NoisyDense`, `NoisyConv` or `NoisyKernel`.
       threshold: weights of log alpha at or above it count.
 
     Returns:
@@ -198,16 +236,18 @@ def sparsity(params: Any, threshold: float = 3.0) -> dict[str, float]:
       {'dense_0': 1.0}
     """
     leaves: dict[str, Any] = flatten_dict(dict(params), sep="/")
-    noise = "/" + PREFIX + "log_sigma2"
-    return {
-        name: float(transforms.sparsity(leaves[f"{name}/kernel"], leaf, threshold))
-        for name, leaf in (
-            (path.removesuffix(noise), leaf)
-            for path, leaf in leaves.items()
-            if path.endswith(noise)
-        )
-        if f"{name}/kernel" in leaves  # else it is the noise of something else
-    }
+    shares = {}
+    for path, leaf in leaves.items():
+        place, _, name = path.rpartition("/")
+        if name != PREFIX + "log_sigma2":
+            continue
+        # The noise of a kernel alone is a module beside it: noise_x of x or x_kernel.
+        layer = place.replace(PREFIX, "")
+        for kernel in (f"{layer}/kernel", f"{layer}_kernel"):
+            if kernel in leaves:  # else it is the noise of something else
+                share = transforms.sparsity(leaves[kernel], leaf, threshold)
+                shares[layer] = float(share)
+    return shares
 
 
 def options_of(noise: Any) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.noise import NoiseConfig
+from dropout_jax.nn.noisy_weights import NoisyKernel
 from dropout_jax.nn.recurrence import recurrence
 
 GATES = {"lstm": 4, "gru": 3}
@@ -122,7 +124,8 @@ class RecurrentLayer(nn.Module):
     Attributes:
       units: size of the hidden state.
       cell: `"lstm"` or `"gru"`.
-      weight_noise: noise on the recurrent kernel, one draw for the whole sequence.
+      weight_noise: noise on the kernels, one draw for the batch and all steps: weight
+        drop on the recurrent one, learned noise on both.
     """
 
     units: int
@@ -149,12 +152,15 @@ class RecurrentLayer(nn.Module):
         recurrent = self.param(
             "recurrent_kernel", _orthogonal_gates, (self.units, columns)
         )
-        if self.weight_noise.kind != "none":
+        x = x.swapaxes(0, 1)  # time first
+        kernel, bias = _Affine(columns, self._bias, name="projection")(x.shape[2])
+        if self.weight_noise.kind in WEIGHT_KINDS:
+            recurrent = self._noisy("recurrent", recurrent, deterministic)
+            kernel = self._noisy("projection", kernel, deterministic)
+        elif self.weight_noise.kind != "none":
             recurrent = self.weight_noise.layer("weights")(
                 recurrent, weight_rate, deterministic=deterministic
             )
-        x = x.swapaxes(0, 1)  # time first
-        kernel, bias = _Affine(columns, self._bias, name="projection")(x.shape[2])
         fresh = {
             k: v for k, v in noise._asdict().items() if v is not None and v.ndim > 2
         }
@@ -182,6 +188,10 @@ class RecurrentLayer(nn.Module):
 
             _, states = lax.scan(body, zeros, (projected, fresh))
         return states.swapaxes(0, 1)
+
+    def _noisy(self, name: str, kernel: jax.Array, deterministic: bool) -> jax.Array:
+        layer = NoisyKernel(noise=self.weight_noise.in_loop, name=f"noise_{name}")
+        return layer(kernel, deterministic=deterministic)
 
     def _bias(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         del key

@@ -9,8 +9,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dropout_jax.config.noise_fields import INNER_KINDS
+from dropout_jax.config.noise_fields import INNER_KINDS, WEIGHT_KINDS
 from dropout_jax.nn.noise import NoiseConfig
+from dropout_jax.nn.noisy_weights import dense
 from dropout_jax.nn.recurrent import QUIET, InnerNoise, RecurrentLayer
 
 
@@ -27,8 +28,10 @@ class RNN(nn.Module):
     - `"state"`: on the state that is fed back;
     - `"candidate"`: on what a step adds to its memory (Semeniuta et al. 2016).
 
-    Zoneout keeps parts of the previous state (and cell) instead, and weight drop
-    drops recurrent weights, one draw per batch; neither acts between layers.
+    Zoneout keeps parts of the previous state (and cell) instead; weight drop drops
+    recurrent weights, and learned noise (`"variational_dense"`) is on all of them, one
+    draw per batch in the loops (Lobacheva et al. 2017, Bayesian sparsification of
+    recurrent neural networks). None of the three acts between layers.
 
     Attributes:
       widths: units of each recurrent layer.
@@ -78,7 +81,8 @@ class RNN(nn.Module):
     def __call__(self, images: jax.Array, rates: Any, *, train: bool) -> jax.Array:
         """Returns logits [batch, classes]; arguments as in `MLP`."""
         kind, still = self.noise.kind, not train
-        between = NoiseConfig() if kind in INNER_KINDS else self.noise
+        on_weights = kind == "weight_drop" or kind in WEIGHT_KINDS
+        between = NoiseConfig() if kind in INNER_KINDS else self.noise.on_units
         shared_axes = (1,) if self.noise.sharing == "tied" else ()
         x = images
         if between.on_input:
@@ -88,7 +92,7 @@ class RNN(nn.Module):
             layer = RecurrentLayer(
                 units,
                 self.cell,
-                self.noise if kind == "weight_drop" else NoiseConfig(),
+                self.noise if on_weights else NoiseConfig(),
                 name=f"layer_{i}",
             )
             x = layer(x, self._inner_noise(i, x, units, rate, still), rate, still)
@@ -99,7 +103,7 @@ class RNN(nn.Module):
                 x = between.layer(f"layer_{i}", shared_axes)(
                     x, rate, deterministic=still
                 )
-        return nn.Dense(self.classes, name="logits")(x)
+        return dense("logits", self.classes, self.noise, x, None, train=train)
 
     def _inner_noise(
         self, i: int, x: jax.Array, units: int, rate: Any, still: bool
@@ -123,6 +127,6 @@ class RNN(nn.Module):
             )
         default = "state" if tied else "none"
         where = default if self.recurrent == "auto" else self.recurrent
-        if where == "none" or kind in ("none", "weight_drop"):
+        if where == "none" or kind in ("none", "weight_drop", *WEIGHT_KINDS):
             return QUIET
         return InnerNoise(**{where: draw("recurrent")})

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +61,22 @@ def planned(
     return plan(name_of(config_file), base, across_seeds(chosen, seeds))
 
 
-def reporting(config_file: str) -> Mapping[str, Any]:
+def reporting(config_file: str) -> dict[str, Any]:
     """Returns what the file says on how to report: all of it may be left out.
 
     `TITLE` heads the page, `BASELINE` is the arm to compare with (by default the
     first), `NOTES` are paragraphs, `PUBLISHED` others' numbers by arm,
-    `SEARCH_BUDGET` the candidates tried before, by arm.
+    `SEARCH_BUDGET` the candidates tried before, by arm. What depends on the text of
+    "file.py:text" is a function of it instead, its name in lower case.
+
+    Args:
+      config_file: as `--config` names it.
     """
     module = load_module(config_file.partition(":")[0])
-    names = ("TITLE", "BASELINE", "NOTES", "PUBLISHED", "SEARCH_BUDGET")
-    return {
-        name.lower(): getattr(module, name) for name in names if hasattr(module, name)
-    }
+    found = {}
+    for name in ("title", "baseline", "notes", "published", "search_budget"):
+        if hasattr(module, name.upper()):
+            found[name] = getattr(module, name.upper())
+        elif hasattr(module, name):
+            found[name] = call(config_file, name, "it says how to report")
+    return found

@@ -79,9 +79,7 @@ def suggest(arm: Arm, tried: Sequence[Tried], sampler: str, seed: int) -> Parame
         if sampler == "random" or attempt:
             study = optuna.create_study(sampler=optuna.samplers.RandomSampler(own))
         else:
-            tpe = optuna.samplers.TPESampler(
-                seed=own, n_startup_trials=_RANDOM_TRIALS
-            )
+            tpe = optuna.samplers.TPESampler(seed=own, n_startup_trials=_RANDOM_TRIALS)
             study = optuna.create_study(sampler=tpe)
             for trial in tried:
                 study.add_trial(_trial(optuna, trial, distributions))

@@ -68,6 +68,14 @@ REFUSED = [
     ),
     ("noise.sampling", DROPOUT | {"noise.sampling": "local"}),
     ("noise.kind", {"noise.kind": "variational_conv"}),
+    (
+        "noise.sampling",
+        RNN | {"noise.kind": "variational_dense", "noise.sampling": "local"},
+    ),
+    (
+        "model.recurrent_noise",
+        RNN | {"noise.kind": "variational_dense", "model.recurrent_noise": "state"},
+    ),
     # One of a cnn's dense layers each, of which there are three by default.
     (
         "noise.rates",

@@ -87,19 +87,33 @@ def random_state():
     return make
 
 
-def read_events(directory):
-    """The scalars of a TensorBoard directory as (tag, step, value)."""
+def read_summaries(directory):
+    """What a TensorBoard directory holds, as (step, tensorboardX Summary.Value)."""
     (path,) = directory.iterdir()
     raw, found = path.read_bytes(), []
     while raw:  # length, its checksum, the event, its checksum
         (length,) = struct.unpack("<Q", raw[:8])
         event = event_pb2.Event.FromString(raw[12 : 12 + length])
-        found += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
+        found += [(event.step, value) for value in event.summary.value]
         raw = raw[16 + length :]
     return found
 
 
 @pytest.fixture(scope="package")
+def summaries():
+    """Returns `read_summaries`."""
+    return read_summaries
+
+
+@pytest.fixture(scope="package")
 def events():
-    """Returns `read_events`."""
-    return read_events
+    """Returns a function of a TensorBoard directory: scalars as (tag, step, value)."""
+
+    def scalars(directory):
+        return [
+            (value.tag, step, value.simple_value)
+            for step, value in read_summaries(directory)
+            if value.HasField("simple_value")
+        ]
+
+    return scalars

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A regime where dropout is expected to help: 5,000 training images, trained long.
 
-python experiments/small_data.py --seeds=10
+python -m dropout_jax.sweeps run --config=configs/sweeps/small_data.py --seeds=10
 
 With a tenth of the data a network overfits badly, which is what dropout was
 made for. Nothing is chosen here: each strength of a method is an arm of its own.
@@ -17,8 +17,6 @@ from dropout_jax.config.loading import override
 
 TITLE = "5,000 training images: MLP 512-512 on Fashion-MNIST"
 BASELINE = "none"
-NOTES = ()
-PUBLISHED = {}
 
 ARMS: dict[str, dict[str, Any]] = {
     "none": {},
@@ -45,8 +43,7 @@ def get_config() -> ConfigDict:
     )
 
 
-def sweep(seeds: int) -> Iterator[dict[str, Any]]:
-    """Yields one trial per seed and arm."""
-    for seed in range(seeds):
-        for arm, fields in ARMS.items():
-            yield {"arm": arm, "seed": seed, **fields}
+def sweep() -> Iterator[dict[str, Any]]:
+    """Yields the arms."""
+    for arm, fields in ARMS.items():
+        yield {"arm": arm, **fields}
