@@ -9,9 +9,8 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-search setup-ray setup-bench setup-browser data \
-  compare results \
-  results-mlp results-wide_mlp results-cnn results-rnn results-course results-small \
-  publish search search-mlp search-wide_mlp search-cnn search-rnn pictures test \
+  compare results results-mlp results-cnn results-rnn results-far results-small_data \
+  results-course publish search search-mlp search-cnn search-rnn pictures notebook test \
   test-peers test-ray mutations lint bench lock clean
 
 help:  ## list the targets
@@ -53,33 +52,38 @@ setup-browser:  ## headless Chromium for the test of the report page (Debian, ro
 data: setup  ## fetch and verify Fashion-MNIST; say where it came from
 	@$(BIN)/python -m dropout_jax.data
 
+SWEEPS := $(BIN)/python -m dropout_jax.sweeps
 compare: setup data  ## the comparison in its short form: minutes
-	$(BIN)/python experiments/compare.py --model=mlp --seeds=3 --config.train.epochs=8 --workdir=runs/compare
+	$(SWEEPS) run --config=configs/compare.py:mlp --config.train.epochs=8 --study=runs/compare
 
 # The published studies: their finished trials are in the committed ledgers, so that
 # each target only runs what is missing, in blocks of MINUTES, and reports.
 MINUTES ?= 60
-results: results-mlp results-wide_mlp results-cnn results-rnn results-course results-small publish  ## what README shows (hours; resumable)
+results: results-mlp results-cnn results-rnn results-far results-small_data results-course publish  ## what README shows (hours; resumable)
 
 results-cnn results-rnn: SEEDS := 5
-results-mlp results-wide_mlp: SEEDS := 10
-results-mlp results-wide_mlp results-cnn results-rnn: results-%: setup data
-	$(BIN)/python experiments/compare.py --model=$* --seeds=$(SEEDS) --minutes=$(MINUTES) --ledger=results/$*.jsonl --workdir=runs/results/$*
-results-course: setup data
-	$(BIN)/python experiments/course.py --seeds=10 --minutes=$(MINUTES) --ledger=results/course.jsonl --workdir=runs/results/course
-results-small: setup data
-	$(BIN)/python experiments/small_data.py --seeds=10 --minutes=$(MINUTES) --ledger=results/small_data.jsonl --workdir=runs/results/small_data
+results-mlp: SEEDS := 10
+results-mlp results-cnn results-rnn: results-%: setup data
+	$(SWEEPS) run --config=configs/compare.py:$* --seeds=$(SEEDS) --minutes=$(MINUTES) --ledger=results/compare_$*.jsonl --study=runs/results/$*
+results-far results-small_data results-course: results-%: setup data
+	$(SWEEPS) run --config=configs/sweeps/$*.py --seeds=10 --minutes=$(MINUTES) --ledger=results/$*.jsonl --study=runs/results/$*
 
 publish: setup  ## write the tables and figures of README from the ledgers
 	$(BIN)/python experiments/publish.py
 
-search: search-mlp search-wide_mlp search-cnn search-rnn  ## choose hyperparameters on validation (hours; resumable)
+search: search-mlp search-cnn search-rnn  ## choose hyperparameters on validation (hours; resumable)
 
-search-mlp search-wide_mlp search-cnn search-rnn: search-%: setup data
-	$(BIN)/python experiments/search.py --model=$* --minutes=$(MINUTES) --ledger=results/search_$*.jsonl --workdir=runs/search
+search-mlp: TRIALS := 20
+search-cnn search-rnn: TRIALS := 10
+search-mlp search-cnn search-rnn: search-%: setup-search data
+	$(SWEEPS) search --config=configs/compare.py:$* --trials=$(TRIALS) --minutes=$(MINUTES) --ledger=results/compare_$*_search.jsonl --study=runs/search/$*
+	cp runs/search/$*/winners.json results/compare_$*_winners.json
 
 pictures: setup  ## draw the pictures of docs/transforms.md and docs/nn.md
 	$(BIN)/python experiments/draw_transforms.py
+
+notebook: setup-dev data  ## run examples/quickstart.ipynb and keep what it shows
+	$(BIN)/jupyter-execute --inplace examples/quickstart.ipynb
 
 test: setup-dev $(if $(filter browser,$(WITHOUT)),,setup-browser) data  ## all tests; under ten minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers and not ray$(foreach mark,$(WITHOUT), and not $(mark))")

@@ -80,10 +80,10 @@ def notes(model: str = "mlp") -> tuple[str, ...]:
     """Returns how the settings came about."""
     found, epochs = winners(model), BASE[model]["train.epochs"]
     return (
-        f"The settings of each method are the best, by validation, of {found['budget']} "
-        f"that an adaptive search ({found['sampler']}) tried with one seed, which is "
-        f"none of those here; trials of {epochs} epochs, like these, most of them ended "
-        f"early.",
+        f"The settings of each method are the best, by validation, of the "
+        f"{found['budget']} that an adaptive search ({found['sampler']}) tried: trials "
+        f"of {epochs} epochs with a seed that is none of those here, most of them "
+        "ended early by successive halving.",
     )
 
 

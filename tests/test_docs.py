@@ -21,6 +21,7 @@ import dropout_jax
 from dropout_jax import training, transforms
 from dropout_jax.config import command_line, defaults
 from dropout_jax.config.loading import override
+from dropout_jax.sweeps.__main__ import ON_STUDIES, WITH_CONFIG
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
@@ -126,7 +127,6 @@ def parse_only(monkeypatch):
     monkeypatch.setattr(
         command_line, "main", lambda run, **kw: main(lambda flags: None, **kw)
     )
-    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
     monkeypatch.chdir(ROOT)
 
     def parse(script, arguments):
@@ -152,13 +152,14 @@ def check(command, parse):
         assert importlib.util.find_spec(words[1]) is not None
         package = importlib.util.find_spec(words[1]).submodule_search_locations
         assert not package or importlib.util.find_spec(f"{words[1]}.__main__")
+        if words[1] == "dropout_jax.sweeps" and words[2:]:
+            assert words[2] in {*WITH_CONFIG, *ON_STUDIES}, command
+            if words[2] in WITH_CONFIG:
+                assert parse("dropout_jax/sweeps/__main__.py", words[2:]) == 0, command
     else:
         script, *arguments = words
         assert (ROOT / script).is_file()
-        if (
-            "command_line" in (ROOT / script).read_text()
-            or "conduct.main" in (ROOT / script).read_text()
-        ):
+        if "command_line" in (ROOT / script).read_text():
             assert parse(script, arguments) == 0, command
 
 
@@ -188,7 +189,8 @@ def test_a_command_of_the_makefile_is_one_that_runs(command, parse_only):
     [
         "python train.py --config=configs/cnn.py --config.sede=3 --workdir=runs/a",
         "python train.py --config=configs/mpl.py --workdir=runs/a",
-        "python experiments/compare.py --seed=3",
+        "python -m dropout_jax.sweeps run --sedes=3 --study=studies/a",
+        "python -m dropout_jax.sweeps rnu --study=studies/a",
         "python experiments/none.py",
         "python -m dropout_jax.nothing",
         "make compear",

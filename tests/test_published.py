@@ -1,54 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What README and the configs say is what the committed ledgers hold."""
+"""What README and the committed winners say is what the committed ledgers hold."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from dropout_jax import reports
 from dropout_jax.config.loading import load_module
-from dropout_jax.sweeps import Ledger, plan
+from dropout_jax.sweeps import Ledger
 
 ROOT = Path(__file__).parent.parent
 COMPARE = load_module(ROOT / "configs" / "compare.py")
+SEARCHED = sorted((ROOT / "results").glob("compare_*_winners.json"))
 
 
-@pytest.mark.parametrize("model", COMPARE.CANDIDATES)
-def test_chosen_hyperparameters_are_the_best_on_validation(model):
-    ledger = Ledger(ROOT / "results" / f"search_{model}.jsonl").by_trial()
-    trials = plan(
-        "search", COMPARE.get_config(f"search_{model}"), COMPARE.search(model)
-    )
-    accuracy = {t.arm: ledger[t.id]["result"]["validation"]["accuracy"] for t in trials}
-    for method, candidates in COMPARE.CANDIDATES[model].items():
-        # The first of equals, as experiments/search.py marks it.
-        best = max(
-            range(len(candidates)), key=lambda n, m=method: accuracy[f"{m} #{n}"]
-        )
-        assert COMPARE.METHODS[model][method] == candidates[best], method
+def model_of(path):
+    return path.stem.split("_")[1]
 
 
-@pytest.mark.parametrize("model", COMPARE.CANDIDATES)
-def test_every_method_has_the_same_search_budget(model):
-    assert len(set(COMPARE.budget(model).values())) == 1
+@pytest.mark.parametrize("path", SEARCHED, ids=model_of)
+def test_winners_are_the_best_on_validation_of_equal_budgets(path):
+    model = model_of(path)
+    lines = Ledger(path.with_name(f"compare_{model}_search.jsonl")).lines()
+    assert not any("test" in line["result"] for line in lines)
+    found = COMPARE.winners(model)
+    assert set(found["arms"]) == set(COMPARE.space(model))
+    spent = Counter(line["arm"] for line in lines)
+    assert set(spent.values()) == {found["budget"]} and set(spent) == set(found["arms"])
+    for arm, winner in found["arms"].items():
+        ended = [
+            line
+            for line in lines
+            if line["arm"] == arm and line["result"]["status"] == "done"
+        ]
+        best = max(ended, key=lambda line: line["result"]["validation"]["accuracy"])
+        reached = best["result"]["validation"]["accuracy"]
+        assert winner["validation"]["accuracy"] == reached, arm
+        (chosen,) = (line for line in ended if line["trial"] == winner["trial"])
+        for field, value in winner["fields"].items():
+            group, _, name = field.partition(".")
+            assert chosen["config"][group][name] == value, (arm, field)
 
 
-def test_search_ledgers_hold_no_test_results():
-    paths = sorted((ROOT / "results").glob("search_*.jsonl"))
-    assert paths
-    for path in paths:
-        assert not any("test" in line["result"] for line in Ledger(path).lines())
+def test_there_are_winners_to_test():
+    assert SEARCHED
 
 
-def test_readme_shows_what_the_ledgers_hold(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "experiments")
+def test_readme_shows_what_the_ledgers_hold():
     publish = load_module(ROOT / "experiments" / "publish.py")
     readme = (ROOT / "README.md").read_text()
-    shown = 0
-    for name, described in publish.published().items():
-        path = ROOT / "results" / f"{name}.jsonl"
-        if path.exists():
-            text = publish.section(name, described, reports.load_study(path))
-            assert f"<!-- {name} -->\n{text}<!-- /{name} -->" in readme, name
-            shown += 1
-    assert shown
+    published = publish.published()
+    assert published
+    for name, described in published.items():
+        study = reports.load_study(publish.ledger(name))
+        text = publish.section(name, described, study)
+        assert f"<!-- {name} -->\n{text}<!-- /{name} -->" in readme, name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What train.py and the experiments share: flags in, one line and an exit code out.
+"""What train.py and the commands share: flags in, one line and an exit code out.
 
 absl and ml_collections parse; this file sees to it that whatever they, or the
 user's config file, complain about reaches the user as one line.

