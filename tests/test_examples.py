@@ -11,6 +11,8 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import nbclient
+import nbformat
 import numpy as np
 import pytest
 
@@ -56,6 +58,40 @@ def test_the_command_of_an_example_trains(name, tmp_path, run):
     command = re.search(r"^python (train\.py .*)", doc.replace("\\\n", " "), re.M)
     out = run(*shlex.split(command[1]), f"--workdir={tmp_path}/run")
     assert "test accuracy" in out and (tmp_path / "run" / "result.json").exists()
+
+
+NOTEBOOK = ROOT / "examples" / "quickstart.ipynb"
+
+
+def test_the_notebook_runs_and_answers(quick_environment, monkeypatch):
+    for name, value in quick_environment.items():
+        monkeypatch.setenv(name, value)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    stored = [kinds(cell) for cell in notebook.cells if cell.cell_type == "code"]
+    place = {"metadata": {"path": str(NOTEBOOK.parent)}}
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources=place
+    )
+    client.execute()  # raises for the first cell that does
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    # What is committed is what it shows.
+    assert [kinds(cell) for cell in cells] == stored
+    texts = ["".join(str(out) for out in cell.outputs) for cell in cells]
+    digests = re.findall(r"metrics ([0-9a-f]{12})", "".join(texts))
+    assert len(digests) == 2 and len(set(digests)) == 1
+    answer = cells[-2].outputs[0].data["text/markdown"]
+    assert "| gaussian dropout |" in answer and "3 paired seeds" in answer
+
+
+def kinds(cell):
+    """What a cell shows, without how often: text, picture, Markdown."""
+    return {
+        kind
+        for out in cell.outputs
+        for kind in out.get("data", {"stream": ""})
+        if kind != "text/html"
+    }
 
 
 def test_the_transform_of_the_example_keeps_the_contract():
