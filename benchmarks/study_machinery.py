@@ -104,7 +104,7 @@ def overhead(directory: str, trials: int = 30) -> Row:
 
 def large(directory: str, trials: int = 1000) -> StudyDirectory:
     """Returns a study whose ledger is full, made up from a line of a published one."""
-    source = processes.ROOT / "results" / "mlp.jsonl"
+    source = processes.ROOT / "results" / "small_data.jsonl"
     line = json.loads(source.read_text().splitlines()[0])
     study = StudyDirectory(Path(directory, "large"))
     sweep = [

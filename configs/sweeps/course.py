@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The experiment of the course notes: dropout rates of an MLP at learning rate 0.5.
 
-python -m dropout_jax.sweeps run --config=configs/sweeps/course.py --seeds=10
+python -m dropout_jax.sweeps run --config=configs/sweeps/course.py --study=a --seeds=10
 
 784-256-256-10, ReLU, plain SGD with constant learning rate 0.5, batches of 256, pixels
 in [0, 1], no augmentation, the last epoch tested. Differences to the published runs:

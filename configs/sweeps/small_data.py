@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A regime where dropout is expected to help: 5,000 training images, trained long.
 
-python -m dropout_jax.sweeps run --config=configs/sweeps/small_data.py --seeds=10
+python -m dropout_jax.sweeps run --config=configs/sweeps/small_data.py --study=a
 
 With a tenth of the data a network overfits badly, which is what dropout was
 made for. Nothing is chosen here: each strength of a method is an arm of its own.

@@ -8,6 +8,7 @@ from dropout_jax.evaluation.statistics import BCA_FROM
 from dropout_jax.reports.axes import label
 from dropout_jax.reports.knobs import Curve, curves, grids
 from dropout_jax.reports.numbers import bracketed, counted
+from dropout_jax.reports.panels import MOST, with_panel
 from dropout_jax.reports.selection import Selection
 from dropout_jax.reports.table import Table
 
@@ -32,6 +33,14 @@ def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
         for line in lines
         if line.moves
     ]
+    drawn, all_ = len(with_panel(selection.study, table)), len(table.rows)
+    some = (
+        f" Drawn are {table.baseline} and the {drawn - 1} methods of the highest "
+        f"validation accuracy, of {all_}."
+        if drawn == MOST < all_
+        else ""
+    )
+    reliability = ("reliability", "Reliability on the test set")
     return (
         Drawing("accuracy", "Test accuracy", f"Circles are seeds. {_up(tested)}"),
         Drawing(
@@ -44,14 +53,10 @@ def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
             "curves",
             "Learning curves",
             f"Training without noise and validation, mean of {seeds}; thin bands span "
-            "all seeds. The filled area is the gap between training and validation.",
+            "all seeds. The filled area is the gap between training and validation."
+            + some,
         ),
-        Drawing(
-            "reliability",
-            "Reliability on the test set",
-            f"Below the diagonal a method is surer than it is right. {seeds} per "
-            "method, their examples together; no interval.",
-        ),
+        Drawing(*reliability, f"{_binned(table)}{some}"),
         Drawing(
             "knobs",
             "Validation accuracy along each knob",
@@ -110,8 +115,16 @@ def chart_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
             f"{line} (dashes). The distance between the two is the gap.",
         ),
         Drawing("curves_loss", "Loss while training", f"{line} (dashes)."),
-        still["reliability"],
+        still["reliability"]._replace(caption=_binned(table)),
         still["time"],
+    )
+
+
+def _binned(table: Table) -> str:
+    seeds = span(len(row.seeds) for row in table.rows if row.seeds)
+    return (
+        f"Below the diagonal a method is surer than it is right. {seeds} per method, "
+        "their examples together; no interval."
     )
 
 

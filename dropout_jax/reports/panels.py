@@ -10,14 +10,31 @@ from dropout_jax.reports.curves import Curve, curve, pooled_bins
 from dropout_jax.reports.numbers import plain
 from dropout_jax.reports.palette import Style, short, styles
 from dropout_jax.reports.study import Study
-from dropout_jax.reports.table import Table
+from dropout_jax.reports.table import Row, Table
 
 PAGE = 7.0  # inches
 PER_LINE = 5
+MOST = 20  # panels: more fill no page, and take minutes to draw
 DIAGONAL = "#b0b0b0"
-
-
 _LEGEND = 4.2  # inches that the legend below the panels takes
+
+
+def with_panel(study: Study, table: Table) -> list[Row]:
+    """The methods that get a panel, in the order of the table.
+
+    All that have results; of more than MOST the baseline and those of the highest
+    mean validation accuracy.
+    """
+
+    def reached(row: Row) -> float:
+        if row.arm == table.baseline:
+            return float("inf")
+        runs = study.done(row.arm).values()
+        return float(np.mean([run.validation.get("accuracy", 0.0) for run in runs]))
+
+    drawn = [row for row in table.rows if study.done(row.arm)]
+    kept = {row.arm for row in sorted(drawn, key=reached, reverse=True)[:MOST]}
+    return [row for row in drawn if row.arm in kept]
 
 
 def curves_figure(study: Study, table: Table) -> Figure | None:
@@ -27,7 +44,7 @@ def curves_figure(study: Study, table: Table) -> Figure | None:
     """
     kinds = {"accuracy": "accuracy (%)", "loss": "loss (nats)"}
     found: dict[str, dict[str, tuple[Curve, Curve]]] = {}
-    for row in table.rows:
+    for row in with_panel(study, table):
         trials = list(study.done(row.arm).values())
         pairs = {}
         for kind in kinds:
@@ -109,7 +126,7 @@ def reliability_figure(study: Study, table: Table) -> Figure | None:
     """Accuracy against confidence per method, and where the predictions lie."""
     found = {
         row.arm: (bins, row)
-        for row in table.rows
+        for row in with_panel(study, table)
         if (bins := pooled_bins(study.done(row.arm).values()))
     }
     if not found:

@@ -15,7 +15,7 @@ from dropout_jax.config import config_id, defaults
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import override
 
-LEDGER = Path(__file__).parents[2] / "results" / "mlp.jsonl"
+LEDGER = Path(__file__).parents[2] / "results" / "compare_mlp.jsonl"
 KNOBS = ("noise.rates", "regularizer.weight_decay")
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 DECAYS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -27,8 +27,7 @@ BEST_DECAY = 0.1
 def many():
     """Yields 1,000 lines: none, and two methods over 7 rates, 7 decays, 10 seeds."""
     with LEDGER.open() as file:
-        lines = [json.loads(next(file)) for _ in range(4)]
-    real = {line["arm"]: line for line in lines}
+        real = {line["arm"]: line for line in map(json.loads, file)}
     for seed in range(20):
         yield _line(real["none"], seed, {}, 0.0)
     for arm, (gain, best) in ARMS.items():

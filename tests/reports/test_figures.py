@@ -8,10 +8,12 @@ import matplotlib
 import numpy as np
 import pytest
 
-from dropout_jax.reports import load_study, tabulate
+from dropout_jax.reports import choose, load_study, tabulate
+from dropout_jax.reports.captions import chart_captions, figure_captions
 from dropout_jax.reports.curves import curve, pooled_bins
 from dropout_jax.reports.figures import FIGURES, differences_figure, figures
 from dropout_jax.reports.palette import COLOURS, MARKS, styles
+from dropout_jax.reports.panels import MOST, with_panel
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,32 @@ def test_pooled_reliability_weighs_bins_by_their_examples(ledger, trial):
     np.testing.assert_allclose(found.accuracy, [(0.8 * 10 + 0.5 * 30) / 40])
     lines[1]["reliability"] = {"confidence": [1], "accuracy": [1], "count": [1]}
     assert pooled_bins(load_study(ledger(lines)).trials) is None
+
+
+def test_of_many_methods_the_best_on_validation_have_panels(ledger, trial):
+    lines = []
+    for number in range(MOST + 3):
+        line = trial("none" if number == 1 else f"m{number}", 0)
+        # The highest test accuracies are those of the lowest on validation.
+        line["result"]["validation"] = {"accuracy": number / 100}
+        line["result"]["test"] = {**line["result"]["test"], "accuracy": 1 - number / 99}
+        lines.append(line)
+    lines.append(trial("lost", 0, "diverged"))
+    study = load_study(ledger(lines))
+    table = tabulate(study)
+    rows = [row.arm for row in with_panel(study, table)]
+    assert rows == ["none", *(f"m{number}" for number in range(4, MOST + 3))]
+    captions = {d.name: d.caption for d in figure_captions(choose(study), table)}
+    for name in ("curves", "reliability"):
+        told = f"Drawn are none and the {MOST - 1} methods of the highest validation"
+        assert f"{told} accuracy, of {MOST + 4}." in captions[name]
+    assert "Drawn" not in captions["accuracy"]
+    charts = {d.name: d.caption for d in chart_captions(choose(study), table)}
+    assert "Drawn" not in charts["reliability"]  # interactive, with all of them
+    few = load_study(ledger(lines[:MOST]))
+    assert len(with_panel(few, tabulate(few))) == MOST
+    captions = {d.name: d.caption for d in figure_captions(choose(few), tabulate(few))}
+    assert "Drawn" not in captions["curves"]
 
 
 def contrast(one, other):
