@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from dropout_jax.config.noise_fields import LEARNED_KINDS
+
 LEARNING_RATE = 1e-3
 
 
@@ -47,7 +49,7 @@ class Model:
         fields = {**self.fields, "noise.kind": kind}
         if kind == "none":
             return {k: v for k, v in fields.items() if not k.startswith("noise.")}
-        if kind == "variational_dropout":  # learns its rates
+        if kind in LEARNED_KINDS:
             del fields["noise.rates"]
             fields["noise.learned_input"] = False  # dropout is not there either
         return fields

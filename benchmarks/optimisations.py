@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from benchmarks import machine, measure
@@ -25,7 +27,7 @@ from benchmarks.step_cost import side
 from dropout_jax import data
 from dropout_jax.nn import convolution, recurrent
 from dropout_jax.training import programs
-from dropout_jax.transforms import bits
+from dropout_jax.transforms import bits, concrete, logit_normal_integrals
 
 NAME = "optimisations"
 
@@ -63,6 +65,13 @@ def plain_draw(key, acts, draw, otherwise):
     return draw()
 
 
+def plain_mean(logit, temperature, hard):
+    """Returns what `concrete._mean` returns, as an average of the mask itself."""
+    del hard
+    weights = concrete._along(concrete._grid(temperature)[1], logit)
+    return jnp.sum(concrete._nodes(logit, temperature) * weights, -1)
+
+
 class Optimisation(NamedTuple):
     """One optimisation, and what stands in its place without it.
 
@@ -72,6 +81,7 @@ class Optimisation(NamedTuple):
       steps: optimiser steps of a round; few where the plain form is slow.
       patches: (module, name, plain form).
       one_by_one: without it, every step is a call of the program.
+      noise: its kind.
     """
 
     title: str
@@ -79,6 +89,7 @@ class Optimisation(NamedTuple):
     steps: int
     patches: tuple[tuple[Any, str, Any], ...] = ()
     one_by_one: bool = False
+    noise: str = "dropout"
 
 
 OPTIMISATIONS = {
@@ -121,6 +132,26 @@ OPTIMISATIONS = {
         30,
         ((recurrent, "recurrence", plain_recurrence),),
     ),
+    "concrete_mean": Optimisation(
+        "concrete dropout: the mean of the mask from the narrower of two laws",
+        "mlp",
+        50,
+        ((concrete, "_mean", plain_mean),),
+        noise="concrete_dropout",
+    ),
+    "logit_normal_mean": Optimisation(
+        "logit-normal dropout: the integral for wide logits only where there are any",
+        "mlp",
+        50,
+        (
+            (
+                logit_normal_integrals,
+                "lax",
+                SimpleNamespace(cond=lambda _, wide, __: wide()),
+            ),
+        ),
+        noise="logit_normal_dropout",
+    ),
 }
 
 
@@ -138,7 +169,7 @@ def without(patches: tuple[tuple[Any, str, Any], ...]) -> Iterator[None]:
 
 def sides_of(found: Optimisation, dataset: data.Dataset) -> dict[str, measure.Side]:
     """Returns both sides, compiled."""
-    fields = MODELS[found.model].fields
+    fields = MODELS[found.model].with_noise(found.noise)
     with without(found.patches):
         plain = ours(fields, dataset)
     if found.one_by_one:
@@ -172,7 +203,7 @@ def main() -> None:
         NAME,
         "Every optimisation, with and without",
         measure.command(NAME),
-        "Milliseconds of a training step with dropout, median of "
+        "Milliseconds of a training step with dropout, or the kind named, median of "
         f"{flags.rounds} rounds that alternate. The compilation cache and the imports "
         "have their own table, startup.md. " + machine.accelerator("On an accelerator"),
         ["optimisation", "model", "with, ms", "without, ms", "without / with (range)"],

@@ -17,7 +17,8 @@ from dropout_jax import data
 
 NAME = "step_cost"
 KINDS = ("dropout", "gaussian_dropout")
-MLP_KINDS = (*KINDS, "variational_dropout")
+LEARNED = ("variational_dropout", "logit_normal_dropout", "concrete_dropout")
+MLP_KINDS = (*KINDS, *LEARNED)
 
 
 def side(advance: Advance, steps: int) -> measure.Side:

@@ -13,6 +13,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from numpy.polynomial import hermite_e
 
 _SWITCH = 2.0
@@ -47,12 +48,16 @@ def mean(location: jax.Array, width: jax.Array) -> jax.Array:
     weights = jnp.asarray(_HERMITE_WEIGHTS, jnp.float32).reshape(shape)
     by_normal = jnp.sum(weights * jax.nn.sigmoid(location + narrow * nodes), -1)
 
-    wide = jnp.maximum(width, _SWITCH)
-    nodes = jnp.asarray(_LOGISTIC_NODES, jnp.float32).reshape(shape)
-    weights = _LOGISTIC_STEP * jax.nn.sigmoid(nodes) * jax.nn.sigmoid(-nodes)
-    below = jax.scipy.special.ndtr((location - nodes) / wide)
-    by_logistic = jnp.sum(weights * below, -1)
-    return jnp.where(width[..., 0] > _SWITCH, by_logistic, by_normal)
+    def by_either():
+        wide = jnp.maximum(width, _SWITCH)
+        nodes = jnp.asarray(_LOGISTIC_NODES, jnp.float32).reshape(shape)
+        weights = _LOGISTIC_STEP * jax.nn.sigmoid(nodes) * jax.nn.sigmoid(-nodes)
+        below = jax.scipy.special.ndtr((location - nodes) / wide)
+        by_logistic = jnp.sum(weights * below, -1)
+        return jnp.where(width[..., 0] > _SWITCH, by_logistic, by_normal)
+
+    # The second form costs twice the first, and is seldom needed.
+    return lax.cond(jnp.any(width > _SWITCH), by_either, lambda: by_normal)
 
 
 @functools.partial(jax.jit, static_argnames="order")
