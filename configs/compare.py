@@ -90,7 +90,7 @@ def notes(model: str = "mlp") -> tuple[str, ...]:
 def search_budget(model: str = "mlp") -> dict[str, int]:
     """Returns the number of trials that were spent on each method's settings."""
     found = winners(model)
-    return dict.fromkeys(found["arms"], found["budget"])
+    return {arm: found["budget"] for arm in found["arms"]}
 
 
 def _checked(model: str) -> str:

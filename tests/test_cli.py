@@ -130,13 +130,19 @@ def test_help_lists_every_flag_and_field(flag, capsys):
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_interruption_names_the_command_that_resumes(tmp_path, capsys):
+@pytest.mark.parametrize("program", [["train.py"], ["-m", "dropout_jax.sweeps", "run"]])
+def test_interruption_names_the_command_that_resumes(
+    program, tmp_path, capsys, monkeypatch
+):
+    flag = f"--workdir={tmp_path}/my run"
+    monkeypatch.setattr(sys, "orig_argv", ["/venv/bin/python3", *program, flag])
+
     def stopped(flag_values):
         raise Interrupted(flag_values.workdir)
 
-    assert answer([f"--workdir={tmp_path}/my run"], stopped) == 130
+    assert answer([flag], stopped) == 130
     err = capsys.readouterr().err
-    assert f"python train.py '--workdir={tmp_path}/my run'" in err
+    assert err.endswith(f"to go on: python {' '.join(program)} '{flag}'\n")
     assert err.count("\n") == 1
 
 

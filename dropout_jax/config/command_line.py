@@ -77,23 +77,19 @@ def main(
         _use_device(flag_values.device)
         return run(flag_values)
 
-    return guarded(attempt, argv)
+    return guarded(attempt)
 
 
-def guarded(command: Callable[[], int | None], argv: Sequence[str]) -> int:
-    """Returns the exit code of a command; what stops it is told in one line.
-
-    Args:
-      command: does the work.
-      argv: the command line, program first.
-    """
+def guarded(command: Callable[[], int | None]) -> int:
+    """Returns the exit code of a command; what stops it is told in one line."""
     try:
         return command() or 0
     except UserError as error:
         _say(f"error: {error}")
         return 2
     except Interrupted as stop:
-        _say(f"{stop}; to go on: {shlex.join(['python', *argv])}")
+        # As it was typed: of `python -m package` sys.argv does not know.
+        _say(f"{stop}; to go on: {shlex.join(['python', *sys.orig_argv[1:]])}")
         return 130
     except KeyboardInterrupt:
         _say("interrupted; the same command goes on from the last checkpoint")

@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
             raise UserError(f"{name!r} is no command: the nearest is {near}")
         return ON_STUDIES[name](argv[2:])
 
-    return command_line.guarded(on_study, argv)
+    return command_line.guarded(on_study)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ class EventWriter:
 
     def __init__(self, directory: RunDirectory):
         shutil.rmtree(directory.tensorboard, ignore_errors=True)
-        self._path, self._writer = str(directory.tensorboard), None
+        self._path = str(directory.tensorboard)
+        self._writer: Any = None
         self._config = flat(directory.config() or {})
         self._end: Any = None
         for record in directory.metrics():
