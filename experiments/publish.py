@@ -1,27 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the results of the published studies into README.md and docs/results/.
+"""Writes the results of the published studies into README.md and docs/results.md.
 
 python experiments/publish.py
 
 Reads the committed ledgers under results/ and trains nothing: every number between
-the markers of README.md comes out of this command.
+the markers of the two pages comes out of this command.
 """
 
+import json
 import re
 import shutil
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dropout_jax import reports
 from dropout_jax.config.loading import load_config
+from dropout_jax.reports.documents import document
+from dropout_jax.reports.numbers import counted, duration, plain, setting_text
+from dropout_jax.reports.render import grid
+from dropout_jax.sweeps import Ledger
 from dropout_jax.sweeps.described import planned, reporting
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+RESULTS = ROOT / "results"
 PICTURES = ROOT / "docs" / "results"
-FIGURES = ("accuracy.png", "curves.png")
+FIGURES = ("accuracy", "differences", "curves", "reliability", "time")
 # The config of each study, by the name of its ledger.
 STUDIES = {
     "compare_mlp": "configs/compare.py:mlp",
@@ -33,65 +40,140 @@ STUDIES = {
 }
 
 
-def ledger(name: str) -> Path:
-    """Returns the file of a study's finished trials."""
-    return ROOT / "results" / f"{name}.jsonl"
+class Published(NamedTuple):
+    """A study that has results.
 
-
-def published() -> dict[str, dict[str, Any]]:
-    """Returns what is said of each study that has results, by name.
-
-    Beside what its config file says on how to report: its arms, in order.
+    Attributes:
+      name: of its ledger.
+      study: what is in it.
+      options: what its config file says on how to report, and its arms in order.
+      notes: paragraphs of the same file.
     """
-    studies = {}
+
+    name: str
+    study: reports.Study
+    options: dict[str, Any]
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> reports.Table:
+        """The results."""
+        return reports.tabulate(self.study, **self.options)
+
+
+def published() -> list[Published]:
+    """Returns the studies that have results."""
+    found = []
     for name, config in STUDIES.items():
-        if ledger(name).exists():
-            file = f"{ROOT}/{config}"
-            trials = planned(file, load_config(file), seeds=1)
-            arms = tuple(dict.fromkeys(trial.arm for trial in trials))
-            studies[name] = {**reporting(file), "arms": arms}
-    return studies
+        if not (RESULTS / f"{name}.jsonl").exists():
+            continue
+        file = f"{ROOT}/{config}"
+        trials = planned(file, load_config(file), seeds=1)
+        told = reporting(file)
+        told.pop("title", None)
+        notes = tuple(told.pop("notes", ()))
+        arms = tuple(dict.fromkeys(trial.arm for trial in trials))
+        study = reports.load_study(RESULTS / f"{name}.jsonl")
+        found.append(Published(name, study, {**told, "arms": arms}, notes))
+    return found
 
 
-def section(name: str, described: dict[str, Any], study: reports.Study) -> str:
-    """Returns the Markdown of one study."""
-    options = {k: v for k, v in described.items() if k not in ("title", "notes")}
-    table = reports.tabulate(study, **options)
-    pictures = "\n".join(
-        f"![{name}: {Path(figure).stem}](docs/results/{name}/{figure})"
-        for figure in FIGURES
+def brief(of: Published) -> str:
+    """Returns what README says of a study."""
+    picture = f"![{of.name}: accuracy](docs/results/{of.name}/accuracy.png)"
+    return f"{reports.markdown(of.table)}\n{picture}\n"
+
+
+def whole(of: Published) -> str:
+    """Returns what docs/results.md says of a study."""
+    pictures = [
+        f"![{of.name}: {figure}](results/{of.name}/{figure}.png)" for figure in FIGURES
+    ]
+    why = (*of.notes, *reports.gap_notes(of.study, of.options["baseline"]))
+    return "\n".join(
+        [
+            # Its headings are below that of the study.
+            document(reports.choose(of.study), of.table).replace("\n## ", "\n### "),
+            *pictures,
+            "",
+            *(f"- {note}" for note in (*why, _cost(of.name))),
+            "",
+            *_search(of.name),
+        ]
     )
-    told = described.get("notes", ())
-    notes = (*told, *reports.gap_notes(study, described["baseline"]))
-    why = "\n".join(f"- {note}" for note in notes)
-    return f"{reports.markdown(table)}\n{pictures}\n\n{why}\n"
 
 
-def store_figures(name: str, described: dict[str, Any], study: reports.Study) -> None:
-    """Draws the figures that the section shows."""
+def _cost(name: str) -> str:
+    lines = Ledger(RESULTS / f"{name}.jsonl").lines()
+    seconds = sum(line["result"]["seconds"] for line in lines)
+    runs = counted(len(lines), "run")
+    return f"{runs}, {duration(seconds)} of training in all, one after another."
+
+
+def _search(name: str) -> list[str]:
+    """Returns what the search found for each arm and what it cost, if there was one."""
+    path = RESULTS / f"{name}_winners.json"
+    if not path.exists():
+        return []
+    about = json.loads(path.read_text(encoding="utf-8"))
+    lines = Ledger(RESULTS / f"{name}_search.jsonl").lines()
+    spent: Counter[str] = Counter()
+    for line in lines:
+        spent[line["arm"]] += line["result"]["seconds"]
+    rows = [
+        [
+            arm,
+            setting_text(found["searched"]),
+            plain(100 * found["validation"]["accuracy"]),
+            ", ".join(f"{count} {state}" for state, count in found["trials"].items()),
+            duration(spent[arm]),
+        ]
+        for arm, found in about["arms"].items()
+    ]
+    headings = ["method", "setting that won", "validation accuracy, %", "trials"]
+    all_ = duration(sum(spent.values()))
+    return [
+        f"The search: {about['sampler']}, {about['budget']} trials for each method, "
+        f"{all_} of training in all, one after another.\n",
+        grid([*headings, "spent"], rows),
+    ]
+
+
+def store_figures(of: Published) -> None:
+    """Draws the figures that the pages show."""
     with tempfile.TemporaryDirectory() as directory:
-        options = {"title": name, **described}
-        written = reports.write_report(study, directory, **options)
+        written = reports.write_report(
+            of.study, directory, title=of.name, notes=of.notes, **of.options
+        )
         for figure in FIGURES:
-            (PICTURES / name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(written[figure], PICTURES / name / figure)
+            (PICTURES / of.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(written[f"{figure}.png"], PICTURES / of.name / f"{figure}.png")
+
+
+PAGES: dict[str, Callable[[Published], str]] = {
+    "README.md": brief,
+    "docs/results.md": whole,
+}
 
 
 def main() -> int:
     """Fills every pair of markers; returns the exit code."""
-    text = README.read_text(encoding="utf-8")
-    for name, described in published().items():
-        study = reports.load_study(ledger(name))
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        body = section(name, described, study)
-        text, found = re.subn(
-            pattern, lambda m, body=body: m[1] + body + m[2], text, flags=re.DOTALL
-        )
-        if found != 1:
-            print(f"error: README.md has {found} places for {name}", file=sys.stderr)
-            return 2
-        store_figures(name, described, study)
-    README.write_text(text, encoding="utf-8")
+    studies = published()
+    for page, section in PAGES.items():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for of in studies:
+            pattern = rf"(<!-- {of.name} -->\n).*?(<!-- /{of.name} -->)"
+            body = section(of)
+            text, found = re.subn(
+                pattern, lambda m, body=body: m[1] + body + m[2], text, flags=re.DOTALL
+            )
+            if found != 1:
+                where = f"{page} has {found} places for {of.name}"
+                print(f"error: {where}", file=sys.stderr)
+                return 2
+        (ROOT / page).write_text(text, encoding="utf-8")
+    for of in studies:
+        store_figures(of)
     return 0
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from dropout_jax import reports
 from dropout_jax.config.loading import load_module
 from dropout_jax.sweeps import Ledger
 
@@ -47,12 +46,17 @@ def test_there_are_winners_to_test():
     assert SEARCHED
 
 
-def test_readme_shows_what_the_ledgers_hold():
-    publish = load_module(ROOT / "experiments" / "publish.py")
-    readme = (ROOT / "README.md").read_text()
-    published = publish.published()
-    assert published
-    for name, described in published.items():
-        study = reports.load_study(publish.ledger(name))
-        text = publish.section(name, described, study)
-        assert f"<!-- {name} -->\n{text}<!-- /{name} -->" in readme, name
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_the_pages_show_what_the_ledgers_hold(page, publish):
+    text = (ROOT / page).read_text()
+    studies = publish.published()
+    assert studies
+    for of in studies:
+        body = publish.PAGES[page](of)
+        assert f"<!-- {of.name} -->\n{body}<!-- /{of.name} -->" in text, of.name
+
+
+@pytest.fixture(scope="module")
+def publish():
+    """Returns experiments/publish.py."""
+    return load_module(ROOT / "experiments" / "publish.py")

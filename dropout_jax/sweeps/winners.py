@@ -108,6 +108,7 @@ def show_winners(study: StudyDirectory, search: Search, console: Console) -> Non
             continue
         plain[arm] |= {
             "fields": winner.fields,
+            "searched": winner.searched,
             "validation": {"accuracy": winner.accuracy, "loss": winner.loss},
             "trial": winner.trial,
         }

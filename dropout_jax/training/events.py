@@ -33,14 +33,13 @@ class EventWriter:
 
     def write(self, record: dict[str, Any]) -> None:
         """Adds the numbers of one record of metrics.jsonl."""
-        if self._writer is None:
-            self._begin()
+        writer = self._writer or self._begin()
         scalars = {**record, **record["noise"]}
         for name, value in scalars.items():
             if isinstance(value, (int, float)) and name not in ("epoch", "step"):
-                self._writer.add_scalar(name, value, record["step"])
+                writer.add_scalar(name, value, record["step"])
 
-    def _begin(self) -> None:
+    def _begin(self) -> Any:
         # Not before the first steps: it takes seconds where PyTorch is installed.
         from tensorboardX import SummaryWriter
         from tensorboardX.summary import hparams
@@ -54,6 +53,7 @@ class EventWriter:
         *start, self._end = hparams(shown, dict.fromkeys(COMPARED))
         for summary in start:
             self._writer.file_writer.add_summary(summary)
+        return self._writer
 
     def close(self) -> None:
         """Writes what is left."""
