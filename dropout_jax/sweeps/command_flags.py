@@ -6,8 +6,7 @@ from __future__ import annotations
 from absl import flags
 
 from dropout_jax.sweeps.described import SEEDS
-
-EXECUTORS = ("local", "ray")
+from dropout_jax.sweeps.execution import define_execution
 
 
 def define_plan(flag_values: flags.FlagValues) -> None:
@@ -43,47 +42,3 @@ def define_run(flag_values: flags.FlagValues) -> None:
     """Defines the flags of `run`."""
     define_plan(flag_values)
     define_execution(flag_values)
-    flags.DEFINE_integer(
-        "lanes",
-        0,
-        "How many trials of one program train in step; 0: as many as pay here. Fixed "
-        "when the study begins.",
-        lower_bound=0,
-        flag_values=flag_values,
-    )
-    flags.DEFINE_enum(
-        "executor",
-        "local",
-        EXECUTORS,
-        "Who places the workers: this machine, or a Ray cluster.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "address",
-        "",
-        "Of the Ray cluster, HOST:PORT; when left out, one is started here.",
-        flag_values=flag_values,
-    )
-
-
-def define_execution(flag_values: flags.FlagValues) -> None:
-    """Defines the flags that say who runs the trials, and for how long."""
-    flags.DEFINE_integer(
-        "workers",
-        0,
-        "Number of worker processes; 0: one per GPU, or per core.",
-        lower_bound=0,
-        flag_values=flag_values,
-    )
-    define_minutes(flag_values)
-
-
-def define_minutes(flag_values: flags.FlagValues) -> None:
-    """Defines --minutes."""
-    flags.DEFINE_float(
-        "minutes",
-        0.0,
-        "Begin no new trial after so many minutes; 0: run to the end.",
-        lower_bound=0.0,
-        flag_values=flag_values,
-    )

@@ -18,8 +18,8 @@ from dropout_jax.config import canonical
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import load_config
-from dropout_jax.sweeps.command_flags import EXECUTORS
 from dropout_jax.sweeps.described import planned, reporting
+from dropout_jax.sweeps.execution import add_execution, check_execution, execute
 from dropout_jax.sweeps.search import load_search, progress
 from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
 from dropout_jax.sweeps.trials import Trial, knobs, names
@@ -49,6 +49,7 @@ def plan(flag_values: flags.FlagValues) -> int:
 
 def run(flag_values: flags.FlagValues) -> int:
     """Runs what is missing, then reports."""
+    check_execution(flag_values)
     trials = trials_of(flag_values)
     study = StudyDirectory(flag_values.study, flag_values.ledger)
     command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
@@ -81,26 +82,7 @@ def _finish(
     options: flags.FlagValues | argparse.Namespace,
     console: Console,
 ) -> int:
-    from dropout_jax.sweeps.local import default_workers, run_local
-
-    if options.address and options.executor != "ray":
-        raise UserError(f"--address={options.address} needs --executor=ray")
-    workers, minutes = options.workers, options.minutes
-    left = len(unfinished(study, trials))
-    if left and options.executor == "ray":
-        from dropout_jax.sweeps.ray_executor import run_ray
-
-        run_ray(
-            study,
-            trials,
-            workers=workers,
-            minutes=minutes,
-            address=options.address,
-            console=console,
-        )
-    elif left:
-        count = min(workers or default_workers(), left)
-        run_local(study, trials, workers=count, minutes=minutes, console=console)
+    execute(study, trials, options, minutes=options.minutes, console=console)
     code = say_failed(study, trials)
     if len(unfinished(study, trials)) < len(trials):
         show_report(study, trials, console)
@@ -124,24 +106,16 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     """Goes on with a study; `again`: failed trials have a new chance."""
     parser = Parser("retry" if again else "resume", resume.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
-    parser.add_argument("--workers", type=_count, default=0, help="as of `run`")
-    parser.add_argument(
-        "--executor", choices=EXECUTORS, default="local", help="as of `run`"
-    )
-    parser.add_argument("--address", default="", help="as of `run`")
-    parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
+    add_execution(parser)
     options = parser.parse_args(arguments)
+    check_execution(options)
     study, console = open_study(options.study), Console()
     if again:
         console.print(f"{study.forget_failures()} failed trials have a new chance")
     if (search := load_search(study)) is not None:
         from dropout_jax.sweeps.search_command import finish
 
-        if options.executor != "local":
-            raise UserError(
-                f"--executor={options.executor}: a search runs on one machine"
-            )
-        return finish(study, search, options.workers, options.minutes, console)
+        return finish(study, search, options, console)
     return _finish(study, study.trials(), options, console)
 
 
@@ -250,9 +224,3 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str):
         """Raises UserError."""
         raise UserError(f"{message}; see {self.prog} --help")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes")
-    return int(text)

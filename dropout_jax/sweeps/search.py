@@ -49,6 +49,7 @@ class Search:
       at_once: trials of an arm that are asked for together.
       rungs: epochs at which trials may be pruned.
       reduction: how many trials there are for each that passes a rung.
+      lanes: how many trials of one program train in step at most.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Search:
     at_once: int = 1
     rungs: tuple[int, ...] = ()
     reduction: int = 3
+    lanes: int = 1
 
 
 def described(
@@ -70,6 +72,7 @@ def described(
     at_once: int,
     reduction: int,
     first_rung: int = 0,
+    lanes: int = 1,
 ) -> Search:
     """Returns the search that a config file describes, all of it checked.
 
@@ -85,6 +88,7 @@ def described(
       at_once: trials of an arm that are asked for together.
       reduction: how many trials there are for each that passes a rung; 0: all pass.
       first_rung: epoch of the first rung; 0: by the length of the trials.
+      lanes: how many trials of one program train in step at most.
 
     Raises:
       UserError: there is no `space`, or something in it is wrong.
@@ -105,7 +109,15 @@ def described(
     rungs = halving.rungs(base.train.epochs, reduction, first_rung)
     name = name_of(config_file)
     return Search(
-        name, canonical(base), arms, sampler, trials, at_once, rungs, reduction
+        name,
+        canonical(base),
+        arms,
+        sampler=sampler,
+        trials=trials,
+        at_once=at_once,
+        rungs=rungs,
+        reduction=reduction,
+        lanes=lanes,
     )
 
 
@@ -166,7 +178,8 @@ def _plain(search: Search) -> dict[str, Any]:
 
 def _identity(search: Search) -> dict[str, Any]:
     values = _plain(search) | {"base": config_id(search.base)}
-    del values["trials"], values["at_once"]
+    for free in ("trials", "at_once", "lanes"):
+        del values[free]
     return json.loads(to_json(values))
 
 
@@ -228,7 +241,7 @@ def next_batch(study: StudyDirectory, search: Search) -> list[Trial]:
     # Before the plan: whoever takes a trial of it finds its bounds.
     halving.write_bounds(study, found)
     told = (study.about() or {"reporting": {}})["reporting"]
-    study.extend(batch, test=False, reporting=told)
+    study.extend(batch, lanes=search.lanes, test=False, reporting=told)
     return batch
 
 

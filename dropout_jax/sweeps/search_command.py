@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 from absl import flags
 from rich.console import Console
 
 from dropout_jax.sweeps import command_flags, commands, sampler
+from dropout_jax.sweeps.execution import check_execution, define_execution, execute
 from dropout_jax.sweeps.search import Search, begin, described, go_on
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial
@@ -18,7 +20,7 @@ from dropout_jax.sweeps.winners import show_winners
 def define_search(flag_values: flags.FlagValues) -> None:
     """Defines the flags of `search`."""
     command_flags.define_ledger(flag_values)
-    command_flags.define_execution(flag_values)
+    define_execution(flag_values)
     flags.DEFINE_integer(
         "trials",
         20,
@@ -67,6 +69,9 @@ def define_search(flag_values: flags.FlagValues) -> None:
 def search(flag_values: flags.FlagValues) -> int:
     """Chooses each arm's hyperparameters on validation, by an adaptive search."""
     sampler.check_installed()
+    check_execution(flag_values)
+    from dropout_jax.sweeps.local import default_lanes
+
     wanted = described(
         flag_values.config_file,
         flag_values.config,
@@ -75,27 +80,25 @@ def search(flag_values: flags.FlagValues) -> int:
         at_once=flag_values.at_once,
         reduction=flag_values.reduction,
         first_rung=flag_values.first_rung,
+        lanes=flag_values.lanes or default_lanes(),
     )
     study = StudyDirectory(flag_values.study, flag_values.ledger)
     begin(study, wanted)
-    return finish(study, wanted, flag_values.workers, flag_values.minutes, Console())
+    return finish(study, wanted, flag_values, Console())
 
 
 def finish(
     study: StudyDirectory,
     wanted: Search,
-    workers: int,
-    minutes: float,
+    options: flags.FlagValues | argparse.Namespace,
     console: Console,
 ) -> int:
     """Goes on with a search and shows what it has found; returns the exit code."""
     sampler.check_installed()
-    from dropout_jax.sweeps.local import default_workers, run_local
 
-    def execute(trials: Sequence[Trial], left: float) -> None:
-        count = min(workers or default_workers(), len(trials))
-        run_local(study, trials, workers=count, minutes=left, console=console)
+    def run(trials: Sequence[Trial], left: float) -> None:
+        execute(study, trials, options, minutes=left, console=console)
 
-    go_on(study, wanted, execute, minutes=minutes, console=console)
+    go_on(study, wanted, run, minutes=options.minutes, console=console)
     show_winners(study, wanted, console)
     return commands.say_failed(study, study.trials())

@@ -9,7 +9,13 @@ from pretended import Killed, Pretender
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
-from dropout_jax.sweeps import StudyDirectory, local, open_study, work
+from dropout_jax.sweeps import (
+    StudyDirectory,
+    local,
+    open_study,
+    ray_executor,
+    work,
+)
 from dropout_jax.sweeps.__main__ import main
 from dropout_jax.sweeps.distributions import log_uniform
 from dropout_jax.sweeps.search import Search, begin, go_on
@@ -83,9 +89,30 @@ def test_resume_needs_nothing_but_the_directory(sweeps, tmp_path, capsys):
     assert len(study.trials()) == len(study.ledger.lines()) == 10
 
 
+def test_a_search_runs_on_ray_too_and_in_lanes(sweeps, tmp_path, monkeypatch):
+    asked = []
+
+    def pretend(study, trials, *, workers, minutes, address, console):
+        asked.append((workers, address))
+        local.run_local(
+            study, trials, workers=workers, minutes=minutes, console=console
+        )
+
+    monkeypatch.setattr(ray_executor, "run_ray", pretend)
+    flags = ["--executor=ray", "--address=head:1", "--workers=3", "--lanes=2"]
+    assert sweeps("search", sweeps.config, "--trials=2", *flags) == 0
+    assert asked == [(3, "head:1")] * 2  # once for each batch
+    assert open_study(tmp_path / "study").lanes() == 2
+    # More trials: what the directory has stays as it is, lanes included.
+    assert sweeps("search", sweeps.config, "--trials=3", "--lanes=5") == 0
+    study = open_study(tmp_path / "study")
+    assert study.lanes() == 2 and len(study.ledger.lines()) == 6 and len(asked) == 2
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
+        (["--address=head:1"], "--address=head:1 needs --executor=ray"),
         (["--reduction=1"], "--reduction='1'"),
         (["--sampler=cma"], "--sampler='cma'"),
         (["--trials=0"], "--trials='0'"),

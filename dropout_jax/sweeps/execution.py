@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who runs the trials: worker processes of this machine, or of a Ray cluster."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from absl import flags
+from rich.console import Console
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.sweeps.study import StudyDirectory, unfinished
+from dropout_jax.sweeps.trials import Trial
+
+EXECUTORS = ("local", "ray")
+
+
+def define_execution(flag_values: flags.FlagValues) -> None:
+    """Defines the flags that say who runs the trials, how many at once, how long."""
+    flags.DEFINE_integer(
+        "workers",
+        0,
+        "Number of worker processes; 0: one per GPU, or per core.",
+        lower_bound=0,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_float(
+        "minutes",
+        0.0,
+        "Begin no new trial after so many minutes; 0: run to the end.",
+        lower_bound=0.0,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "lanes",
+        0,
+        "How many trials of one program train in step; 0: as many as pay here. Fixed "
+        "when the study begins.",
+        lower_bound=0,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_enum(
+        "executor",
+        EXECUTORS[0],
+        EXECUTORS,
+        "Who places the workers: this machine, or a Ray cluster.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "address",
+        "",
+        "Of the Ray cluster, HOST:PORT; when left out, one is started here.",
+        flag_values=flag_values,
+    )
+
+
+def add_execution(parser: argparse.ArgumentParser) -> None:
+    """Adds the same to a command that goes on with a study, whose lanes are fixed."""
+    parser.add_argument("--workers", type=_count, default=0, help="as of `run`")
+    parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
+    parser.add_argument(
+        "--executor", choices=EXECUTORS, default=EXECUTORS[0], help="as of `run`"
+    )
+    parser.add_argument("--address", default="", help="as of `run`")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes")
+    return int(text)
+
+
+def check_execution(options: flags.FlagValues | argparse.Namespace) -> None:
+    """Raises UserError for options that do not go together."""
+    if options.address and options.executor != "ray":
+        raise UserError(f"--address={options.address} needs --executor=ray")
+
+
+def execute(
+    study: StudyDirectory,
+    trials: Sequence[Trial],
+    options: flags.FlagValues | argparse.Namespace,
+    *,
+    minutes: float,
+    console: Console,
+) -> None:
+    """Runs what the ledger does not have yet of some trials, as the options say.
+
+    Args:
+      study: the directory; the trials are in its plan.
+      trials: those that are wanted.
+      options: with `workers`, `executor` and `address`.
+      minutes: no new trial begins after so many minutes; 0 for no limit.
+      console: where progress is shown.
+    """
+    left = len(unfinished(study, trials))
+    if not left:
+        return
+    if options.executor == "ray":
+        from dropout_jax.sweeps.ray_executor import run_ray
+
+        run_ray(
+            study,
+            trials,
+            workers=options.workers,
+            minutes=minutes,
+            address=options.address,
+            console=console,
+        )
+        return
+    from dropout_jax.sweeps.local import default_workers, run_local
+
+    count = min(options.workers or default_workers(), left)
+    run_local(study, trials, workers=count, minutes=minutes, console=console)
