@@ -163,15 +163,7 @@ def _line(
         "hovertemplate": label,
     }
     if np.isfinite(interval.low):
-        mean["error_x"] = {
-            "type": "data",
-            "symmetric": False,
-            "array": [round(interval.high - interval.mean, 4)],
-            "arrayminus": [round(interval.mean - interval.low, 4)],
-            "color": look.colour,
-            "thickness": 3,
-            "width": 0,
-        }
+        mean["error_x"] = bars([interval], look, thickness=3, width=0)
     spread = np.linspace(0.1, 0.3, len(values)) if len(values) > 1 else np.full(1, 0.2)
     points = {
         "type": "scatter",
@@ -220,6 +212,25 @@ def _band(arm: str, series: Curve, scale: float, look: Style) -> dict[str, Any]:
         "fill": "toself",
         "fillcolor": f"rgba({red},{green},{blue},0.2)",
         "line": {"width": 0},
+    }
+
+
+def bars(intervals: Sequence[Interval], look: Style, **drawn: float) -> dict[str, Any]:
+    """Error bars of points at the intervals' means; none where an interval has no end.
+
+    Example:
+      >>> bars([Interval(2.0, 1.5, 3.0)], Style("#0072B2", "o", "circle"))["array"]
+      [1.0]
+    """
+    above = [found.high - found.mean for found in intervals]
+    below = [found.mean - found.low for found in intervals]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": shortened(np.nan_to_num(above)),
+        "arrayminus": shortened(np.nan_to_num(below)),
+        "color": look.colour,
+        **drawn,
     }
 
 

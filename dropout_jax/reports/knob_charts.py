@@ -8,7 +8,7 @@ import numpy as np
 
 from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.reports.axes import label
-from dropout_jax.reports.charts import Chart, layout, shortened, title
+from dropout_jax.reports.charts import Chart, bars, layout, shortened, title
 from dropout_jax.reports.knobs import Curve, Grid, axis, curves, grids, validation
 from dropout_jax.reports.numbers import bracketed, setting_text, value_text
 from dropout_jax.reports.palette import BASELINE_COLOUR, Style, styles
@@ -56,8 +56,6 @@ def _along(line: Curve, places: dict[Any, float], look: Style) -> list[dict[str,
     means = [point.mean for point in line.points if point.mean is not None]
     x = shortened(np.array([places[p.setting[line.knob]] for p in line.points]), 8)
     y = shortened(np.array([mean.mean for mean in means]))
-    high = shortened(np.nan_to_num([mean.high - mean.mean for mean in means]))
-    low = shortened(np.nan_to_num([mean.mean - mean.low for mean in means]))
     name = html.escape(line.arm)
     texts = [
         f"{html.escape(setting_text({line.knob: point.setting[line.knob]}))}: "
@@ -77,15 +75,7 @@ def _along(line: Curve, places: dict[Any, float], look: Style) -> list[dict[str,
             "hovertemplate": "%{text}",
             "line": {"color": look.colour, "width": 2},
             "marker": {"color": look.colour, "symbol": look.plotly_mark, "size": 8},
-            "error_y": {
-                "type": "data",
-                "symmetric": False,
-                "array": high,
-                "arrayminus": low,
-                "color": look.colour,
-                "thickness": 1.5,
-                "width": 4,
-            },
+            "error_y": bars(means, look, thickness=1.5, width=4),
         },
         {
             "type": "scatter",
@@ -185,23 +175,11 @@ def time_chart(study: Study, table: Table) -> Chart | None:
             "x": [round(cost.median, 4)],
             "y": [round(mean.mean, 4)],
             "marker": {"color": look.colour, "symbol": look.plotly_mark, "size": 11},
-            "error_x": {
-                "type": "data",
-                "symmetric": False,
-                "array": [round(cost.high - cost.median, 4)],
-                "arrayminus": [round(cost.median - cost.low, 4)],
-                "color": look.colour,
-            },
+            "error_x": bars([Interval(cost.median, cost.low, cost.high)], look),
             "hovertemplate": f"{bracketed(mean)} %, {cost.median:.1f} min",
         }
         if np.isfinite(mean.low):
-            trace["error_y"] = {
-                "type": "data",
-                "symmetric": False,
-                "array": [round(mean.high - mean.mean, 4)],
-                "arrayminus": [round(mean.mean - mean.low, 4)],
-                "color": look.colour,
-            }
+            trace["error_y"] = bars([mean], look)
         data.append(trace)
     axes = {
         "xaxis": {

@@ -18,9 +18,11 @@ from dropout_jax.reports.runs import page_data
 from dropout_jax.reports.spreadsheet import runs_csv, table_csv
 
 ROOT = Path(__file__).parents[2]
+LEDGERS = sorted((ROOT / "results").glob("*.jsonl"))
+PUBLISHED = [path.stem for path in LEDGERS if not path.stem.endswith("_search")]
 
 
-@pytest.mark.parametrize("name", ["mlp", "small_data", "cnn", "rnn"])
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_the_command_of_a_run_is_that_trial_again(name):
     trials = load_study(ROOT / "results" / f"{name}.jsonl").trials
     for trial in {trial.arm: trial for trial in trials}.values():
