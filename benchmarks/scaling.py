@@ -118,10 +118,13 @@ def draw(panels: list[Panel]) -> str:
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for axis, panel in zip(axes.flat, panels, strict=False):
+        tops = [max(ys) for ys in zip(*panel.curves.values(), strict=True)]
         for (name, y), colour in zip(panel.curves.items(), COLOURS, strict=False):
             axis.plot(panel.x, y, marker="o", color=colour, label=name)
-            for point in zip(panel.x, y, strict=True):
-                place = {"xytext": (-4, 5), "textcoords": "offset points"}
+            for *point, top in zip(panel.x, y, tops, strict=True):
+                # Above the upper curve and below the lower: no number on another.
+                beside = (-4, 5 if point[1] == top else -13)
+                place = {"xytext": beside, "textcoords": "offset points"}
                 axis.annotate(measure.digits(point[1]), point, ha="right", **place)
         everything = [y for ys in panel.curves.values() for y in ys]
         # Straight where time grows as a power; from 0 where it hardly grows.

@@ -28,6 +28,10 @@ MARKS = (
     ("v", "triangle-down"),
     ("P", "cross"),
     ("X", "x"),
+    ("p", "pentagon"),
+    ("*", "star"),
+    ("<", "triangle-left"),
+    (">", "triangle-right"),
 )
 
 
@@ -55,7 +59,7 @@ def short(arm: str, width: int = 20) -> str:
 def styles(arms: Sequence[str]) -> dict[str, Style]:
     """Gives each method its look; the first one is the baseline.
 
-    Colours repeat after 6 methods and marks after 7: 42 looks without a twin.
+    Colours repeat after 6 methods and marks after 11: 66 looks without a twin.
 
     Example:
       >>> styles(["none", "dropout"])["dropout"].colour
