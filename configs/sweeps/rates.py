@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rate curves: Bernoulli and Gaussian dropout at rates from .1 to .8.
+"""Rate curves: each method that has a rate, at .1 to .8.
 
 python -m dropout_jax.sweeps run --config=configs/sweeps/rates.py:rnn --study=studies/a
 
@@ -16,7 +16,22 @@ from dropout_jax.config.loading import load_config
 
 PLAIN = Path(__file__).parents[1] / "plain.py"
 BASELINE = "none"
-KINDS = {"dropout": "dropout", "gaussian dropout": "gaussian_dropout"}
+METHODS = {
+    "dropout": {"noise.kind": "dropout"},
+    "gaussian dropout": {"noise.kind": "gaussian_dropout"},
+}
+MORE = {
+    "mlp": {"dropconnect": {"noise.kind": "dropconnect_dense"}},
+    "cnn": {
+        "spatial dropout": {"noise.kind": "spatial_dropout"},
+        "dropblock": {"noise.kind": "dropblock"},
+    },
+    "rnn": {
+        "tied dropout": {"noise.kind": "dropout", "noise.sharing": "tied"},
+        "zoneout": {"noise.kind": "zoneout"},
+        "weight drop": {"noise.kind": "weight_drop"},
+    },
+}
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
@@ -26,9 +41,8 @@ def get_config(model: str = "mlp") -> ConfigDict:
 
 
 def sweep(model: str = "mlp") -> Iterator[dict[str, Any]]:
-    """Yields each method at each rate; the model is that of `get_config`."""
-    del model
+    """Yields each method at each rate, the same at all its places."""
     yield {"arm": "none"}
-    for arm, kind in KINDS.items():
+    for arm, fields in {**METHODS, **MORE[model]}.items():
         for rate in RATES:
-            yield {"arm": arm, "noise.kind": kind, "noise.rates": (rate,)}
+            yield {"arm": arm, **fields, "noise.rates": (rate,)}
