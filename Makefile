@@ -73,7 +73,7 @@ publish: setup  ## write the tables and figures of README from the ledgers
 
 search: search-mlp search-cnn search-rnn  ## choose hyperparameters on validation (hours; resumable)
 
-search-mlp: TRIALS := 20
+search-mlp: TRIALS := 12
 search-cnn search-rnn: TRIALS := 10
 search-mlp search-cnn search-rnn: search-%: setup-search data
 	$(SWEEPS) search --config=configs/compare.py:$* --trials=$(TRIALS) --minutes=$(MINUTES) --ledger=results/compare_$*_search.jsonl --study=runs/search/$*

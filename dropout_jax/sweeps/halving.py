@@ -7,6 +7,10 @@ halving (Jamieson & Talwalkar 2016, Non-stochastic best arm identification) in t
 form that needs no bracket of trials to wait for each other, ASHA (Li et al. 2020, A
 system for massively parallel hyperparameter tuning, section 3.2, by stopping).
 
+Regularisation costs fit early and pays late: a rung at a tenth of the run prefers
+weak noise and little decay to what would win in the end. By default there is one, when
+a share 1 / reduction of the epochs is over.
+
 A trial is compared with those asked for before its batch. So the bounds are known
 before it begins, and stand in a file: what is pruned does not depend on how many
 processes work, on who is faster, or on where a search was interrupted.
@@ -36,15 +40,15 @@ def rungs(epochs: int, reduction: int, first: int = 0) -> tuple[int, ...]:
     Args:
       epochs: of a trial.
       reduction: how many trials there are for each that goes on; 0: none is pruned.
-      first: the first rung; 0: so that there are two, or one if trials are short.
+      first: the first rung; 0: as late as one can be.
 
     Example:
-      >>> rungs(30, 3), rungs(8, 2), rungs(8, 3), rungs(8, 0)
-      ((3, 9), (2, 4), (1,), ())
+      >>> rungs(30, 3), rungs(5, 2), rungs(30, 3, first=3), rungs(8, 0)
+      ((10,), (2,), (3, 9), ())
     """
     if not reduction:
         return ()
-    epoch, found = first or max(1, epochs // reduction**2), []
+    epoch, found = first or max(1, epochs // reduction), []
     while epoch * reduction <= epochs:
         found.append(epoch)
         epoch *= reduction

@@ -59,7 +59,7 @@ class Search:
     trials: int = 20
     at_once: int = 1
     rungs: tuple[int, ...] = ()
-    reduction: int = 3
+    reduction: int = 2
     lanes: int = 1
 
 
@@ -87,7 +87,7 @@ def described(
       trials: for each arm.
       at_once: trials of an arm that are asked for together.
       reduction: how many trials there are for each that passes a rung; 0: all pass.
-      first_rung: epoch of the first rung; 0: by the length of the trials.
+      first_rung: epoch of the first rung; 0: one rung, as late as can be.
       lanes: how many trials of one program train in step at most.
 
     Raises:

@@ -46,15 +46,15 @@ def define_search(flag_values: flags.FlagValues) -> None:
     )
     flags.DEFINE_integer(
         "reduction",
-        3,
+        2,
         "Successive halving: of so many trials one passes a rung; 0: none is pruned.",
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
         "first_rung",
         0,
-        "Epoch of the first rung; each further one is --reduction times later. 0: so "
-        "that there are two, or one where trials are short.",
+        "Epoch of the first rung; each further one is --reduction times later. 0: a "
+        "single one, as late as there can be.",
         lower_bound=0,
         flag_values=flag_values,
     )

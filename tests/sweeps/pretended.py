@@ -29,7 +29,8 @@ SPACE = {
 
 
 def make(trials=6, at_once=1, sampler="tpe", space=SPACE, reduction=3, base=BASE):
-    rungs = halving.rungs(EPOCHS, reduction)
+    first = max(1, EPOCHS // max(1, reduction) ** 2)  # two rungs
+    rungs = halving.rungs(EPOCHS, reduction, first)
     arms = arms_of(space, base)
     return Search(
         "pretended", canonical(base), arms, sampler, trials, at_once, rungs, reduction

@@ -163,7 +163,7 @@ def test_a_real_search_prunes_and_leaves_the_test_set_alone(tmp_path, console):
     }
     base = override(defaults(), tiny)
     arms = arms_of({"a": {"optimizer.learning_rate": log_uniform(1e-4, 1.0)}}, base)
-    wanted = Search("real", base.to_dict(), arms, trials=3, rungs=(1,))
+    wanted = Search("real", base.to_dict(), arms, trials=3, rungs=(1,), reduction=3)
     study = StudyDirectory(tmp_path)
     begin(study, wanted)
     assert go_on(
