@@ -154,12 +154,15 @@ def space(model: str = "mlp") -> dict[str, dict[str, Any]]:
 def winners(model: str) -> dict[str, Any]:
     """Returns what the search has found, as it wrote it."""
     path = RESULTS / f"compare_{_checked(model)}_winners.json"
+    search = f"make search-{model}, again until it has ended"
     if not path.exists():
-        raise UserError(
-            f"model {model!r} has no winners of a search yet: {path} is missing; copy "
-            "winners.json of the search's directory there"
-        )
-    return json.loads(path.read_text(encoding="utf-8"))
+        raise UserError(f"model {model!r} has no winners of a search yet: run {search}")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    lost = [arm for arm, winner in found["arms"].items() if "fields" not in winner]
+    if lost or not found["done"]:
+        why = f"{lost[0]!r} has no winner" if lost else "the search has not ended"
+        raise UserError(f"{path}: {why}; run {search}")
+    return found
 
 
 def sweep(model: str = "mlp") -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from dropout_jax.files import to_json, write_atomically
 from dropout_jax.sweeps.search import Search
 from dropout_jax.sweeps.space import Arm
 from dropout_jax.sweeps.status import STATES, states
-from dropout_jax.sweeps.study import StudyDirectory
+from dropout_jax.sweeps.study import StudyDirectory, remaining
 from dropout_jax.sweeps.trials import Trial
 
 FILE = "winners.json"
@@ -120,6 +120,8 @@ def show_winners(study: StudyDirectory, search: Search, console: Console) -> Non
         "seed": search.base["seed"],
         "sampler": search.sampler,
         "budget": search.trials,
+        "done": len(planned) == search.trials * len(found)
+        and not remaining(study, planned),
         "arms": plain,
     }
     write_atomically(study.path / FILE, to_json(about))
