@@ -65,10 +65,12 @@ results-cnn results-rnn: SEEDS := 5
 results-mlp: SEEDS := 10
 results-mlp results-cnn results-rnn: results-%: setup data
 	$(SWEEPS) run --config=configs/compare.py:$* --seeds=$(SEEDS) --minutes=$(MINUTES) --ledger=results/compare_$*.jsonl --study=runs/results/$*
+results-small_data results-course: SEEDS := 10
+results-far: SEEDS := 1  # its settings name their seeds
 results-far results-small_data results-course: results-%: setup data
-	$(SWEEPS) run --config=configs/sweeps/$*.py --seeds=10 --minutes=$(MINUTES) --ledger=results/$*.jsonl --study=runs/results/$*
+	$(SWEEPS) run --config=configs/sweeps/$*.py --seeds=$(SEEDS) --minutes=$(MINUTES) --ledger=results/$*.jsonl --study=runs/results/$*
 
-publish: setup  ## write the tables and figures of README from the ledgers
+publish: setup  ## write the results into README and docs/results.md from the ledgers
 	$(BIN)/python experiments/publish.py
 
 search: search-mlp search-cnn search-rnn  ## choose hyperparameters on validation (hours; resumable)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dropout_jax import reports
+from dropout_jax.config.command_line import guarded
 from dropout_jax.config.loading import load_config
 from dropout_jax.reports.documents import document
 from dropout_jax.reports.numbers import counted, duration, plain, setting_text
@@ -87,7 +88,9 @@ def brief(of: Published) -> str:
 def whole(of: Published) -> str:
     """Returns what docs/results.md says of a study."""
     pictures = [
-        f"![{of.name}: {figure}](results/{of.name}/{figure}.png)" for figure in FIGURES
+        f"![{of.name}: {figure}](results/{of.name}/{figure}.png)"
+        for figure in FIGURES
+        if (PICTURES / of.name / f"{figure}.png").exists()
     ]
     why = (*of.notes, *reports.gap_notes(of.study, of.options["baseline"]))
     return "\n".join(
@@ -145,9 +148,11 @@ def store_figures(of: Published) -> None:
         written = reports.write_report(
             of.study, directory, title=of.name, notes=of.notes, **of.options
         )
-        for figure in FIGURES:
-            (PICTURES / of.name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(written[f"{figure}.png"], PICTURES / of.name / f"{figure}.png")
+        (PICTURES / of.name).mkdir(parents=True, exist_ok=True)
+        for name in (f"{figure}.png" for figure in FIGURES):
+            (PICTURES / of.name / name).unlink(missing_ok=True)
+            if name in written:  # a study of one method has no differences
+                shutil.copy(written[name], PICTURES / of.name / name)
 
 
 PAGES: dict[str, Callable[[Published], str]] = {
@@ -159,6 +164,8 @@ PAGES: dict[str, Callable[[Published], str]] = {
 def main() -> int:
     """Fills every pair of markers; returns the exit code."""
     studies = published()
+    for of in studies:
+        store_figures(of)
     for page, section in PAGES.items():
         text = (ROOT / page).read_text(encoding="utf-8")
         for of in studies:
@@ -172,10 +179,8 @@ def main() -> int:
                 print(f"error: {where}", file=sys.stderr)
                 return 2
         (ROOT / page).write_text(text, encoding="utf-8")
-    for of in studies:
-        store_figures(of)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from dropout_jax.config.loading import load_module
+from dropout_jax.config.loading import load_config, load_module
 from dropout_jax.sweeps import Ledger
+from dropout_jax.sweeps.described import planned
 
 ROOT = Path(__file__).parent.parent
 COMPARE = load_module(ROOT / "configs" / "compare.py")
-SEARCHED = sorted((ROOT / "results").glob("compare_*_winners.json"))
+RESULTS = ROOT / "results"
+SEARCHED = sorted(RESULTS.glob("compare_*_winners.json"))
 
 
 def model_of(path):
@@ -51,9 +53,17 @@ def test_the_pages_show_what_the_ledgers_hold(page, publish):
     text = (ROOT / page).read_text()
     studies = publish.published()
     assert studies
-    for of in studies:
-        body = publish.PAGES[page](of)
-        assert f"<!-- {of.name} -->\n{body}<!-- /{of.name} -->" in text, of.name
+    bodies = {of.name: publish.PAGES[page](of) for of in studies}
+    for name in publish.STUDIES:
+        body = bodies.get(name, "Not run yet.\n")
+        assert f"<!-- {name} -->\n{body}<!-- /{name} -->" in text, name
+
+
+@pytest.mark.parametrize("name", ["far", "small_data", "course"])
+def test_an_edit_of_a_config_would_not_orphan_its_results(name, publish):
+    file = f"{ROOT}/{publish.STUDIES[name]}"
+    trials = planned(file, load_config(file), 10)
+    assert {t.id for t in trials} == set(Ledger(RESULTS / f"{name}.jsonl").by_trial())
 
 
 @pytest.fixture(scope="module")

@@ -43,4 +43,7 @@ def sweep() -> Iterator[dict[str, Any]]:
 
 
 def _fields(name: str) -> dict[str, Any]:
-    return flat(load_config(CONFIGS / name).to_dict())
+    """What a ready config sets; the rest is for flags."""
+    usual = flat(defaults().to_dict())
+    fields = flat(load_config(CONFIGS / name).to_dict())
+    return {path: value for path, value in fields.items() if value != usual[path]}

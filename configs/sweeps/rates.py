@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rate curves: each method that has a rate, at .1 to .8.
+"""Rate curves: the common methods that have a rate, at .1 to .8.
 
 python -m dropout_jax.sweeps run --config=configs/sweeps/rates.py:rnn --study=studies/a
 

@@ -132,14 +132,14 @@ def _attempt(file: str, action: Callable[[], Any]) -> Any:
     """Runs code of the user's file; whatever it raises becomes one line."""
     try:
         return action()
-    except UserError:  # the file itself says what is wrong
-        raise
     except SyntaxError as error:
-        where, what = error.lineno, f"{type(error).__name__}: {error.msg}"
+        where, what = error.lineno, f"does not run: {type(error).__name__}: {error.msg}"
     # A config file that calls sys.exit() is as broken as one that raises.
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         where = next((f.lineno for f in reversed(frames) if f.filename == file), None)
-        what = f"{type(error).__name__}: {error}"
+        what = f"does not run: {type(error).__name__}: {error}"
+        if isinstance(error, UserError):  # the file itself says what is wrong
+            what = str(error)
     line = f", line {where}" if where else ""
-    raise UserError(f"{file}{line} does not run: {what}")
+    raise UserError(f"{file}{line}: {what}")

@@ -87,7 +87,7 @@ class Noise(nn.Module):
             raise ValueError(
                 f"kind is {self.kind!r}, which needs more than its input: give the "
                 "arrays that its docstring names, or, for noise on a kernel, use "
-                "NoisyDense or NoisyConv"
+                "NoisyDense, NoisyConv or NoisyKernel"
             )
         arguments = [rate]
         if transform.learned:
@@ -170,12 +170,6 @@ class NoiseConfig:
         if self.kind == "variational_conv":
             return dataclasses.replace(self, kind="variational_dense")
         return self
-
-    @property
-    def in_loop(self) -> NoiseConfig:
-        """This noise of weights as a time loop has it, which uses them many times."""
-        options = FrozenDict({**self.options, "sampling": "weight"})
-        return dataclasses.replace(self, options=options)
 
     def on_map(self, x: jax.Array) -> NoiseConfig:
         """This noise as the map `x` can take it: no block larger than the map."""

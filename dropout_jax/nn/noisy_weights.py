@@ -15,6 +15,7 @@ from dropout_jax import transforms
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.convolution import convolve, max_pool
 from dropout_jax.nn.noise import PREFIX, NoiseConfig
+from dropout_jax.transforms import weight_noise
 
 
 class _NoisyWeights(nn.Module, kw_only=True):
@@ -38,32 +39,41 @@ class _NoisyWeights(nn.Module, kw_only=True):
     ) -> jax.Array:
         """Returns the transform of `x` and `kernel`, with a key of this layer's own."""
         transform = transforms.get(self.noise.kind)
-        parameters = [rate]
-        if transform.learned:
-            parameters = [self._learned(leaf, kernel) for leaf in transform.learned]
-            if transform.kl is not None:
-                kl = transform.kl(*parameters, kernel=kernel, **self.noise.kl_options)
-                self.sow("kl", "value", jnp.sum(kl))
-        still = deterministic or self.is_initializing()
-        if not still and not self.has_rng("dropout"):
-            raise ValueError(
-                f"layer {self.name!r} needs a key of its own: call apply(..., "
-                "rngs={'dropout': key}), or pass deterministic=True / train=False"
-            )
+        parameters = self.learned(kernel) if transform.learned else [rate]
+        key = self.key(deterministic)
         return transform.apply(
-            None if still else self.make_rng("dropout"),
+            key,
             x,
             *parameters,
             kernel=kernel,
-            deterministic=still,
+            deterministic=key is None,
             **static,
             **self.noise.options,
         )
 
-    def _learned(self, leaf: transforms.Learned, kernel: jax.Array) -> jax.Array:
-        start = self.noise.initial.get(leaf.name, leaf.initial)
-        initial = nn.initializers.constant(start)
-        return self.param(PREFIX + leaf.name, initial, kernel.shape)
+    def learned(self, kernel: jax.Array) -> list[jax.Array]:
+        """Returns the noise parameters, one value per weight; sows their KL."""
+        transform = transforms.get(self.noise.kind)
+        parameters = []
+        for leaf in transform.learned:
+            start = self.noise.initial.get(leaf.name, leaf.initial)
+            initial = nn.initializers.constant(start)
+            parameters.append(self.param(PREFIX + leaf.name, initial, kernel.shape))
+        if transform.kl is not None:
+            kl = transform.kl(*parameters, kernel=kernel, **self.noise.kl_options)
+            self.sow("kl", "value", jnp.sum(kl))
+        return parameters
+
+    def key(self, deterministic: bool) -> jax.Array | None:
+        """Returns a key of this layer's own; None where no noise acts."""
+        if deterministic or self.is_initializing():
+            return None
+        if not self.has_rng("dropout"):
+            raise ValueError(
+                f"layer {self.name!r} needs a key of its own: call apply(..., "
+                "rngs={'dropout': key}), or pass deterministic=True / train=False"
+            )
+        return self.make_rng("dropout")
 
 
 class NoisyDense(_NoisyWeights):
@@ -188,9 +198,13 @@ class NoisyKernel(_NoisyWeights):
         Raises:
           ValueError: no `"dropout"` key was given.
         """
-        # What noisy weights make of the unit vectors are the weights themselves.
-        each = jnp.eye(kernel.shape[0], dtype=kernel.dtype)
-        return self.noisy(each, None, kernel, deterministic)
+        (log_sigma2,) = self.learned(kernel)
+        key = self.key(deterministic)
+        if key is None:
+            threshold = self.noise.options.get("threshold", math.inf)
+            return transforms.sparse_kernel(kernel, log_sigma2, threshold)
+        sample = weight_noise.sampler(key, kernel, log_sigma2)
+        return sample(kernel.shape).astype(kernel.dtype)
 
 
 def dense(
@@ -242,11 +256,14 @@ def sparsity(params: Any, threshold: float = 3.0) -> dict[str, float]:
         if name != PREFIX + "log_sigma2":
             continue
         # The noise of a kernel alone is a module beside it: noise_x of x or x_kernel.
-        layer = place.replace(PREFIX, "")
-        for kernel in (f"{layer}/kernel", f"{layer}_kernel"):
-            if kernel in leaves:  # else it is the noise of something else
-                share = transforms.sparsity(leaves[kernel], leaf, threshold)
-                shares[layer] = float(share)
+        parent, _, own = place.rpartition("/")
+        beside = f"{parent}/{own.removeprefix(PREFIX)}".lstrip("/")
+        kernels = (f"{place}/kernel", f"{beside}/kernel", f"{beside}_kernel")
+        found = [kernel for kernel in kernels if kernel in leaves]
+        if found:  # else it is the noise of something else
+            layer = place if found[0] == kernels[0] else beside
+            share = transforms.sparsity(leaves[found[0]], leaf, threshold)
+            shares[layer] = float(share)
     return shares
 
 

@@ -190,7 +190,7 @@ class RecurrentLayer(nn.Module):
         return states.swapaxes(0, 1)
 
     def _noisy(self, name: str, kernel: jax.Array, deterministic: bool) -> jax.Array:
-        layer = NoisyKernel(noise=self.weight_noise.in_loop, name=f"noise_{name}")
+        layer = NoisyKernel(noise=self.weight_noise, name=f"noise_{name}")
         return layer(kernel, deterministic=deterministic)
 
     def _bias(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:

@@ -18,6 +18,7 @@ from dropout_jax.config import canonical
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import load_config
+from dropout_jax.config.schema import BY_PATH
 from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.sweeps.execution import add_execution, check_execution, execute
 from dropout_jax.sweeps.search import load_search, progress
@@ -70,10 +71,15 @@ def _changed(flag_values: flags.FlagValues) -> str:
     """Says how flags change what the config file describes; "" if they do not."""
     described = flat(canonical(load_config(flag_values.config_file)))
     wanted = flat(canonical(flag_values.config))
-    changed = [f"{k}={v}" for k, v in wanted.items() if described.get(k) != v]
+    changed = [
+        f"{path}={value}"
+        for path, value in wanted.items()
+        # What belongs to the machine changes nothing; the seeds are the trials' own.
+        if BY_PATH[path].identity and path != "seed" and described[path] != value
+    ]
     if not changed:
         return ""
-    return f"Run with {', '.join(changed)}, other than the config file says."
+    return f"Run with {', '.join(changed)}, unlike what the config file says."
 
 
 def _finish(

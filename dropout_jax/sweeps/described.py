@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,15 @@ def reporting(config_file: str) -> dict[str, Any]:
       config_file: as `--config` names it.
     """
     module = load_module(config_file.partition(":")[0])
+    functions = [  # its own: what it imports is not meant
+        value
+        for value in vars(module).values()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
     found = {}
     for name in ("title", "baseline", "notes", "published", "search_budget"):
         if hasattr(module, name.upper()):
             found[name] = getattr(module, name.upper())
-        elif hasattr(module, name):
+        elif getattr(module, name, None) in functions:
             found[name] = call(config_file, name, "it says how to report")
     return found

@@ -155,6 +155,8 @@ def begin(study: StudyDirectory, search: Search) -> None:
         )
     try:
         study.path.mkdir(parents=True, exist_ok=True)
+        if found is not None:  # as study.json has it, since the first trial
+            search = dataclasses.replace(search, lanes=found.lanes)
         write_atomically(study.path / FILE, to_json(_plain(search)))
     except OSError as error:
         raise UserError(

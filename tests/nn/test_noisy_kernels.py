@@ -154,3 +154,13 @@ def test_sparsity_per_kernel_and_thresholded_predictions(cell, leaves_of):
     expected = still(model_of("none", cell), emptied)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert np.abs(found - whole).max() > 1e-3
+
+
+def test_a_layer_may_have_noise_in_its_name():
+    log_sigma2, kernel = jnp.full((2, 2), 4.0), jnp.ones((2, 2))
+    layer = {"kernel": kernel, "noise_log_sigma2": log_sigma2}
+    params = {"denoise_0": layer, "noise_of_mine": layer, "a": {"noise_b": layer}}
+    assert set(sparsity(params)) == {"denoise_0", "noise_of_mine", "a/noise_b"}
+    alone = {"noise_recurrent": {"noise_log_sigma2": log_sigma2}}
+    found = sparsity({**alone, "recurrent_kernel": kernel})
+    assert found == {"recurrent": 1.0}

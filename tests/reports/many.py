@@ -15,13 +15,15 @@ from dropout_jax.config import config_id, defaults
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import override
 
-LEDGER = Path(__file__).parents[2] / "results" / "compare_mlp.jsonl"
+LEDGER = Path(__file__).parents[2] / "results" / "small_data.jsonl"
 KNOBS = ("noise.rates", "regularizer.weight_decay")
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 DECAYS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 # How much the best setting gains, in points, and at which rate.
 ARMS = {"dropout": (0.8, 0.2), "gaussian dropout": (0.6, 0.4)}
 BEST_DECAY = 0.1
+# The methods' names in the ledger.
+REAL = {arm: f"{arm} .2" for arm in ARMS}
 
 
 def many():
@@ -29,22 +31,22 @@ def many():
     with LEDGER.open() as file:
         real = {line["arm"]: line for line in map(json.loads, file)}
     for seed in range(20):
-        yield _line(real["none"], seed, {}, 0.0)
+        yield _line(real, "none", seed, {}, 0.0)
     for arm, (gain, best) in ARMS.items():
         for rate in RATES:
             for decay in DECAYS:
                 distance = 8 * (rate - best) ** 2 + 2 * (decay - BEST_DECAY) ** 2
                 fields = {"noise.rates": (rate,), "regularizer.weight_decay": decay}
                 for seed in range(10):
-                    yield _line(real[arm], seed, fields, gain - distance)
+                    yield _line(real, arm, seed, fields, gain - distance)
 
 
-def _line(real, seed, fields, gain):
-    line = copy.deepcopy(real)
+def _line(real, arm, seed, fields, gain):
+    line = copy.deepcopy(real[REAL.get(arm, arm)])
     config = override(defaults(), flat(line["config"]) | fields | {"seed": seed})
     shared = np.random.default_rng(seed).normal(0, 0.15)
     own = np.random.default_rng([seed, int(config_id(config)[:8], 16)])
-    line |= {"study": "many", "seed": seed, "trial": config_id(config)}
+    line |= {"study": "many", "arm": arm, "seed": seed, "trial": config_id(config)}
     for path, value in (fields | {"seed": seed}).items():
         *groups, last = path.split(".")
         place = line["config"]

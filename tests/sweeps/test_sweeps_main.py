@@ -3,6 +3,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from dropout_jax.sweeps import __main__ as sweeps_main
 from dropout_jax.sweeps import described, local
 from dropout_jax.sweeps.trials import across_seeds
 
+ROOT = Path(__file__).parents[2]
 CONFIG = """
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
@@ -80,6 +82,32 @@ def test_a_study_from_plan_to_report(call, config, tmp_path, capsys):
     assert len((study / "ledger.jsonl").read_text().splitlines()) == 7
 
 
+def test_a_published_study_reports_from_its_ledger(call, tmp_path, capsys, monkeypatch):
+    """What a fresh clone does with results/: nothing is trained."""
+    monkeypatch.setattr(local, "run_local", lambda *_, **__: pytest.fail("ran again"))
+    ledger, study = ROOT / "results" / "course.jsonl", tmp_path / "study"
+    flags = [f"--config={ROOT}/configs/sweeps/course.py", "--seeds=10"]
+    assert call("run", *flags, f"--ledger={ledger}", f"--study={study}") == 0
+    assert ".7/.8, 10 epochs" in capsys.readouterr().out
+    page = (study / "report" / "report.html").read_text()
+    assert "85.9; 83.1; 81.3" in page  # as published, beside ours
+    assert "unlike what" not in page
+
+
+def test_the_report_says_what_flags_changed(call, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "run_local", lambda *_, **__: None)
+    flags = ["--seeds=1", "--config.train.epochs=2", "--config.seed=5"]
+    flags += ["--config.train.checkpoint_seconds=1"]
+    study = tmp_path / "study"
+    assert call("run", f"--config={config}", f"--study={study}", *flags) == 0
+    told = json.loads((study / "study.json").read_text())["reporting"]
+    (note,) = told["notes"]
+    assert note == "Run with train.epochs=2, unlike what the config file says."
+    assert call("run", f"--config={config}", f"--study={tmp_path / 'b'}") == 0
+    told = json.loads((tmp_path / "b" / "study.json").read_text())["reporting"]
+    assert "notes" not in told
+
+
 def test_a_trial_that_fails_is_told_with_its_reason(
     call, config, tmp_path, capsys, monkeypatch
 ):
@@ -139,6 +167,17 @@ def test_settings_are_crossed_with_seeds_but_for_those_that_name_one():
 def test_what_a_config_file_says_of_its_report(config):
     assert described.reporting(f"{config}:96") == {"title": "Tiny", "baseline": "none"}
     assert described.name_of(f"{config}:96") == "tiny_96"
+    path = Path(config)
+    functions = """
+from textwrap import indent as notes
+def search_budget(size="64"): return {"none": int(size)}
+def published(size="64"): return {"none": "90." + size}
+"""
+    path.write_text(path.read_text() + functions)
+    found = described.reporting(f"{config}:96")
+    assert found["search_budget"] == {"none": 96} and "TITLE" not in found
+    assert found["published"] == {"none": "90.96"}
+    assert "notes" not in found  # a function of somebody else's
     assert described.name_of("a/b.py") == "b"
 
 

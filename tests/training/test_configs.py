@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every file under configs/ describes a run that can take two steps."""
+"""The files of configs/ describe runs that can take steps, and studies that can run."""
 
 import json
 from pathlib import Path
@@ -76,9 +76,15 @@ def test_the_winners_of_a_search_are_what_is_compared(model, tmp_path, monkeypat
     monkeypatch.setattr(compared, "RESULTS", tmp_path)
     with pytest.raises(UserError, match=f"{model!r} has no winners of a search yet"):
         list(compared.sweep(model))
-    about = {"budget": 7, "sampler": "tpe", "arms": found}
+    about = {"budget": 7, "sampler": "tpe", "done": False, "arms": found}
     path = tmp_path / f"compare_{model}_winners.json"
     path.write_text(json.dumps(about))
+    with pytest.raises(UserError, match="the search has not ended; run make search-"):
+        list(compared.sweep(model))
+    path.write_text(json.dumps({**about, "arms": {"a": {}}, "done": True}))
+    with pytest.raises(UserError, match="'a' has no winner"):
+        list(compared.sweep(model))
+    path.write_text(json.dumps({**about, "done": True}))
     trials = plan("compare", compared.get_config(model), compared.sweep(model))
     assert [trial.arm for trial in trials] == list(space)
     assert compared.search_budget(model) == dict.fromkeys(space, 7)
