@@ -54,7 +54,7 @@ data: setup  ## fetch and verify Fashion-MNIST; say where it came from
 
 SWEEPS := $(BIN)/python -m dropout_jax.sweeps
 compare: setup data  ## the comparison in its short form: minutes
-	$(SWEEPS) run --config=configs/compare.py:mlp --config.train.epochs=8 --study=runs/compare
+	$(SWEEPS) run --config=configs/compare.py:mlp --config.train.epochs=5 --study=runs/compare
 
 # The published studies: their finished trials are in the committed ledgers, so that
 # each target only runs what is missing, in blocks of MINUTES, and reports.
