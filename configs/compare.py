@@ -90,7 +90,7 @@ def notes(model: str = "mlp") -> tuple[str, ...]:
 def search_budget(model: str = "mlp") -> dict[str, int]:
     """Returns the number of trials that were spent on each method's settings."""
     found = winners(model)
-    return {arm: found["budget"] for arm in found["arms"]}
+    return {method: found["budget"] for method in space(model)}
 
 
 def _checked(model: str) -> str:
@@ -167,5 +167,6 @@ def winners(model: str) -> dict[str, Any]:
 
 def sweep(model: str = "mlp") -> Iterator[dict[str, Any]]:
     """Yields each method with the setting that won."""
-    for method, found in winners(model)["arms"].items():
-        yield {"arm": method, **found["fields"]}
+    found = winners(model)["arms"]
+    for method in space(model):
+        yield {"arm": method, **found[method]["fields"]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m dropout_jax.reports --ledger=results/compare_mlp.jsonl --out=report`."""
+"""`python -m dropout_jax.reports --ledger=results/small_data.jsonl --out=report`."""
 
 import argparse
 import shlex
