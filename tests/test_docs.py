@@ -159,7 +159,7 @@ def check(command, parse):
     else:
         script, *arguments = words
         assert (ROOT / script).is_file()
-        if "command_line" in (ROOT / script).read_text():
+        if "command_line.main(" in (ROOT / script).read_text():
             assert parse(script, arguments) == 0, command
 
 

@@ -63,9 +63,7 @@ def test_the_command_of_an_example_trains(name, tmp_path, run):
 NOTEBOOK = ROOT / "examples" / "quickstart.ipynb"
 
 
-def test_the_notebook_runs_and_answers(quick_environment, monkeypatch):
-    for name, value in quick_environment.items():
-        monkeypatch.setenv(name, value)
+def test_the_notebook_runs_and_answers():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)
     stored = [kinds(cell) for cell in notebook.cells if cell.cell_type == "code"]

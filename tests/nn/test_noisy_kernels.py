@@ -113,6 +113,7 @@ def test_the_kl_of_every_kernel_is_sown_once_and_has_gradients(cell, leaves_of):
     model = model_of("variational_dense", cell, kl="molchanov")
     leaves = leaves_of(model)
 
+    @jax.jit
     def kl(leaves):
         _, state = model.apply(
             {"params": unflatten_dict(leaves, sep="/")},
