@@ -56,7 +56,7 @@ def mean(location: jax.Array, width: jax.Array) -> jax.Array:
         by_logistic = jnp.sum(weights * below, -1)
         return jnp.where(width[..., 0] > _SWITCH, by_logistic, by_normal)
 
-    # The second form costs twice the first, and is seldom needed.
+    # The second form has more nodes and a dearer function, and is seldom needed.
     return lax.cond(jnp.any(width > _SWITCH), by_either, lambda: by_normal)
 
 

@@ -43,6 +43,20 @@ def still(model, leaves):
     return model.apply({"params": params}, IMAGES, RATES, train=False)
 
 
+def train(model, leaves, key, collection, **options):
+    """Returns logits, and what the model left in a collection by path."""
+    logits, state = model.apply(
+        {"params": unflatten_dict(leaves, sep="/")},
+        IMAGES,
+        RATES,
+        train=True,
+        rngs={"dropout": key},
+        mutable=[collection],
+        **options,
+    )
+    return logits, flatten_dict(state[collection], sep="/")
+
+
 @pytest.fixture
 def leaves_of(variables_of):
     """Returns random parameters of a model by path, biases included."""
@@ -81,16 +95,13 @@ def test_one_draw_of_every_kernel_holds_for_all_rows_and_steps(cell, leaves_of):
 
     @jax.jit
     def run(key):
-        logits, state = noisy.apply(
-            {"params": unflatten_dict(leaves, sep="/")},
-            IMAGES,
-            RATES,
-            train=True,
-            rngs={"dropout": key},
-            mutable=["intermediates"],
+        return train(
+            noisy,
+            leaves,
+            key,
+            "intermediates",
             capture_intermediates=lambda module, _: "/".join(module.path) in drawn,
         )
-        return logits, flatten_dict(state["intermediates"], sep="/")
 
     logits, captured = run(KEY)
     replaced = plain(leaves)
@@ -115,15 +126,7 @@ def test_the_kl_of_every_kernel_is_sown_once_and_has_gradients(cell, leaves_of):
 
     @jax.jit
     def kl(leaves):
-        _, state = model.apply(
-            {"params": unflatten_dict(leaves, sep="/")},
-            IMAGES,
-            RATES,
-            train=True,
-            rngs={"dropout": KEY},
-            mutable=["kl"],
-        )
-        return flatten_dict(state["kl"], sep="/")
+        return train(model, leaves, KEY, "kl")[1]
 
     found = kl(leaves)
     assert set(found) == {path.replace(NOISE, "/value") for path in NOISES.values()}

@@ -59,6 +59,7 @@ def test_the_table_and_the_file_of_winners(sweeps, tmp_path, capsys):
     text = path.read_text()
     found = json.loads(text)
     assert (found["budget"], found["seed"], found["study"]) == (4, 1000, "tiny")
+    assert found["done"] is True
     assert "test" not in text.replace("tests", "")
     study = open_study(tmp_path / "study")
     known = {trial.id: trial for trial in study.trials()}
@@ -84,6 +85,9 @@ def test_resume_needs_nothing_but_the_directory(sweeps, tmp_path, capsys):
     assert "2 of 5 trials asked for in each of 2 arms, 1 of them" in (
         " ".join(capsys.readouterr().out.split())
     )
+    assert sweeps("report") == 0
+    winners_so_far = json.loads((tmp_path / "study" / "winners.json").read_text())
+    assert winners_so_far["done"] is False
     assert sweeps("resume") == 0
     study = open_study(tmp_path / "study")
     assert len(study.trials()) == len(study.ledger.lines()) == 10
