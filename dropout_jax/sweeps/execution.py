@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -75,6 +76,20 @@ def check_execution(options: flags.FlagValues | argparse.Namespace) -> None:
     """Raises UserError for options that do not go together."""
     if options.address and options.executor != "ray":
         raise UserError(f"--address={options.address} needs --executor=ray")
+
+
+def connection(
+    options: flags.FlagValues | argparse.Namespace,
+) -> contextlib.AbstractContextManager[object]:
+    """Returns what calls of `execute` share while it is open: the Ray cluster, if any.
+
+    Without it each call connects by itself. Opened again while open, it is the same.
+    """
+    if options.executor == "ray":
+        from dropout_jax.sweeps.ray_cluster import connected
+
+        return connected(options.address)
+    return contextlib.nullcontext()
 
 
 def execute(

@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -43,8 +44,9 @@ def check_installed() -> None:
 def connected(address: str = "") -> Iterator[Any]:
     """Connects to a cluster for the length of a `with`; gives the package `ray`.
 
-    A cluster that is started here listens on the loopback interface only, asks for a
-    token that no one else knows, has no dashboard, and ends with the `with`.
+    Within another such `with`, that one's connection, which stays. A cluster that is
+    started here listens on the loopback interface only, asks for a token that no one
+    else knows, has no dashboard, and ends with the `with`.
 
     Args:
       address: of a cluster that is there, HOST:PORT; empty to start one on the cores
@@ -54,6 +56,9 @@ def connected(address: str = "") -> Iterator[Any]:
       UserError: Ray is not installed, or the cluster does not let us in.
     """
     check_installed()
+    if (ray := sys.modules.get("ray")) is not None and ray.is_initialized():
+        yield ray
+        return
     os.environ.update(SETTINGS | dict(os.environ))
     if address:
         if _reached(address).is_loopback:
@@ -71,11 +76,11 @@ def connected(address: str = "") -> Iterator[Any]:
     ) as private:
         try:
             _connect(ray, address, private)
+            with contextlib.suppress(ValueError):  # not the main thread: none was set
+                signal.signal(signal.SIGTERM, handler)
             yield ray
         finally:
             ray.shutdown()
-            with contextlib.suppress(ValueError):  # not the main thread: none was set
-                signal.signal(signal.SIGTERM, handler)
 
 
 def _reached(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

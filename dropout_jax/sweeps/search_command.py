@@ -4,13 +4,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 
 from absl import flags
 from rich.console import Console
 
 from dropout_jax.sweeps import command_flags, commands, sampler
-from dropout_jax.sweeps.execution import check_execution, define_execution, execute
+from dropout_jax.sweeps.execution import (
+    check_execution,
+    connection,
+    define_execution,
+    execute,
+)
 from dropout_jax.sweeps.search import Search, begin, described, go_on
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial
@@ -96,9 +102,12 @@ def finish(
     """Goes on with a search and shows what it has found; returns the exit code."""
     sampler.check_installed()
 
-    def run(trials: Sequence[Trial], left: float) -> None:
-        execute(study, trials, options, minutes=left, console=console)
+    with contextlib.ExitStack() as held:
 
-    go_on(study, wanted, run, minutes=options.minutes, console=console)
+        def run(trials: Sequence[Trial], left: float) -> None:
+            held.enter_context(connection(options))  # once there is something to run
+            execute(study, trials, options, minutes=left, console=console)
+
+        go_on(study, wanted, run, minutes=options.minutes, console=console)
     show_winners(study, wanted, console)
     return commands.say_failed(study, study.trials())

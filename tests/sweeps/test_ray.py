@@ -54,9 +54,9 @@ def mark(environment):
     return f"TESTED_BY={environment['TESTED_BY']}"
 
 
-def start(study, environment, *flags):
-    """Starts `resume` as a shell does: in a process group of its own."""
-    command = [sys.executable, "-m", "dropout_jax.sweeps", "resume"]
+def start(study, environment, *flags, name="resume"):
+    """Starts a command as a shell does: in a process group of its own."""
+    command = [sys.executable, "-m", "dropout_jax.sweeps", name]
     return subprocess.Popen(
         [*command, f"--study={study.path}", *flags],
         cwd=ROOT,
@@ -82,7 +82,7 @@ def results(study):
     found = [json.loads(line) for line in study.ledger.path.read_text().splitlines()]
     assert len({line["trial"] for line in found}) == len(found)
     return {
-        line["trial"]: {name: line["result"][name] for name in RESULTS}
+        line["trial"]: {name: line["result"].get(name) for name in RESULTS}
         for line in found
     }
 
@@ -244,3 +244,56 @@ def test_what_no_machine_can_do_is_told_in_one_line(tmp_path, long, environment)
     assert code == 2 and "nothing at that path" in said, said
     assert said.splitlines()[-1].startswith("error: worker "), said
     assert not study.failures()
+
+
+SEARCHED = """
+from dropout_jax.config import defaults
+from dropout_jax.config.loading import override
+from dropout_jax.sweeps.distributions import log_uniform, uniform
+
+def get_config():
+    data = {"data.name": "synthetic", "data.train_size": 64, "train.batch_size": 32}
+    network = {"model.widths": (4,), "train.epochs": 4, "seed": 1000}
+    return override(defaults(), {**data, **network})
+
+def space():
+    rate = {"optimizer.learning_rate": log_uniform(1e-3, 1e-1)}
+    return {
+        "none": rate,
+        "dropout": {
+            **rate,
+            "noise.kind": "dropout",
+            "noise.rates": (uniform(0.1, 0.6),),
+        },
+    }
+"""
+
+
+def test_a_search_holds_one_cluster_and_finds_what_one_machine_finds(
+    tmp_path, environment
+):
+    (tmp_path / "space.py").write_text(SEARCHED)
+    flags = (f"--config={tmp_path / 'space.py'}", "--trials=3", "--workers=2")
+
+    def start_search(name, *more):
+        study = StudyDirectory(tmp_path / name)
+        return study, start(study, environment, *flags, *more, name="search")
+
+    here, driver = start_search("here")
+    code, said = end(driver)
+    assert code == 0, said
+    there, driver = start_search("there", "--executor=ray")
+    clusters = set()
+    while driver.poll() is None:
+        running = processes.marked(mark(environment))
+        clusters |= {
+            one for one in running if processes.name(one).endswith("gcs_server")
+        }
+        time.sleep(0.1)
+    code, said = end(driver)
+    assert code == 0, said
+    assert len(results(here)) == 6 and results(there) == results(here)
+    won = [(study.path / "winners.json").read_text() for study in (here, there)]
+    assert won[0] == won[1]
+    assert said.count("trials asked for") == 3  # batches
+    assert len(clusters) == 1
