@@ -10,8 +10,9 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-search setup-ray setup-bench setup-browser data \
   compare results results-mlp results-cnn results-rnn results-far results-small_data \
-  results-course publish search search-mlp search-cnn search-rnn pictures notebook test \
-  test-peers test-ray mutations lint bench lock clean
+  results-course publish search search-mlp search-cnn search-rnn pictures screenshot \
+  notebook test \
+  test-peers test-ray test-next torture mutations lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -83,17 +84,36 @@ search-mlp search-cnn search-rnn: search-%: setup-search data
 pictures: setup  ## draw the pictures of docs/transforms.md and docs/nn.md
 	$(BIN)/python experiments/draw_transforms.py
 
+PAGE := runs/screenshot
+screenshot: setup setup-browser  ## README's picture of the report page
+	$(BIN)/python -m dropout_jax.reports --ledger=results/compare_mlp.jsonl --out=$(PAGE)
+	$$($(CHROMIUM)) --headless --no-sandbox --hide-scrollbars --window-size=1100,1900 \
+	  --virtual-time-budget=20000 --screenshot=docs/results/page.png file://$(CURDIR)/$(PAGE)/report.html
+
 notebook: setup-dev data  ## run examples/quickstart.ipynb and keep what it shows
 	$(BIN)/jupyter-execute --inplace examples/quickstart.ipynb
 
 test: setup-dev $(if $(filter browser,$(WITHOUT)),,setup-browser) data  ## all tests; under ten minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers and not ray$(foreach mark,$(WITHOUT), and not $(mark))")
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers and not ray and not torture$(foreach mark,$(WITHOUT), and not $(mark))")
 
 test-peers: setup-dev setup-bench  ## moments and masks of other libraries
 	$(BIN)/python -m pytest -m peers tests/peers
 
 test-ray: setup-dev setup-ray  ## studies on Ray clusters of this machine, nodes killed
 	$(BIN)/python -m pytest -m ray tests/sweeps
+
+AMOUNT ?= full
+torture: setup-dev data  ## real faults by the hundred, into docs/reliability.md (about an hour; root); AMOUNT=quick: minutes
+	AMOUNT=$(AMOUNT) $(BIN)/python -m pytest -m torture -rA tests/torture
+
+NEXT := build/next/bin/python
+PYTHON_NEXT ?= python3.12
+test-next: setup-browser data  ## all tests on Python 3.12 with the newest jax and flax
+	@$(PYTHON_NEXT) -m venv build/next
+	@$(NEXT) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+	@$(NEXT) -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-next.lock
+	@$(NEXT) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(NEXT) -m pytest -n 2 --dist loadfile
 
 mutations: setup-dev  ## plant mistakes one by one; docs/mutations.md says which test noticed
 	$(BIN)/python tests/mutations/run.py
@@ -116,6 +136,8 @@ lock:  ## make the locks anew (pip-tools)
 	build/lock/bin/pip-compile --quiet $(COMPILE) --extra dev -o requirements-dev.lock pyproject.toml
 	cp requirements-dev.lock requirements-ray.lock
 	build/lock/bin/pip-compile --quiet $(COMPILE) --extra ray -o requirements-ray.lock pyproject.toml
+	$(PYTHON_NEXT) -m venv build/lock-next && build/lock-next/bin/python -m pip install --quiet pip-tools
+	build/lock-next/bin/pip-compile --quiet $(COMPILE) --upgrade --extra dev -o requirements-next.lock pyproject.toml
 COMPILE := --generate-hashes --no-emit-index-url --no-emit-find-links \
   --no-emit-trusted-host --strip-extras --allow-unsafe --no-header
 

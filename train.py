@@ -4,6 +4,12 @@
 python train.py --config=configs/cnn.py --config.seed=3 --workdir=runs/a
 """
 
+import signal
+
+# Ctrl-C while the imports below are going on: an end, and no traceback.
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import sys
 from pathlib import Path
 

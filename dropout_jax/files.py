@@ -1,22 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear whole, and JSON that is JSON."""
+"""Files that appear whole, and one line that says why when they cannot."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config.errors import UserError
+
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes `text` so that a reader sees the old file or the whole new one."""
+    """Writes `text` so that a reader sees the old file or the whole new one.
+
+    Raises:
+      UserError: it cannot be written, as `writing` says; the old file stays.
+    """
+    content = text.encode()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    with writing(path, len(content)):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def writing(path: Path, needed: int) -> Iterator[None]:
+    """Turns what the system has against writing `needed` bytes into one line.
+
+    Raises:
+      UserError: instead of an OSError; names the path, the reason, the bytes.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(cannot_write(path, needed, error.strerror)) from error
+
+
+def cannot_write(path: Path, needed: int, reason: str | None) -> str:
+    """Returns the line for a user whose file of `needed` bytes cannot be written."""
+    place = next((p for p in (path, *path.absolute().parents) if p.exists()), path)
+    free = shutil.disk_usage(place).free
+    return (
+        f"{path} cannot be written ({reason}): it takes {needed:,} bytes, {free:,} are "
+        "free; make room there, and the same command goes on"
+    )
+
+
+def refuse_links(directory: Path) -> None:
+    """Raises UserError if the directory holds a link: its target would be written to.
+
+    The directory may itself be one; a user named it.
+    """
+    for link in filter(Path.is_symlink, directory.glob("*")):
+        raise UserError(
+            f"{link} is a link, and none is followed inside a run or a study; put what "
+            "it points at in its place"
+        )
 
 
 def to_json(value: Any) -> str:

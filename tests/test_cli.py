@@ -6,6 +6,7 @@ Wrong command lines are in test_cli_errors.py.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -138,20 +139,27 @@ def test_interruption_names_the_command_that_resumes(
     monkeypatch.setattr(sys, "orig_argv", ["/venv/bin/python3", *program, flag])
 
     def stopped(flag_values):
-        raise Interrupted(flag_values.workdir)
+        raise Interrupted(flag_values.workdir, signal.SIGTERM)
 
-    assert answer([flag], stopped) == 130
+    assert answer([flag], stopped) == 143
     err = capsys.readouterr().err
     assert err.endswith(f"to go on: python {' '.join(program)} '{flag}'\n")
     assert err.count("\n") == 1
 
 
-def test_ctrl_c_before_the_run_is_quiet(tmp_path, capsys):
-    def stopped(flag_values):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_run_is_quiet(number, tmp_path, capsys):
+    before = signal.getsignal(number)
 
-    assert answer([f"--workdir={tmp_path}/run"], stopped) == 130
+    def stopped(flag_values):
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt:
+            raise ImportError("as an extension module turns it into") from None
+
+    assert answer([f"--workdir={tmp_path}/run"], stopped) == 128 + number
     assert capsys.readouterr().err.count("\n") == 1
+    assert signal.getsignal(number) is before
 
 
 def test_a_bug_is_not_hidden(tmp_path):

@@ -5,14 +5,16 @@ absl and ml_collections parse; this file sees to it that whatever they, or the
 user's config file, complain about reaches the user as one line.
 """
 
+import contextlib
 import difflib
 import gc
 import os
 import shlex
+import signal
 import stat
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -58,7 +60,8 @@ def main(
       argv: the command line, program first; by default that of the process.
 
     Returns:
-      0; 2 after a mistake of the user's; 130 after Ctrl-C; or what `run` returned.
+      0; 2 after a mistake of the user's; 130 after Ctrl-C and 143 after SIGTERM; or
+      what `run` returned.
       An exception that is none of these passes through: it is a bug.
     """
     argv = sys.argv if argv is None else argv
@@ -82,18 +85,46 @@ def main(
 
 def guarded(command: Callable[[], int | None]) -> int:
     """Returns the exit code of a command; what stops it is told in one line."""
+    with _signals() as received:
+        try:
+            return command() or 0
+        except UserError as error:
+            _say(f"error: {error}")
+            return 2
+        except Interrupted as stop:
+            # As it was typed: of `python -m package` sys.argv does not know.
+            _say(f"{stop}; to go on: {shlex.join(['python', *sys.orig_argv[1:]])}")
+            return stop.exit_code
+        except BaseException:
+            # An import that is interrupted may end with any exception.
+            if not received:
+                raise
+            _say("interrupted; the same command goes on from the last checkpoint")
+            return 128 + received[0]
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Makes SIGTERM end a command as Ctrl-C does; gives the signals that came."""
+    received: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        del frame
+        received.append(number)
+        raise KeyboardInterrupt
+
     try:
-        return command() or 0
-    except UserError as error:
-        _say(f"error: {error}")
-        return 2
-    except Interrupted as stop:
-        # As it was typed: of `python -m package` sys.argv does not know.
-        _say(f"{stop}; to go on: {shlex.join(['python', *sys.orig_argv[1:]])}")
-        return 130
-    except KeyboardInterrupt:
-        _say("interrupted; the same command goes on from the last checkpoint")
-        return 130
+        previous = {
+            number: signal.signal(number, interrupt)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+    except ValueError:  # not the main thread, to which Python delivers none
+        previous = {}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exceptions that a command line turns into one line and an exit code."""
 
+import signal
 from pathlib import Path
 
 
@@ -17,12 +18,16 @@ class InUse(UserError):
 
 
 class Interrupted(Exception):
-    """The run was asked to stop (Ctrl-C) and has saved itself; exit code 130.
+    """The run was asked to stop and has saved itself.
 
     Args:
       workdir: the run directory, from which the same command resumes.
+      number: of the signal that asked: SIGINT (Ctrl-C) or SIGTERM.
+
+    Attributes:
+      exit_code: as shells have it, 128 and the number: 130 or 143.
     """
 
-    def __init__(self, workdir: str | Path):
+    def __init__(self, workdir: str | Path, number: int = signal.SIGINT):
         super().__init__(f"interrupted; the run so far is in {workdir}")
-        self.workdir = Path(workdir)
+        self.workdir, self.exit_code = Path(workdir), 128 + number

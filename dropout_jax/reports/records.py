@@ -5,11 +5,12 @@ What a ledger says is not trusted: a line that is not a trial is an error that n
 its place.
 """
 
-import json
+import functools
 import math
 from pathlib import Path
 from typing import Any
 
+from dropout_jax import stored
 from dropout_jax.config import canonical, defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
@@ -38,17 +39,13 @@ def records(path: Path) -> list[tuple[str, dict[str, Any]]]:
             continue
         place = f"{path}:{number}"
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
+            found.append((place, stored.record(line, place)))
+        except stored.Damaged as error:
             if number == len(lines):  # cut off by a crash: its trial will run again
                 break
-            record = None
-        if not isinstance(record, dict):
-            raise UserError(
-                f"{place} is not a JSON object: remove the line, "
-                "its trial will run again"
-            )
-        found.append((place, record))
+            raise stored.Damaged(
+                f"{error}: remove the line, its trial will run again"
+            ) from None
     return found
 
 
@@ -65,17 +62,7 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
     Raises:
       UserError: the line is not a trial.
     """
-
-    def expect(container: Any, key: str, kind: Any, default: Any = ...) -> Any:
-        value = container.get(key) if isinstance(container, dict) else None
-        if value is None and default is not ...:
-            return default
-        # bool is an int to Python, and never a number here.
-        if isinstance(value, bool) or not isinstance(value, kind):
-            names = getattr(kind, "__name__", "a number")
-            raise UserError(f"{place}: {key} is {value!r}: expected {names}")
-        return value
-
+    expect = functools.partial(stored.expect, place)
     arm = expect(record, "arm", str)
     if not arm.strip() or not arm.isprintable() or len(arm) > 100:
         raise UserError(

@@ -17,6 +17,12 @@ commands below it are for its directories too. `retry` gives failed trials a new
 
 from __future__ import annotations
 
+import signal
+
+# Ctrl-C while the imports below are going on: an end, and no traceback.
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import difflib
 import sys
 from collections.abc import Callable, Sequence

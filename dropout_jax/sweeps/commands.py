@@ -21,7 +21,8 @@ from dropout_jax.config.loading import load_config
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.sweeps.execution import add_execution, check_execution, execute
-from dropout_jax.sweeps.search import load_search, progress
+from dropout_jax.sweeps.search import load_search
+from dropout_jax.sweeps.searching import progress
 from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
 from dropout_jax.sweeps.trials import Trial, knobs, names
 
@@ -113,9 +114,11 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     parser = Parser("retry" if again else "resume", resume.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
     add_execution(parser)
+    _add_trust(parser)
     options = parser.parse_args(arguments)
     check_execution(options)
     study, console = open_study(options.study), Console()
+    _check_trust(study, options)
     if again:
         console.print(f"{study.forget_failures()} failed trials have a new chance")
     if (search := load_search(study)) is not None:
@@ -123,6 +126,23 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
 
         return finish(study, search, options, console)
     return _finish(study, study.trials(), options, console)
+
+
+def _add_trust(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trust_plugin",
+        action="store_true",
+        help="import the plugins that the plan names; they are Python code",
+    )
+
+
+def _check_trust(study: StudyDirectory, options: argparse.Namespace) -> None:
+    plugins = {str(trial.values.get("plugin", "")) for trial in study.trials()} - {""}
+    if plugins and not options.trust_plugin:
+        from dropout_jax.training.plugin import refuse_unknown  # imports JAX
+
+        for plugin in sorted(plugins):
+            refuse_unknown(plugin, f"--study {study.path}", "--trust_plugin")
 
 
 def status(arguments: Sequence[str]) -> int:
@@ -189,6 +209,7 @@ def work(arguments: Sequence[str]) -> int:
     parser.add_argument("--wanted", default="", help="file with ids of trials")
     parser.add_argument("--share", default="0/1", help="of the machine: NUMBER/OF")
     parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
+    _add_trust(parser)
     options = parser.parse_args(arguments)
     # Who started this process may be killed: no worker outlives it.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -199,6 +220,7 @@ def work(arguments: Sequence[str]) -> int:
     from dropout_jax.sweeps.worker_progress import HeartbeatProgress
 
     study = open_study(options.study)
+    _check_trust(study, options)
     trials = study.trials()
     if options.wanted:
         wanted = set(Path(options.wanted).read_text().split())

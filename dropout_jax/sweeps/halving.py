@@ -18,11 +18,11 @@ processes work, on who is faster, or on where a search was interrupted.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from dropout_jax import stored
 from dropout_jax.files import to_json, write_atomically
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial
@@ -100,11 +100,11 @@ def rule(
     path = study.path / FILE
     if not path.exists():
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = stored.read(path)
 
     def prune(number: int, record: Mapping[str, Any]) -> bool:
-        of_arm = found.get(batch[number].arm, {})
-        bound = of_arm.get(str(record["epoch"]), math.inf)
+        of_arm = stored.expect(path, found, batch[number].arm, dict, {})
+        bound = stored.expect(path, of_arm, str(record["epoch"]), int | float, math.inf)
         return record["validation_loss"] > bound
 
     return prune

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dropout_jax import stored
 from dropout_jax.files import write_atomically
 
 
@@ -44,12 +45,21 @@ def read(directory: Path) -> list[Heartbeat]:
     found = []
     for path in sorted(directory.glob("*.json")):
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = stored.read(path)
             age = time.time() - path.stat().st_mtime
-        except FileNotFoundError:  # ended meanwhile
+            beat = Heartbeat(
+                worker=path.stem,
+                process=stored.expect(path, values, "process", str),
+                trials=tuple(map(str, stored.expect(path, values, "trials", list))),
+                doing=stored.expect(path, values, "doing", str),
+                step=stored.expect(path, values, "step", int),
+                steps=stored.expect(path, values, "steps", int),
+                speed=stored.expect(path, values, "speed", int | float, None),
+                age=max(0.0, age),
+            )
+        except (FileNotFoundError, stored.Damaged):  # ended meanwhile, or none
             continue
-        values["trials"] = tuple(values["trials"])
-        found.append(Heartbeat(worker=path.stem, age=max(0.0, age), **values))
+        found.append(beat)
     return found
 
 

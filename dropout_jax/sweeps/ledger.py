@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.identity import stored_id
 from dropout_jax.sweeps.trials import Trial
@@ -55,19 +56,26 @@ class Ledger:
             with self.path.open("rb") as file:
                 file.seek(self._read)
                 new = file.read()
-            for text in new.split(b"\n")[:-1]:
+            for text in stored.whole_lines(new):
                 self._add(text)
         return list(self._lines)
 
     def _add(self, text: bytes) -> None:
+        place = f"{self.path} line {len(self._lines) + 1}"
         try:
-            line = json.loads(text)
-        except ValueError as error:
-            raise UserError(
-                f"{self.path} line {len(self._lines) + 1} is not JSON ({error}); "
-                "remove the line and its trial runs again"
+            line = stored.record(text, place)
+            config = stored.expect(place, line, "config", dict)
+            stored.expect(place, line, "arm", str)
+            stored.expect(place, line, "history", dict)
+            result = stored.expect(place, line, "result", dict)
+            stored.expect(place, result, "status", str)
+            stored.expect(place, result, "seconds", int | float)
+            found = stored_id(config)
+        except ValueError as error:  # NaN in the configuration is one too
+            raise stored.Damaged(
+                f"{error}; remove the line and its trial runs again"
             ) from error
-        self._by_trial[stored_id(line["config"])] = line
+        self._by_trial[found] = line
         self._lines.append(line)
         self._read += len(text) + 1
 

@@ -62,6 +62,7 @@ def run_local(
             f"--name={os.getpid()}_{number}",
             f"--share={number}/{workers}",
             f"--minutes={minutes}",
+            "--trust_plugin",  # who began this had it from a user, or has asked one
         ]
         for number in range(workers)
     ]
@@ -78,7 +79,7 @@ def run_local(
             )
             display.update([])
             if stop.made:
-                raise Interrupted(study.path)
+                raise Interrupted(study.path, stop.number)
     finally:
         for worker in team:
             worker.close()

@@ -100,7 +100,7 @@ def run_ray(
                 path = study.path / "workers" / f"{order.name}.json"
                 path.unlink(missing_ok=True)
         if stop.made:
-            raise Interrupted(study.path)
+            raise Interrupted(study.path, stop.number)
     return not unfinished(study, trials)
 
 

@@ -68,6 +68,7 @@ def tend(order: Order) -> None:
             f"--name={order.name}",
             f"--share={share}",
             f"--minutes={minutes}",
+            "--trust_plugin",  # who began this had it from a user, or has asked one
         ]
         worker = Worker(study.path / "workers", command)
         try:
@@ -75,7 +76,7 @@ def tend(order: Order) -> None:
         finally:
             worker.close()
         if stop.made:
-            raise Interrupted(study.path)
+            raise Interrupted(study.path, stop.number)
 
 
 def _opened(order: Order) -> StudyDirectory:

@@ -17,7 +17,8 @@ from dropout_jax.sweeps.execution import (
     define_execution,
     execute,
 )
-from dropout_jax.sweeps.search import Search, begin, described, go_on
+from dropout_jax.sweeps.search import Search, begin, described
+from dropout_jax.sweeps.searching import go_on
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial
 from dropout_jax.sweeps.winners import show_winners

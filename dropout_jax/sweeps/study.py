@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dropout_jax import stored
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import to_json, write_atomically
+from dropout_jax.files import refuse_links, to_json, write_atomically
+from dropout_jax.sweeps import plan_file
 from dropout_jax.sweeps.ledger import Ledger
 from dropout_jax.sweeps.trials import Trial
 
@@ -50,6 +52,8 @@ class StudyDirectory:
           ledger: the file of results; `ledger.jsonl` in the directory by default.
         """
         self.path = Path(path)
+        if ledger and Path(ledger).suffix != ".jsonl":  # no other file is appended to
+            raise UserError(f"--ledger={ledger}: its name must end in .jsonl")
         # Relative, so that study and ledger can be moved together.
         self._ledger = os.path.relpath(ledger, self.path) if ledger else "ledger.jsonl"
         self.ledger = Ledger(self.path / self._ledger)
@@ -80,6 +84,7 @@ class StudyDirectory:
         about = {"name": trials[0].study, "test": test, "ledger": self._ledger}
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._refuse_links()
             with self._locked("lock", wait=True):
                 found = self.about()
                 if found is not None and any(found[k] != v for k, v in about.items()):
@@ -91,13 +96,11 @@ class StudyDirectory:
                 # Fixed with the first trial: other batches have other checkpoints.
                 about["lanes"] = found["lanes"] if found else lanes
                 about["reporting"] = dict(reporting or {})
-                write_atomically(self.path / "study.json", to_json(about))
-                known = self._plan_text()
-                ids = {json.loads(line)["trial"] for line in known.splitlines()}
+                known = self._known(about["name"], found)
+                ids = {trial.id for trial in known}
                 new = [trial for trial in trials if trial.id not in ids]
-                if new:
-                    text = "".join(_plan_line(trial) for trial in new)
-                    write_atomically(self.path / "plan.jsonl", known + text)
+                about["plan"] = plan_file.write(self._plan, [*known, *new])
+                write_atomically(self.path / "study.json", to_json(about))
         except OSError as error:
             raise UserError(
                 f"{self.path} cannot be written ({error.strerror}); choose a "
@@ -105,10 +108,41 @@ class StudyDirectory:
             ) from error
         return len(new)
 
+    def _refuse_links(self) -> None:
+        for directory in (self.path, *(self.path / n for n in ("trials", "groups"))):
+            refuse_links(directory)
+
+    @property
+    def _plan(self) -> Path:
+        return self.path / "plan.jsonl"
+
+    def _known(self, name: str, about: dict[str, Any] | None) -> list[Trial]:
+        """Returns the trials of the plan, or what is left of it if it is damaged."""
+        try:
+            return plan_file.read(self._plan, name, about and about["plan"])
+        except stored.Damaged:
+            return plan_file.read_whole(self._plan, name)
+
     def about(self) -> dict[str, Any] | None:
-        """Returns the content of study.json, or None: what holds for all trials."""
+        """Returns the content of study.json, or None: what holds for all trials.
+
+        Raises:
+          Damaged: it is not what was written.
+        """
         path = self.path / "study.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            return None
+        kinds = {"name": str, "test": bool, "ledger": str, "lanes": int}
+        try:
+            found = stored.read(path)
+            for name, kind in {**kinds, "reporting": dict, "plan": dict}.items():
+                stored.expect(path, found, name, kind)
+        except stored.Damaged as error:
+            raise stored.Damaged(
+                f"{error}; remove the file, and the command that began the study mends "
+                "it"
+            ) from error
+        return found
 
     def tests(self) -> bool:
         """Whether trials look at the test set; a search does not."""
@@ -126,16 +160,13 @@ class StudyDirectory:
         return self.path / "groups" / hashlib.sha256(ids.encode()).hexdigest()[:16]
 
     def trials(self) -> list[Trial]:
-        """Returns the planned trials in order."""
-        name = (self.about() or {"name": ""})["name"]
-        lines = map(json.loads, self._plan_text().splitlines())
-        return [
-            Trial(name, line["arm"], line["config"], line["trial"]) for line in lines
-        ]
+        """Returns the planned trials in order.
 
-    def _plan_text(self) -> str:
-        path = self.path / "plan.jsonl"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
+        Raises:
+          Damaged: study.json or plan.jsonl is not what was written.
+        """
+        about = self.about() or {"name": "", "plan": None}
+        return plan_file.read(self._plan, about["name"], about["plan"])
 
     def write_lines(self, trials: Sequence[Trial]) -> Path:
         """Writes the ledger's lines of some trials to results.jsonl; returns its path.
@@ -208,8 +239,9 @@ class StudyDirectory:
         path = self.path / "failures"
         found = {}
         for file in path.iterdir() if path.exists() else ():
-            lines = file.read_text(encoding="utf-8").splitlines()
-            found[file.name] = [json.loads(line)["reason"] for line in lines]
+            lines = stored.whole_lines(file.read_bytes())
+            reasons = [stored.record(line, file).get("reason") for line in lines]
+            found[file.name] = [str(reason) for reason in reasons]
         return found
 
     def given_up(self) -> dict[str, str]:
@@ -242,19 +274,11 @@ def open_study(path: str | Path) -> StudyDirectory:
     """Returns the study that a directory holds.
 
     Raises:
-      UserError: it holds none.
+      UserError: it holds none, or is not as it was written.
     """
     about = StudyDirectory(path).about()
     if about is None:
         raise UserError(f"--study {path} holds no study; `run` makes one")
-    return StudyDirectory(path, Path(path, about["ledger"]))
-
-
-def _plan_line(trial: Trial) -> str:
-    line = {
-        "trial": trial.id,
-        "arm": trial.arm,
-        "seed": trial.seed,
-        "config": trial.values,
-    }
-    return json.dumps(line, sort_keys=True, allow_nan=False) + "\n"
+    study = StudyDirectory(path, Path(path, about["ledger"]))
+    study._refuse_links()
+    return study

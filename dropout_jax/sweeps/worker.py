@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 
 from dropout_jax.config.errors import Interrupted, InUse, UserError
+from dropout_jax.stored import Damaged
 from dropout_jax.sweeps.groups import batches
 from dropout_jax.sweeps.halving import rule
 from dropout_jax.sweeps.ledger import ledger_line
@@ -104,20 +105,23 @@ def _run(
 ) -> bool:
     """Runs trials in step and records how they ended; False if they run elsewhere."""
     directories = [study.run_directory(trial) for trial in batch]
+    prune = rule(study, batch)
     try:
         run_group(
             [trial.config for trial in batch],
             directories,
             study.group_directory(batch),
             test=study.tests(),
-            prune=rule(study, batch),
+            prune=prune,
             progress=progress,
         )
     except InUse:
         return False
-    except (Interrupted, UserError):
-        raise
     except Exception as error:
+        # A damaged run is its trial's trouble, what else a user must mend everyone's.
+        ends = isinstance(error, Interrupted | UserError)
+        if ends and not isinstance(error, Damaged):
+            raise
         reason = f"{type(error).__name__}: {error}"
         for trial in batch:
             study.record_failure(trial.id, reason, traceback.format_exc())

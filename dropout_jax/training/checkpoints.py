@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -13,11 +12,20 @@ from typing import Any
 
 import jax
 
-from dropout_jax.files import to_json, write_atomically
+from dropout_jax import stored
+from dropout_jax.config.errors import UserError
+from dropout_jax.files import (
+    cannot_write,
+    refuse_links,
+    write_atomically,
+    writing,
+)
+from dropout_jax.stored import Damaged
 from dropout_jax.training.lanes import widen
 
 MANIFEST = "MANIFEST.json"
 KEEP = 2
+UNFINISHED = "it was never finished"
 
 
 def shapes(state: Any, lanes: int) -> dict[str, Any]:
@@ -43,18 +51,34 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
       step: number of optimiser steps taken.
       tree: any pytree of arrays.
       host: JSON data that belongs to the same moment.
+
+    Raises:
+      UserError: there is no room for it, or the directory is a link. Older checkpoints
+        stay, and nothing of this one.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    target = directory.absolute() / str(step)
+    target, needed = directory.absolute() / str(step), _bytes(tree)
     if (target / MANIFEST).exists():
         return
-    shutil.rmtree(target, ignore_errors=True)
-    with _checkpointer() as checkpointer:
-        checkpointer.save(target, tree)
-    manifest = {"step": step, "host": host, "files": _digests(target)}
-    write_atomically(target / MANIFEST, to_json(manifest))
+    refuse_links(directory.parent)
+    with writing(target, needed):
+        directory.mkdir(parents=True, exist_ok=True)
+    _remove(target)
+    try:
+        with writing(target, needed):
+            with _checkpointer() as checkpointer:
+                checkpointer.save(target, tree)
+            files = _digests(target)
+        manifest = {"step": step, "host": host, "arrays": _kinds(tree), "files": files}
+        write_atomically(target / MANIFEST, stored.sealed(manifest))
+    except Exception as error:
+        _remove_unfinished(directory)
+        _remove(target)
+        if isinstance(error, UserError):
+            raise
+        # TensorStore tells of a full disk, among much else, in words of its own.
+        raise UserError(cannot_write(target, needed, _first_line(error))) from error
     for old in _steps(directory)[KEEP:]:
-        shutil.rmtree(directory / str(old))
+        _remove(directory / str(old))
 
 
 def restore(
@@ -70,19 +94,51 @@ def restore(
       note: called with one line for each checkpoint that is passed over.
 
     Returns:
-      The tree, and the host data saved with it. None if no checkpoint is usable.
+      The tree, and the host data saved with it. None if there is no checkpoint, or
+      one at most that was never finished.
+
+    Raises:
+      Damaged: there are checkpoints, and none of them is whole.
     """
+    refuse_links(directory.parent)
+    problems = []
     for step in _steps(directory):
         path = directory.absolute() / str(step)
-        problem = _problem(path)
-        if problem:
-            note(f"checkpoint {path} is passed over: {problem}")
-            continue
-        manifest = json.loads((path / MANIFEST).read_text())
-        with _checkpointer() as checkpointer:
-            tree = checkpointer.restore(path, abstract_tree)
-        return tree, manifest["host"]
+        try:
+            return _restore(path, abstract_tree)
+        except Damaged as error:
+            problems.append(str(error))
+            note(f"checkpoint {path} is passed over: {error}")
+    if problems and (len(problems) > 1 or problems[0] != UNFINISHED):
+        raise Damaged(
+            f"no checkpoint in {directory} is whole (the newest: {problems[0]}); "
+            "remove the directory to start over, or restore it from a copy"
+        )
     return None
+
+
+def _restore(path: Path, abstract_tree: Any) -> tuple[Any, dict[str, Any]]:
+    if path.is_symlink():
+        raise Damaged("it is a link")
+    if not (path / MANIFEST).exists():
+        raise Damaged(UNFINISHED)
+    manifest = stored.read_sealed(path / MANIFEST)
+    host = stored.expect(MANIFEST, manifest, "host", dict)
+    expected = stored.expect(MANIFEST, manifest, "files", dict)
+    found = _digests(path)
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise Damaged(
+                f"{name} is missing, new or does not have the SHA-256 it was saved with"
+            )
+    # Orbax would cast a wrong dtype without a word.
+    if manifest.get("arrays") != _kinds(abstract_tree):
+        raise Damaged("it holds the arrays of another program")
+    with _checkpointer() as checkpointer:
+        try:
+            return checkpointer.restore(path, abstract_tree), host
+        except Exception as error:
+            raise Damaged(f"Orbax cannot read it: {_first_line(error)}") from error
 
 
 def discard_after(directory: Path, step: int) -> None:
@@ -91,11 +147,39 @@ def discard_after(directory: Path, step: int) -> None:
     These are the damaged and the unfinished: kept, they would count among the newest
     and stand in the way when the run comes to the same step again.
     """
-    for stale in directory.glob("*.orbax-checkpoint-tmp*"):
-        shutil.rmtree(stale, ignore_errors=True)
+    _remove_unfinished(directory)
     for newer in _steps(directory):
         if newer > step:
-            shutil.rmtree(directory / str(newer))
+            _remove(directory / str(newer))
+
+
+def _remove_unfinished(directory: Path) -> None:
+    for stale in directory.glob("*.orbax-checkpoint-tmp*"):
+        _remove(stale)
+
+
+def _remove(path: Path) -> None:
+    """Removes a directory, or a link to one; there need be none."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _bytes(tree: Any) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+def _kinds(tree: Any) -> dict[str, str]:
+    """Returns shape and type of each array, by its place in the tree."""
+    return {
+        jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def sha256_of_tree(tree: Any) -> str:
@@ -130,28 +214,16 @@ def _steps(directory: Path) -> list[int]:
 
 
 def _digests(path: Path) -> dict[str, str]:
-    files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != MANIFEST)
-    return {
-        str(p.relative_to(path)): hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in files
-    }
-
-
-def _problem(path: Path) -> str:
-    manifest = path / MANIFEST
-    if not manifest.exists():
-        return "it was never finished"
-    try:
-        expected = json.loads(manifest.read_text())["files"]
-    except (ValueError, KeyError):
-        return f"{MANIFEST} is damaged"
-    found = _digests(path)
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            return (
-                f"{name} is missing, new or does not have the SHA-256 it was saved with"
-            )
-    return ""
+    """Returns the SHA-256 of each file; a link is none."""
+    found = {}
+    for file in sorted(path.rglob("*")):
+        name = str(file.relative_to(path))
+        if file.is_symlink():
+            found[name] = "a link"
+        elif file.is_file() and name != MANIFEST:
+            with file.open("rb") as content:
+                found[name] = hashlib.file_digest(content, "sha256").hexdigest()
+    return found
 
 
 def quiet() -> None:

@@ -10,10 +10,19 @@ from collections.abc import Iterator
 
 
 class StopRequest:
-    """Whether someone asked the run to stop."""
+    """Whether someone asked the run to stop.
+
+    Attributes:
+      number: of the signal that did; 0 as long as none has.
+    """
 
     def __init__(self):
-        self.made = False
+        self.number = 0
+
+    @property
+    def made(self) -> bool:
+        """Whether a signal has come."""
+        return self.number != 0
 
 
 @contextlib.contextmanager
@@ -31,7 +40,7 @@ def stop_requests() -> Iterator[StopRequest]:
 
     def ask(number: int, frame: object) -> None:
         del frame
-        request.made = True
+        request.number = number
         signal.signal(number, previous[number])
 
     for number in signals:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dropout_jax import stored
 from dropout_jax.evaluation import metrics
 from dropout_jax.nn import sparsity
 from dropout_jax.training import checkpoints, run_directory
@@ -46,17 +47,18 @@ class Lane:
         self._config, self._hparams = config, hparams
         self.directory = directory
         self.best: Any = None
-        self.host = {"metrics_bytes": 0, "best_epoch": 0, "best_accuracy": -1.0}
+        self.host = {"records": [], "best_epoch": 0, "best_accuracy": -1.0}
         self.result: dict[str, Any] | None = None
         self._events: EventWriter | None = None
 
     def resume(self, best: Any, host: dict[str, Any] | None) -> None:
         """Begins with `best`, or goes on from what a checkpoint remembers."""
         self.best = jax.device_get(best)
-        self.host = host or self.host
+        if host is not None:
+            self.host = _checked(self.directory, host)
         if self.result is not None:  # ended before the group was interrupted
             return
-        self.directory.truncate_metrics(self.host["metrics_bytes"])
+        self.directory.write_metrics(self.host["records"])
         self.directory.set_status(run_directory.RUNNING)
         self._events = EventWriter(self.directory)
 
@@ -102,7 +104,8 @@ class Lane:
             "seconds": round(speed.seconds, 3),
             "images_per_second": speed.images_per_second,
         }
-        self.host["metrics_bytes"] = self.directory.append_metrics(record)
+        self.host["records"].append(record)
+        self.directory.append_metrics(record)
         assert self._events is not None
         self._events.write(record)
         return record
@@ -122,7 +125,7 @@ class Lane:
             "parameters": sum(leaf.size for leaf in leaves),
             "images_per_second": speed.images_per_second,
             "seconds": round(speed.seconds, 3),
-            "metrics_sha256": self.directory.metrics_sha256(),
+            "metrics_sha256": run_directory.metrics_sha256(self.host["records"]),
             **found,
         }
         if self._events is not None:
@@ -158,6 +161,20 @@ class Lane:
         self.directory.write_result(self.result)
         status = self.result["status"]
         self.directory.set_status(status, self.result.get("reason", ""))
+
+
+def _checked(directory: RunDirectory, host: Any) -> dict[str, Any]:
+    """Returns what a checkpoint remembers, if it is of the shape that is read here."""
+    place = f"checkpoint of {directory.path}"
+    records = stored.expect(place, host, "records", list)
+    for record in records:
+        stored.expect(place, record, "step", int)
+        stored.expect(place, record, "noise", dict)
+    return {
+        "records": records,
+        "best_epoch": stored.expect(place, host, "best_epoch", int),
+        "best_accuracy": stored.expect(place, host, "best_accuracy", int | float),
+    }
 
 
 def summary(logits: Any, labels: Any) -> dict[str, float]:

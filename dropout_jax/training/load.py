@@ -14,6 +14,7 @@ import jax
 from dropout_jax.config import from_json
 from dropout_jax.config.errors import UserError
 from dropout_jax.training import checkpoints
+from dropout_jax.training.plugin import refuse_unknown
 from dropout_jax.training.prepare import prepare
 from dropout_jax.training.run_directory import DONE, RunDirectory
 
@@ -39,11 +40,13 @@ class LoadedRun:
     result: dict[str, Any] | None
 
 
-def load_run(directory: str | Path) -> LoadedRun:
+def load_run(directory: str | Path, *, trust_plugin: bool = False) -> LoadedRun:
     """Returns the model that a run trained.
 
     Args:
       directory: the `--workdir` of the run.
+      trust_plugin: whether to import the plugin that its configuration names, which
+        is Python code; one that is imported already needs no trust.
 
     Raises:
       UserError: there is no run, or no usable checkpoint in it, or the run is
@@ -57,6 +60,8 @@ def load_run(directory: str | Path) -> LoadedRun:
     if stored is None:
         raise UserError(f"{directory} holds no run; give the --workdir of one")
     config = from_json(stored)
+    if not trust_plugin:
+        refuse_unknown(config.plugin, directory, "load_run(..., trust_plugin=True)")
     prepared = prepare(config)
     lane, lanes = run.lane()
     abstract = checkpoints.shapes(prepared.abstract, lanes)

@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from dropout_jax import stored
 from dropout_jax.config.errors import Interrupted
 from dropout_jax.data import Dataset
 from dropout_jax.training import checkpoints, environment, run_directory
@@ -86,6 +87,7 @@ class Loop:
             jnp.asarray(self.dataset.train_labels, jnp.int32),
         )
         data, chunk = self.engine.place(data), 1
+        self._end_diverged(step, step)  # a lane's result may have been lost since
         self.progress.start(step, self.train_config.epochs, self.steps)
         saved_at = time.monotonic()
         while step < self.total_steps:
@@ -109,7 +111,7 @@ class Loop:
                 self._save()
                 saved_at = time.monotonic()
             if self.stop.made and step < self.total_steps:
-                raise Interrupted(self.saved.parent)
+                raise Interrupted(self.saved.parent, self.stop.number)
         self._finish()
 
     def step(self) -> int:
@@ -137,18 +139,22 @@ class Loop:
         restored = checkpoints.restore(self.saved, self.abstract, self.progress.note)
         if restored is None:
             checkpoints.discard_after(self.saved, -1)
-            states, best, host = self.engine.init(), None, None
+            states, best = self.engine.init(), None
+            hosts: list[Any] = [None] * len(self.trials)
         else:
             tree, host = restored
             states, best = tree["state"], tree["best"]
-            self.seconds = host["seconds"]
+            self.seconds = stored.expect(self.saved, host, "seconds", int | float)
+            hosts = stored.expect(self.saved, host, "lanes", list)
+            if len(hosts) != len(self.trials):
+                raise stored.Damaged(f"{self.saved}: lanes are {len(hosts)}")
             step = int(self.engine.lane(states.step, 0))
             checkpoints.discard_after(self.saved, step)
             self.progress.note(f"resumed at step {step:,}")
-        for i, trial in enumerate(self.trials):
+        for i, (trial, host) in enumerate(zip(self.trials, hosts, strict=True)):
             state = self.engine.lane(states, i)
             kept = (state.params, state.model_state) if best is None else best[i]
-            trial.resume(kept, host and host["lanes"][i])
+            trial.resume(kept, host)
         return states
 
     def _save(self) -> None:
@@ -167,11 +173,15 @@ class Loop:
 
     def _end_diverged(self, first: int, stop_at: int) -> None:
         for i, trial in self.at_work:
-            if not np.isfinite(float(self.engine.lane(self.states.totals.loss, i))):
+            totals = self.engine.lane(self.states.totals, i)
+            if not np.isfinite(float(totals.loss + totals.gradient_norm)):
                 self._diverged(trial, first, stop_at)
 
     def _diverged(self, trial: Lane, first: int, stop_at: int) -> None:
-        reason = f"the loss became NaN or infinite in steps {first} to {stop_at}"
+        reason = (
+            "the loss or its gradient became NaN or infinite in steps "
+            f"{first} to {stop_at}"
+        )
         found = {"status": run_directory.DIVERGED, "reason": reason}
         trial.end(found, self.speed())
         trial.store()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
 
 from dropout_jax.config.errors import UserError
@@ -35,3 +36,20 @@ def import_plugin(plugin: str) -> None:
             f"plugin {plugin!r} cannot be imported ({type(error).__name__}: {error}); "
             "give the name of an importable module or the path of a .py file"
         ) from error
+
+
+def refuse_unknown(plugin: str, place: object, consent: str) -> None:
+    """Raises UserError for a plugin that stored data name and this process has not.
+
+    What lies on a disk is data, and never a reason to run code.
+
+    Args:
+      plugin: of a configuration, may be empty.
+      place: where it stands.
+      consent: how a user says that it may be imported.
+    """
+    if plugin and plugin not in _LOADED and plugin not in sys.modules:
+        raise UserError(
+            f"{place} names the plugin {plugin!r}, Python code that would run as you; "
+            f"if you trust it: {consent}"
+        )

@@ -197,7 +197,7 @@ def _train(
         for trial in fresh:
             trial.store()
         if stop.made:  # too late for this group, but not for the study around it
-            raise Interrupted(group)
+            raise Interrupted(group, stop.number)
 
 
 def _result(trial: Lane, *, fresh: bool, progress: TerminalProgress) -> Result:

@@ -7,17 +7,20 @@ import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dropout_jax.config import canonical
+from dropout_jax import stored
+from dropout_jax.config import canonical, from_json
 from dropout_jax.config.errors import InUse, UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.schema import BY_PATH
-from dropout_jax.files import to_json, write_atomically
+from dropout_jax.files import refuse_links, to_json, write_atomically, writing
 
 RUNNING, DONE, DIVERGED = "running", "done", "diverged"
 PRUNED, FAILED = "pruned", "failed"
+FINISHED = (DONE, DIVERGED, PRUNED)
 # What may differ between two runs of the same seed: how long things took.
 TIMES = ("seconds", "images_per_second")
 
@@ -40,8 +43,9 @@ class RunDirectory:
           The stored result if this very run is finished; None if there is work left.
 
         Raises:
-          UserError: it belongs to another config, is no run directory, cannot be
-            written, or (`InUse`) another process is at work in it.
+          UserError: it belongs to another config, is no run directory, has links in
+            it, cannot be written, is `Damaged`, or (`InUse`) another process is at
+            work in it.
         """
         if self.path.is_dir() and not self._file("config.json").exists():
             # Hidden files are the lock, and what a kill may leave of the first write.
@@ -51,6 +55,7 @@ class RunDirectory:
                     f"--workdir {self.path} holds other files (such as "
                     f"{strangers[0].name}) and no run; choose a new or empty directory"
                 )
+        refuse_links(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = self._file(".lock").open("w")
@@ -73,17 +78,33 @@ class RunDirectory:
             raise
 
     def _claim(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
-        stored = self.config()
-        changed = [] if stored is None else _changed(stored, wanted)
-        if stored is not None and changed:
-            self._check_extension(stored, wanted, changed)
+        found = self.config()
+        if found is not None and (changed := _changed(found, wanted)):
+            self._check_extension(found, wanted, changed)
             # Before the config: killed in between, the old result is not the new one's.
             self.set_status(RUNNING)
-        elif stored is not None and self.status in (DONE, DIVERGED, PRUNED):
-            return self.result()
-        if stored != wanted:
+        elif found is not None and self.status in FINISHED:
+            if (result := self._whole_result()) is not None:
+                return result
+            self.set_status(RUNNING)
+        if found != wanted:
             write_atomically(self._file("config.json"), to_json(wanted))
         return None
+
+    def _whole_result(self) -> dict[str, Any] | None:
+        """Returns the result if all that the finished run wrote is still there.
+
+        Otherwise the last checkpoint has it once more.
+        """
+        try:
+            result, environment = self.result(), self.environment()
+            digest = metrics_sha256(self.metrics())
+        except stored.Damaged:
+            return None
+        if result is None or environment is None:
+            return None
+        same = result.get("metrics_sha256") == digest
+        return result if same and result.get("status") == self.status else None
 
     def close(self) -> None:
         """Lets other processes use the directory."""
@@ -98,40 +119,34 @@ class RunDirectory:
         """Returns the stored config as plain data, or None for a new directory."""
         return self._json("config.json")
 
-    def _json(self, name: str) -> Any:
+    def _json(self, name: str) -> dict[str, Any] | None:
         path = self._file(name)
-        if not path.exists():
-            return None
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise UserError(
-                f"{path} cannot be read as JSON ({error}); restore the file or choose "
-                "another --workdir"
-            ) from error
+        return stored.read(path) if path.exists() else None
 
     def _check_extension(
-        self, stored: dict[str, Any], wanted: dict[str, Any], changed: list[str]
+        self, found: dict[str, Any], wanted: dict[str, Any], changed: list[str]
     ) -> None:
-        more = wanted["train"]["epochs"] > stored["train"]["epochs"]
-        if changed != ["train.epochs"] or not more:
+        epochs = wanted["train"]["epochs"]
+        if changed != ["train.epochs"] or epochs < from_json(found).train.epochs:
             raise UserError(
                 f"--workdir {self.path} belongs to a run with other settings "
                 f"({', '.join(changed)}); choose another directory or use its config"
             )
         if wanted["optimizer"]["schedule"] == "cosine":
             raise UserError(
-                f"train.epochs={wanted['train']['epochs']} cannot extend the run in "
-                f"{self.path}: its cosine schedule was laid out for "
-                f"{stored['train']['epochs']} epochs; choose another --workdir, or "
-                "a constant or step schedule from the start"
+                f"train.epochs={epochs} cannot extend the run in {self.path}: its "
+                f"cosine schedule was laid out for {found['train']['epochs']} epochs; "
+                "choose another --workdir, or a constant or step schedule from the "
+                "start"
             )
 
     @property
     def status(self) -> str | None:
         """One of running, done, diverged, pruned, failed; None for a new directory."""
         path = self._file("status")
-        return path.read_text().split("\n")[0] if path.exists() else None
+        if not path.exists():
+            return None
+        return path.read_text(errors="replace").split("\n")[0]
 
     def set_status(self, status: str, reason: str = "") -> None:
         """Stores the status, and why on a second line."""
@@ -168,54 +183,67 @@ class RunDirectory:
 
     def lane(self) -> tuple[int, int]:
         """Returns the trial's lane and the number of lanes of its group."""
-        found = self._json("lane.json") or {"lane": 0, "lanes": 1}
-        return found["lane"], found["lanes"]
+        found, path = self._json("lane.json"), self._file("lane.json")
+        if found is None:
+            return 0, 1
+        lane, lanes = (stored.expect(path, found, n, int) for n in ("lane", "lanes"))
+        if not 0 <= lane < lanes:
+            raise stored.Damaged(f"{path}: lane {lane} of {lanes} is none")
+        return lane, lanes
 
     @property
     def checkpoints(self) -> Path:
         """The directory of the checkpoints, which a group shares."""
-        found = self._json("lane.json") or {"group": "."}
-        return self.path / found["group"] / "checkpoints"
+        found, path = self._json("lane.json"), self._file("lane.json")
+        group = "." if found is None else stored.expect(path, found, "group", str)
+        return self.path / group / "checkpoints"
 
     @property
     def tensorboard(self) -> Path:
         """The directory of the TensorBoard events."""
         return self._file("tensorboard")
 
-    def append_metrics(self, record: dict[str, Any]) -> int:
-        """Appends one line to metrics.jsonl and returns the file's new size, bytes."""
-        line = json.dumps(record, sort_keys=True, allow_nan=False) + "\n"
-        with self._file("metrics.jsonl").open("a", encoding="utf-8") as file:
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """Appends one line to metrics.jsonl."""
+        path, line = self._file("metrics.jsonl"), _line(record)
+        with writing(path, len(line)), path.open("a", encoding="utf-8") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-            return file.tell()
 
-    def truncate_metrics(self, size: int) -> None:
-        """Cuts metrics.jsonl back to `size` bytes: to what a checkpoint knows."""
-        path = self._file("metrics.jsonl")
-        path.touch()
-        os.truncate(path, size)
+    def write_metrics(self, records: Sequence[dict[str, Any]]) -> None:
+        """Makes metrics.jsonl what a checkpoint knows, whatever it was."""
+        write_atomically(self._file("metrics.jsonl"), "".join(map(_line, records)))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Returns the records of metrics.jsonl, one per epoch."""
+        """Returns the records of metrics.jsonl, one per epoch.
+
+        A torn last line, left by a crash, is passed over.
+
+        Raises:
+          Damaged: a whole line is not what was written.
+        """
         path = self._file("metrics.jsonl")
-        if not path.exists():
-            return []
-        return [json.loads(line) for line in path.read_text().splitlines()]
-
-    def metrics_sha256(self) -> str:
-        """Returns the SHA-256 of the metrics with their times left out."""
-        digest = hashlib.sha256()
-        for record in self.metrics():
-            kept = {name: v for name, v in record.items() if name not in TIMES}
-            digest.update(json.dumps(kept, sort_keys=True).encode())
-        return digest.hexdigest()
+        lines = stored.whole_lines(path.read_bytes()) if path.exists() else []
+        return [stored.record(line, f"{path}:{n}") for n, line in enumerate(lines, 1)]
 
 
-def _changed(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+def metrics_sha256(records: Sequence[dict[str, Any]]) -> str:
+    """Returns the SHA-256 of the metrics with their times left out."""
+    digest = hashlib.sha256()
+    for record in records:
+        kept = {name: v for name, v in record.items() if name not in TIMES}
+        digest.update(json.dumps(kept, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _changed(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """Returns the fields that differ and may change a number of the run."""
-    old, new = flat(stored), flat(wanted)
+    old, new = flat(found), flat(wanted)
     return sorted(
         field
         for field in old.keys() | new.keys()

@@ -90,9 +90,7 @@ def test_a_line_that_is_not_a_trial_is_named(ledger, trial, path, value, message
 def test_a_broken_line_is_named_with_its_remedy(ledger, trial, text):
     path = ledger([trial("a", 0)])
     path.write_text(f"{path.read_text()}{text}\n")
-    with pytest.raises(
-        UserError, match="jsonl:2 is not a JSON object: remove the line"
-    ):
+    with pytest.raises(UserError, match=r"jsonl:2 is not .*JSON.*: remove the line"):
         load_study(path)
 
 

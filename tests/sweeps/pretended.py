@@ -7,7 +7,8 @@ from dropout_jax.config import canonical, defaults
 from dropout_jax.config.loading import override
 from dropout_jax.sweeps import StudyDirectory, halving
 from dropout_jax.sweeps.distributions import choice, log_uniform, uniform
-from dropout_jax.sweeps.search import Search, begin, go_on
+from dropout_jax.sweeps.search import Search, begin
+from dropout_jax.sweeps.searching import go_on
 from dropout_jax.sweeps.space import arms_of
 from dropout_jax.sweeps.study import remaining
 from dropout_jax.sweeps.winners import winners

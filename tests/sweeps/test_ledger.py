@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger: whole lines or none, and results that outlive new fields."""
 
+import json
+
 import pytest
 
 from dropout_jax.config import UserError, canonical, defaults
 from dropout_jax.config.loading import override
+from dropout_jax.stored import Damaged
 from dropout_jax.sweeps import Ledger, plan
 
 
 def lines(count):
     trials = plan("s", defaults(), ({"arm": "a", "seed": i} for i in range(count)))
+    found = {"arm": "a", "history": {}, "result": {"status": "done", "seconds": 1.0}}
     return [
-        {"trial": t.id, "arm": "a", "seed": t.seed, "config": canonical(t.config)}
+        {"trial": t.id, "seed": t.seed, "config": canonical(t.config), **found}
         for t in trials
     ]
 
@@ -52,6 +56,25 @@ def test_a_broken_line_before_the_last_is_named(tmp_path):
     ledger.append(lines(2)[1])
     with pytest.raises(UserError, match=r"ledger.jsonl line 2 is not JSON"):
         ledger.lines()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": {"seed": float("nan")}},
+        {"config": {"no_such_field": 1}},
+        {"config": [1]},
+        {"arm": None},
+        {"history": "none"},
+        {"result": {"status": 3, "seconds": 1.0}},
+        {"result": {"status": "done", "seconds": True}},
+    ],
+)
+def test_a_line_that_is_no_trial_is_named(tmp_path, change):
+    path = tmp_path / "ledger.jsonl"
+    path.write_text(json.dumps(lines(1)[0] | change) + "\n")
+    with pytest.raises(Damaged, match=r"remove the line and its trial runs again"):
+        Ledger(path).lines()
 
 
 def test_an_old_line_without_a_new_field_is_still_found(tmp_path):

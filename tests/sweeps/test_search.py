@@ -9,9 +9,10 @@ import pytest
 from pretended import EPOCHS, Killed, Pretender, do, found, make
 
 from dropout_jax.config import UserError
-from dropout_jax.sweeps import StudyDirectory, halving, sampler, search
+from dropout_jax.sweeps import StudyDirectory, halving, sampler, searching
 from dropout_jax.sweeps.distributions import choice
-from dropout_jax.sweeps.search import begin, go_on, load_search, next_batch, tried
+from dropout_jax.sweeps.search import begin, load_search
+from dropout_jax.sweeps.searching import go_on, next_batch, tried
 from dropout_jax.sweeps.study import ATTEMPTS
 from dropout_jax.sweeps.winners import winners
 
@@ -104,7 +105,7 @@ def test_the_sampler_is_told_what_was_found(tmp_path, console, monkeypatch):
         told.append((arm.name, list(seen)))
         return sampler.suggest(arm, seen, *rest)
 
-    monkeypatch.setattr(search, "suggest", spy)
+    monkeypatch.setattr(searching, "suggest", spy)
     study, _ = do(tmp_path, make(trials=8, at_once=2), console)
     name, seen = told[-1]
     lines = study.ledger.by_trial()

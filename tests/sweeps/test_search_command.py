@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m dropout_jax.sweeps search`: what a user types, sees and finds."""
 
+import contextlib
 import json
 import sys
 
@@ -13,12 +14,14 @@ from dropout_jax.sweeps import (
     StudyDirectory,
     local,
     open_study,
+    ray_cluster,
     ray_executor,
     work,
 )
 from dropout_jax.sweeps.__main__ import main
 from dropout_jax.sweeps.distributions import log_uniform
-from dropout_jax.sweeps.search import Search, begin, go_on
+from dropout_jax.sweeps.search import Search, begin
+from dropout_jax.sweeps.searching import go_on
 from dropout_jax.sweeps.space import arms_of
 from dropout_jax.sweeps.winners import winners
 
@@ -103,6 +106,7 @@ def test_a_search_runs_on_ray_too_and_in_lanes(sweeps, tmp_path, monkeypatch):
         )
 
     monkeypatch.setattr(ray_executor, "run_ray", pretend)
+    monkeypatch.setattr(ray_cluster, "connected", contextlib.nullcontext)
     flags = ["--executor=ray", "--address=head:1", "--workers=3", "--lanes=2"]
     assert sweeps("search", sweeps.config, "--trials=2", *flags) == 0
     assert asked == [(3, "head:1")] * 2  # once for each batch

@@ -84,12 +84,17 @@ def test_a_claim_ends_with_its_process(study, trials):
     assert held and not study.claimed(one)
 
 
+def ledger_line(trial, status="done"):
+    found = {"status": status, "seconds": 1.0}
+    about = {"arm": trial.arm, "seed": trial.seed, "history": {}}
+    return {**about, "config": dict(trial.values), "result": found}
+
+
 def test_states_of_trials(study, trials):
     done, diverged, running, failed, waiting = trials(0, 1, 2, 3, 4)
     study.extend([failed, waiting])
     for trial, state in ((done, "done"), (diverged, "diverged")):
-        line = {"config": dict(trial.values), "result": {"status": state}}
-        study.ledger.append(line)
+        study.ledger.append(ledger_line(trial, state))
     for _ in range(3):
         study.record_failure(failed.id, "it broke")
     study.record_failure(waiting.id, "once is not enough")
@@ -123,7 +128,6 @@ def test_trials_that_share_a_program_are_one_group():
 
 def test_the_report_is_told_of_the_planned_trials_alone(study, trials):
     for trial in (*trials(5), *trials(1)):
-        line = {"config": dict(trial.values), "seed": trial.seed}
-        study.ledger.append(line)
+        study.ledger.append(ledger_line(trial))
     path = study.write_lines(study.trials())
     assert [json.loads(line)["seed"] for line in path.read_text().splitlines()] == [1]

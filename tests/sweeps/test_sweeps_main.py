@@ -2,6 +2,7 @@
 """`python -m dropout_jax.sweeps`: from a config file to an answer, and wrong input."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -80,6 +81,25 @@ def test_a_study_from_plan_to_report(call, config, tmp_path, capsys):
     assert total.split("│")[2].strip() == "7"
     assert call("report", f"--study={study}") == 0
     assert len((study / "ledger.jsonl").read_text().splitlines()) == 7
+
+
+def test_a_plugin_runs_when_a_user_says_so(call, config, tmp_path, capsys):
+    """`run` has it from the user's own command, `resume` from a file."""
+    plugin, study = tmp_path / "own.py", tmp_path / "study"
+    plugin.write_text("import pathlib\npathlib.Path(__file__ + '.ran').touch()\n")
+    ran = tmp_path / "own.py.ran"
+    flags = [f"--config={config}", f"--config.plugin={plugin}", f"--study={study}"]
+    assert call("run", *flags, "--arms=none", "--seeds=1", "--workers=1") == 0
+    assert ran.exists()
+    ran.unlink()
+    (study / "ledger.jsonl").unlink()
+    shutil.rmtree(study / "trials")
+    assert call("resume", f"--study={study}", "--workers=1") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"{plugin}', Python code that would" in said
+    assert not ran.exists()
+    assert call("resume", f"--study={study}", "--workers=1", "--trust_plugin") == 0
+    assert ran.exists()
 
 
 def test_a_published_study_reports_from_its_ledger(call, tmp_path, capsys, monkeypatch):

@@ -2,6 +2,7 @@
 """Stopped anywhere, killed, damaged, extended: the same numbers to the last bit."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from dropout_jax import training
 from dropout_jax.config import Interrupted, UserError
+from dropout_jax.stored import Damaged
 from dropout_jax.training import load_run, loop
 from dropout_jax.training.run_directory import RunDirectory
 
@@ -39,7 +41,8 @@ def interrupt(config, workdir, recorder, step):
     progress = recorder(stop_after=(step,))
     with pytest.raises(Interrupted) as stop:
         training.run(config, workdir, progress=progress)
-    assert stop.value.workdir == workdir and progress.steps[-1] == step
+    assert (stop.value.workdir, stop.value.exit_code) == (workdir, 130)
+    assert progress.steps[-1] == step
     assert (workdir / "status").read_text() == "running\n"
     return progress
 
@@ -157,17 +160,45 @@ def test_a_damaged_checkpoint_is_passed_over(finished, stopped, tiny, recorder):
     assert digests(result.values) == digests(finished.values)
 
 
-def test_with_all_checkpoints_damaged_it_starts_over(finished, stopped, tiny, recorder):
+def files_of(directory):
+    return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+def test_with_all_checkpoints_damaged_nothing_is_touched(stopped, tiny, recorder):
+    """Whoever has a copy of them can put it back."""
     for step in (3, 4):
         flip_a_byte(stopped, step)
-    progress = recorder(stop_after=(1,))
-    with pytest.raises(Interrupted):
+    before, progress = files_of(stopped), recorder()
+    with pytest.raises(Damaged, match=r"no checkpoint in .* is whole.*remove") as error:
         training.run(tiny(), stopped, progress=progress)
-    assert ["passed over" in note for note in progress.notes[:2]] == [True, True]
-    # The new checkpoint is there although the damaged ones were further on.
-    assert checkpoints(stopped) == [1]
+    assert "\n" not in str(error.value)
+    assert ["passed over" in note for note in progress.notes] == [True, True]
+    assert files_of(stopped) == before
+
+
+def test_metrics_are_what_the_checkpoint_knows(finished, stopped, tiny, recorder):
+    path = stopped / "metrics.jsonl"
+    path.write_bytes(path.read_bytes()[:-30])
     result = training.run(tiny(), stopped, progress=recorder())
     assert digests(result.values) == digests(finished.values)
+    assert [r["epoch"] for r in RunDirectory(stopped).metrics()] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "result.json", "env.json"])
+def test_a_finished_run_mends_what_it_wrote(name, finished, tiny, tmp_path, recorder):
+    """From its last checkpoint, without a step."""
+    workdir = tmp_path / "run"
+    shutil.copytree(finished.workdir, workdir)
+    whole = (workdir / name).read_bytes()
+    (workdir / name).write_bytes(whole[: len(whole) // 2])
+    progress = recorder()
+    result = training.run(tiny(), workdir, progress=progress)
+    assert progress.steps == [] and "resumed at step 6" in progress.notes
+    assert digests(result.values) == digests(finished.values)
+    if name == "metrics.jsonl":  # the others have times and places of this run
+        assert (workdir / name).read_bytes() == whole
+    again = training.run(tiny(), workdir, progress=recorder())
+    assert not again.fresh and again.values == result.values
 
 
 def test_an_unfinished_checkpoint_is_passed_over(finished, stopped, tiny, recorder):
@@ -196,7 +227,7 @@ def test_a_finished_run_never_loads_other_parameters(tiny, tmp_path, recorder):
     flip_a_byte(workdir, 3)
     with (
         pytest.warns(UserWarning, match="passed over"),
-        pytest.raises(UserError, match="no usable checkpoint"),
+        pytest.raises(UserError, match=r"no checkpoint in .* is whole"),
     ):
         load_run(workdir)
 

@@ -10,7 +10,7 @@ from dropout_jax import data, training
 from dropout_jax.config import UserError, canonical
 from dropout_jax.evaluation.metrics import accuracy
 from dropout_jax.nn import sparsity
-from dropout_jax.training import load_run, loop
+from dropout_jax.training import load_run, loop, plugin
 from dropout_jax.training.prepare import prepare
 from dropout_jax.training.run_directory import RunDirectory
 
@@ -185,7 +185,7 @@ def test_a_diverged_run_says_so_and_is_not_tested(tiny, tmp_path, recorder):
     # Noticed in the chunk in which it happened, the second; no epoch was written.
     assert progress.steps == [1] and "in steps 1 to 3" in result.values["reason"]
     assert RunDirectory(tmp_path / "run").metrics() == []
-    assert progress.notes[-1].startswith("diverged: the loss became NaN or infinite")
+    assert progress.notes[-1].startswith("diverged: the loss or its gradient became")
     again = training.run(tiny(fields), tmp_path / "run", progress=recorder())
     assert not again.fresh and again.status == "diverged"
 
@@ -263,6 +263,12 @@ def test_a_plugin_file_brings_model_and_noise(tiny, tmp_path, recorder):
     result = training.run(tiny(fields), tmp_path / "run", progress=recorder())
     assert result.values["parameters"] == 784 * 10 + 10
     assert load_run(tmp_path / "run").model.noise.kind == "test_run_halve"
+    plugin._LOADED.clear()  # as in another process
+    with pytest.raises(UserError, match=r"own.py', Python code that would run as you"):
+        load_run(tmp_path / "run")
+    (tmp_path / "own.py").write_text("")  # its names are known: not once more
+    loaded = load_run(tmp_path / "run", trust_plugin=True)
+    assert loaded.model.noise.kind == "test_run_halve"
 
 
 def test_a_broken_plugin_is_one_line(tiny, tmp_path):

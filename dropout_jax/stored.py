@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON from the disk, which may be damaged, or written by someone who means harm.
+
+Whatever a file holds, reading it gives the values that are asked for or `Damaged`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.files import to_json
+
+SEAL = "sha256"
+MOST_NESTED = 50  # nothing here is deeper than 5; readers may use recursion
+
+
+class Damaged(UserError):
+    """A file does not hold what this package writes into it."""
+
+
+def parse(text: str | bytes, place: object) -> Any:
+    """Returns the value of a JSON text.
+
+    Args:
+      text: the text.
+      place: where it stands, for the message.
+
+    Raises:
+      Damaged: it is no JSON, or nested beyond all measure.
+    """
+    try:
+        text = text if isinstance(text, str) else text.decode()
+        value = json.loads(text)
+        if "\\u" in text:  # half a character, which cannot be written anywhere
+            json.dumps(value, ensure_ascii=False).encode()
+        if text.count("[") + text.count("{") > MOST_NESTED and _deep(value):
+            raise RecursionError
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "nested too deeply"
+        raise Damaged(f"{place} is not JSON ({reason})") from error
+    return value
+
+
+def _deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MOST_NESTED):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [v for values in inner for v in values if isinstance(v, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Returns the object in a JSON file.
+
+    Raises:
+      Damaged: it cannot be read, or holds anything else.
+    """
+    try:
+        return record(path.read_bytes(), path)
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read ({error.strerror})") from error
+
+
+def sealed(content: dict[str, Any]) -> str:
+    """Returns `content` as indented JSON that carries the SHA-256 of its own text."""
+    digest = hashlib.sha256(to_json(content).encode()).hexdigest()
+    return to_json({**content, SEAL: digest})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Returns what `sealed` was given, to the last bit.
+
+    Raises:
+      Damaged: a byte of the file has changed, or it cannot be read.
+    """
+    found = read(path)
+    content = {name: value for name, value in found.items() if name != SEAL}
+    if sealed(content).encode() != path.read_bytes():
+        raise Damaged(f"{path} is not what was written: its {SEAL} is that of another")
+    return content
+
+
+def record(text: str | bytes, place: object) -> dict[str, Any]:
+    """Returns the object that a JSON text is; as `parse`."""
+    found = parse(text, place)
+    if not isinstance(found, dict):
+        raise Damaged(f"{place} is not a JSON object")
+    return found
+
+
+def whole_lines(content: bytes) -> list[bytes]:
+    r"""Returns the lines that end; what a crash left of a last one is not among them.
+
+    Example:
+      >>> whole_lines(b'{"a": 1}\n{"a"')
+      [b'{"a": 1}']
+    """
+    return content.split(b"\n")[:-1]
+
+
+def expect(place: object, found: Any, name: str, kind: Any, default: Any = ...) -> Any:
+    """Returns `found[name]`, which must be of a type.
+
+    Args:
+      place: where it stands, for the message.
+      found: what should be a JSON object.
+      name: of the entry.
+      kind: its type or types; bool is no number here.
+      default: returned when there is no entry, or null; an error when left out.
+
+    Raises:
+      Damaged: it is of another type, or missing.
+
+    Example:
+      >>> expect("a.json", {"seed": 3}, "seed", int)
+      3
+    """
+    value = found.get(name) if isinstance(found, dict) else None
+    if value is None and default is not ...:
+        return default
+    wrong = isinstance(value, bool) and kind is not bool
+    if wrong or not isinstance(value, kind):
+        names = getattr(kind, "__name__", "a number")
+        raise Damaged(f"{place}: {name} is {value!r:.100}: expected {names}")
+    return value

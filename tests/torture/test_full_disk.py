@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A disk that is full, for real: a small tmpfs, filled at a random moment."""
+
+import contextlib
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import runs
+import studies
+
+from dropout_jax.sweeps import StudyDirectory
+
+MEGABYTES = 8
+CONFIG = """
+from benchmarks import disturbed
+from dropout_jax.config import defaults
+from dropout_jax.config.loading import override
+
+def get_config():
+    return override(defaults(), {**disturbed.TINY, "train.epochs": 4})
+
+def sweep():
+    yield {"arm": "a", "noise.rates": (0.2,)}
+    yield {"arm": "b", "noise.rates": (0.4,)}
+"""
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of some megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(place)]
+    subprocess.run(["mount", *options], check=True, timeout=60)
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True, timeout=60)
+
+
+@contextlib.contextmanager
+def filled(disk, delay, spare):
+    """Leaves `spare` bytes of the disk free from some seconds on, until the end."""
+    over = threading.Event()
+
+    def fill():
+        over.wait(delay)
+        with (disk / "filler").open("ab", buffering=0) as file:
+            while not over.wait(0.001):
+                status = os.statvfs(disk)
+                size = status.f_bavail * status.f_frsize - spare
+                with contextlib.suppress(OSError):
+                    file.write(b"\0" * max(0, size))
+
+    thread = threading.Thread(target=fill, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=60)
+        (disk / "filler").unlink(missing_ok=True)
+
+
+def leftovers(directory):
+    return [p for p in directory.rglob("*") if "tmp" in p.name]
+
+
+def wrong_with(code, out, err):
+    """What is wrong with how a command told that the disk is full."""
+    found = [] if code == 2 else [f"exit code {code}"]
+    if "Traceback" in out + err or len(err.strip().splitlines()) != 1:
+        found.append(f"said {err!r}")
+    elif not re.search(r"/\S+ cannot be written .*[\d,]+ bytes", err):
+        found.append(f"names no path or bytes: {err!r}")
+    return found
+
+
+def test_a_run_on_a_full_disk(tmp_path, disk, environment, amount, figure):
+    fields = {**runs.fields_of("mlp", "dropout"), "train.epochs": 4}
+    same, seconds = runs.undisturbed(
+        disk / "undisturbed", ("mlp", "dropout"), environment
+    )
+    runs.train(tmp_path / "whole", fields, environment)
+    same = runs.digests(tmp_path / "whole")
+    subprocess.run(["rm", "-r", *map(str, disk.iterdir())], check=True, timeout=60)
+    count, full, wrong = amount(4, 20), 0, []
+    for number in range(count):
+        chance, workdir = random.Random(number), disk / f"run_{number}"
+        delay = chance.uniform(0.0, 1.2 * seconds)
+        with filled(disk, delay, chance.choice((0, 2_000, 100_000, 500_000))):
+            code, out, err = runs.finish(runs.start(workdir, fields, environment))
+        if code:
+            full += 1
+            wrong += wrong_with(code, out, err)
+            wrong += leftovers(workdir)
+        runs.train(workdir, fields, environment)
+        if runs.digests(workdir) != same:
+            wrong.append(f"other bits after {err!r}")
+        subprocess.run(["rm", "-r", str(workdir)], check=True, timeout=60)
+    figure(
+        "6a",
+        f"a tmpfs of {MEGABYTES} MB filled at a random moment of a run",
+        "one line with path and bytes, nothing half-written, the same bits once there "
+        "is room",
+        f"{full} of {count} runs met the full disk; {len(wrong)} complaints",
+    )
+    assert not wrong
+    assert full >= count // 3
+
+
+def test_a_study_on_a_full_disk(tmp_path, disk, environment, amount, figure):
+    config = tmp_path / "tiny.py"
+    config.write_text(CONFIG)
+
+    def command(study):
+        flags = [f"--config={config}", f"--study={study}", "--workers=1", "--seeds=2"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "dropout_jax.sweeps", "run", *flags],
+            cwd=runs.ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    begun = time.monotonic()
+    code, _, err = runs.finish(command(tmp_path / "whole"))
+    assert code == 0, err
+    seconds, same = (
+        time.monotonic() - begun,
+        studies.results(StudyDirectory(tmp_path / "whole")),
+    )
+    count, full, wrong = amount(3, 12), 0, []
+    for number in range(count):
+        chance, place = random.Random(number), disk / f"study_{number}"
+        delay = 0.0 if number == 0 else chance.uniform(0.0, seconds)
+        with filled(disk, delay, chance.choice((0, 500, 20_000))):
+            code, out, err = runs.finish(command(place))
+        if code:
+            full += 1
+            wrong += wrong_with(code, out, err)
+            wrong += leftovers(place) if place.exists() else []
+        code, out, err = runs.finish(command(place))
+        if code or studies.results(StudyDirectory(place)) != same:
+            wrong.append(f"other results: {out}{err}")
+        subprocess.run(["rm", "-r", str(place)], check=True, timeout=60)
+    figure(
+        "6b",
+        "the same to a study: plan, claims, heartbeats, results, report",
+        "as 6a",
+        f"{full} of {count} studies met the full disk; {len(wrong)} complaints",
+    )
+    assert not wrong
+    assert full >= count // 3
