@@ -76,7 +76,8 @@ publish: setup  ## write the results into README and docs/results.md from the le
 
 search: search-mlp search-cnn search-rnn  ## choose hyperparameters on validation (hours; resumable)
 
-TRIALS ?= 10
+search-mlp: TRIALS := 10
+search-cnn search-rnn: TRIALS := 8
 search-mlp search-cnn search-rnn: search-%: setup-search data
 	$(SWEEPS) search --config=configs/compare.py:$* --trials=$(TRIALS) --minutes=$(MINUTES) --ledger=results/compare_$*_search.jsonl --study=runs/search/$*
 	cp runs/search/$*/winners.json results/compare_$*_winners.json

@@ -39,7 +39,7 @@ BASE: dict[str, dict[str, Any]] = {
         "model.widths": (128,),
         "model.batch_norm": True,
         "train.batch_size": 64,
-        "train.epochs": 5,
+        "train.epochs": 4,
     },
     "rnn": {
         "model.name": "rnn",
@@ -47,7 +47,7 @@ BASE: dict[str, dict[str, Any]] = {
         "model.widths": (64, 64),
         "optimizer.clip_norm": 1.0,
         "train.batch_size": 128,
-        "train.epochs": 6,
+        "train.epochs": 5,
     },
 }
 LEARNING_RATES = {
@@ -67,7 +67,7 @@ RATES: dict[str, dict[str, Any]] = {
 }
 # The KL must reach its weight well before the end. Noise is learned for units, not for
 # the pixels of a row.
-WARMUP = {"mlp": 5.0, "cnn": 2.0, "rnn": 2.0}
+WARMUP = {"mlp": 5.0, "cnn": 1.0, "rnn": 1.0}
 LEARNED_INPUT = {"mlp": True, "cnn": False, "rnn": False}
 
 
