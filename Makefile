@@ -85,11 +85,10 @@ search-mlp search-cnn search-rnn: search-%: setup-search data
 pictures: setup  ## draw the pictures of docs/transforms.md and docs/nn.md
 	$(BIN)/python experiments/draw_transforms.py
 
-PAGE := runs/screenshot
-screenshot: setup setup-browser  ## README's picture of the report page
-	$(BIN)/python -m dropout_jax.reports --ledger=results/compare_mlp.jsonl --out=$(PAGE)
-	$$($(CHROMIUM)) --headless --no-sandbox --hide-scrollbars --window-size=1100,1900 \
-	  --virtual-time-budget=20000 --screenshot=docs/results/page.png file://$(CURDIR)/$(PAGE)/report.html
+screenshot: results-mlp setup-browser  ## README's picture of the report page
+	$$($(CHROMIUM)) --headless --no-sandbox --hide-scrollbars --window-size=1100,1360 \
+	  --virtual-time-budget=20000 --screenshot=docs/results/page.png \
+	  file://$(CURDIR)/runs/results/mlp/report/report.html
 
 notebook: setup-dev data  ## run examples/quickstart.ipynb and keep what it shows
 	$(BIN)/jupyter-execute --inplace examples/quickstart.ipynb
