@@ -9,6 +9,7 @@ import contextlib
 import difflib
 import gc
 import os
+import re
 import shlex
 import signal
 import stat
@@ -32,6 +33,9 @@ from dropout_jax.config.validation import unknown, validate
 # allocates by the hundred thousand and leaves hardly any cycle: at the default of 700
 # the collector looks for them again and again while a run starts.
 _COLLECT_EVERY = 100_000
+
+# A dict, a set or bytes, of which ml_collections would make a tuple.
+_NO_TUPLE = re.compile(r"\s*(\{|[bB][rR]?['\"]|[rR][bB]['\"])")
 
 _HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")
 
@@ -145,6 +149,10 @@ def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
     config = load_config(path or "")
     del flag_values.config
     rest = [(name, text) for name, text in given if name != "config"]
+    for name, text in rest:
+        field = BY_PATH.get(name.removeprefix("config."))
+        if field is not None and field.is_tuple and _NO_TUPLE.match(text or ""):
+            raise field.error(text)
     args = [f"--{name}" if text is None else f"--{name}={text}" for name, text in rest]
     args.insert(0, argv[0])
     try:

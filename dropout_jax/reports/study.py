@@ -17,6 +17,7 @@ from dropout_jax.reports.numbers import counted
 from dropout_jax.reports.records import records
 from dropout_jax.reports.records import trial as read_trial
 from dropout_jax.reports.trial import Trial
+from dropout_jax.stored import expect
 
 Setting = tuple[Any, ...]  # the values of a study's knobs, in their order
 
@@ -93,7 +94,8 @@ def load_study(
     paths = [ledgers] if isinstance(ledgers, str | Path) else list(ledgers)
     lines = [line for path in paths for line in records(Path(path))]
     where = ", ".join(str(path) for path in paths)
-    found = list(dict.fromkeys(record.get("study", "") for _, record in lines))
+    studies = (expect(place, record, "study", str, "") for place, record in lines)
+    found = list(dict.fromkeys(studies))
     if name is None and len(found) > 1:
         raise UserError(f"{where} holds the studies {found}: choose one by its name")
     chosen = [line for line in lines if name is None or line[1].get("study") == name]

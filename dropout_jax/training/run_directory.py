@@ -20,6 +20,7 @@ from dropout_jax.files import refuse_links, to_json, write_atomically, writing
 
 RUNNING, DONE, DIVERGED = "running", "done", "diverged"
 PRUNED, FAILED = "pruned", "failed"
+MOST_LANES = 10_000
 FINISHED = (DONE, DIVERGED, PRUNED)
 # What may differ between two runs of the same seed: how long things took.
 TIMES = ("seconds", "images_per_second")
@@ -187,7 +188,7 @@ class RunDirectory:
         if found is None:
             return 0, 1
         lane, lanes = (stored.expect(path, found, n, int) for n in ("lane", "lanes"))
-        if not 0 <= lane < lanes:
+        if not 0 <= lane < lanes <= MOST_LANES:
             raise stored.Damaged(f"{path}: lane {lane} of {lanes} is none")
         return lane, lanes
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from dropout_jax.sweeps import __main__ as sweeps_main
-from dropout_jax.sweeps import described, local
+from dropout_jax.sweeps import described, local, work
 from dropout_jax.sweeps.trials import across_seeds
+from dropout_jax.training.plugin import _LOADED
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -83,8 +84,11 @@ def test_a_study_from_plan_to_report(call, config, tmp_path, capsys):
     assert len((study / "ledger.jsonl").read_text().splitlines()) == 7
 
 
-def test_a_plugin_runs_when_a_user_says_so(call, config, tmp_path, capsys):
+def test_a_plugin_runs_when_a_user_says_so(call, config, tmp_path, capsys, monkeypatch):
     """`run` has it from the user's own command, `resume` from a file."""
+    monkeypatch.setattr(
+        local, "run_local", lambda study, trials, **_: work(study, trials)
+    )
     plugin, study = tmp_path / "own.py", tmp_path / "study"
     plugin.write_text("import pathlib\npathlib.Path(__file__ + '.ran').touch()\n")
     ran = tmp_path / "own.py.ran"
@@ -92,6 +96,7 @@ def test_a_plugin_runs_when_a_user_says_so(call, config, tmp_path, capsys):
     assert call("run", *flags, "--arms=none", "--seeds=1", "--workers=1") == 0
     assert ran.exists()
     ran.unlink()
+    _LOADED.clear()  # as in another process
     (study / "ledger.jsonl").unlink()
     shutil.rmtree(study / "trials")
     assert call("resume", f"--study={study}", "--workers=1") == 2

@@ -14,9 +14,8 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
-import runs
 
+import runs
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.training.hyperparameters import traced
@@ -44,12 +43,7 @@ def losses(network, method):
     return np.diff(sums)
 
 
-@pytest.fixture(scope="module")
-def golden():
-    return json.loads(GOLDEN.read_text())
-
-
-def test_curves(golden, compile_as_users_do, figure):
+def test_curves(compile_as_users_do, figure):
     compile_as_users_do()
     found = {
         f"{network}, {method}": losses(network, method).tolist()
@@ -59,7 +53,7 @@ def test_curves(golden, compile_as_users_do, figure):
     if os.environ.get("AMOUNT") == "golden":
         GOLDEN.write_text(json.dumps({"versions": versions, "losses": found}, indent=1))
         return
-    worst = 0.0
+    golden, worst = json.loads(GOLDEN.read_text()), 0.0
     for name, wanted in golden["losses"].items():
         error = np.abs(np.asarray(found[name]) / np.asarray(wanted) - 1).max()
         worst = max(worst, float(error))

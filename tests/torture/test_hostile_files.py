@@ -33,7 +33,8 @@ NOT_OBJECTS = (
     "\0",
     "{",
     DEEP,
-    "\ud800".encode("utf-16"),
+    "text".encode("utf-16"),
+    r'{"half": "\ud800"}',
 )
 
 
@@ -201,6 +202,7 @@ def data_cases(mark):
     }
 
 
+@pytest.mark.filterwarnings("ignore:checkpoint .* is passed over")
 def test_hostile_files(tmp_path, whole, capsys, figure):
     out, wrong, count = tmp_path / "out", [], 0
     (trial, *_) = whole.trials()

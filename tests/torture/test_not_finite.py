@@ -18,7 +18,7 @@ import jax, jax.numpy as jnp
 from dropout_jax import transforms
 from dropout_jax.transforms import Example, Transform, register
 
-BAD = {"nan": jnp.nan, "inf": jnp.inf}["%s"]
+BAD = {"nan": jnp.nan, "inf": jnp.inf}["%(bad)s"]
 
 @jax.custom_vjp
 def backward(x, rate):
@@ -35,7 +35,7 @@ backward.defvjp(forward, poison)
 def apply(key, x, rate, *, shared_axes=(), deterministic=False):
     if deterministic:
         return x
-    if "%s" == "gradient":
+    if "%(where)s" == "gradient":
         return backward(x, rate)
     return x * jnp.where(rate > 0, BAD, 1.0)
 
@@ -43,7 +43,7 @@ def moments(x, rate, *, shared_axes=()):
     return transforms.dropout_moments(x, rate)
 
 register(Transform(
-    name="poison", apply=apply, moments=moments, summary="", reference="",
+    name="%(where)s_%(bad)s", apply=apply, moments=moments, summary="", reference="",
     examples=(Example((0.5,)),),
 ))
 """
@@ -57,13 +57,13 @@ def config(tmp_path):
 
     def make(where, bad, step, seed=0, rate=0.5):
         plugin = tmp_path / f"poison_{where}_{bad}.py"
-        plugin.write_text(PLUGIN % (bad, where))
+        plugin.write_text(PLUGIN % {"bad": bad, "where": where})
         fields = {
             "data.name": "synthetic",
             "data.train_size": 32 * STEPS,
             "model.widths": (8,),
             "plugin": str(plugin),
-            "noise.kind": "poison",
+            "noise.kind": f"{where}_{bad}",
             "noise.rates": (rate,),
             "noise.schedule": "late",
             "noise.schedule_epochs": step / STEPS,
