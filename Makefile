@@ -103,7 +103,7 @@ test-ray: setup-dev setup-ray  ## studies on Ray clusters of this machine, nodes
 	$(BIN)/python -m pytest -m ray tests/sweeps
 
 AMOUNT ?= full
-torture: setup-dev data  ## real faults by the hundred, into docs/reliability.md (about an hour; root); AMOUNT=quick: minutes
+torture: setup-dev data  ## real faults by the hundred, into docs/reliability.md (root); AMOUNT=quick: a tenth of it
 	AMOUNT=$(AMOUNT) $(BIN)/python -m pytest -m torture -rA tests/torture
 
 NEXT := build/next/bin/python
