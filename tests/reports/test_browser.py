@@ -2,8 +2,8 @@
 """The page in a real browser: drawn, sorted, filtered, opened, by mouse and by key."""
 
 import pytest
-from chromium import Chromium
 
+from chromium import Chromium
 from dropout_jax.reports import load_study, write_report
 
 pytestmark = pytest.mark.browser

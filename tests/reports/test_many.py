@@ -8,10 +8,10 @@ import resource
 import subprocess
 import sys
 
-import many
 import pytest
-from chromium import Chromium
 
+import many
+from chromium import Chromium
 from dropout_jax.reports import choose, load_study
 
 

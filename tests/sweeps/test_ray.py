@@ -11,9 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import processes
 import pytest
 
+import processes
 from dropout_jax.config.loading import override
 from dropout_jax.sweeps import StudyDirectory, heartbeat, plan
 from dropout_jax.sweeps.ray_cluster import LOCAL_SETTINGS, SETTINGS

@@ -4,10 +4,9 @@
 import json
 import math
 
-import pretended
 import pytest
-from pretended import EPOCHS, Killed, Pretender, do, found, make
 
+import pretended
 from dropout_jax.config import UserError
 from dropout_jax.sweeps import StudyDirectory, halving, sampler, searching
 from dropout_jax.sweeps.distributions import choice
@@ -15,6 +14,7 @@ from dropout_jax.sweeps.search import begin, load_search
 from dropout_jax.sweeps.searching import go_on, next_batch, tried
 from dropout_jax.sweeps.study import ATTEMPTS
 from dropout_jax.sweeps.winners import winners
+from pretended import EPOCHS, Killed, Pretender, do, found, make
 
 
 @pytest.mark.parametrize(("at_once", "batches"), [(1, [2] * 6), (4, [8, 4])])

@@ -6,7 +6,6 @@ import json
 import sys
 
 import pytest
-from pretended import Killed, Pretender
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
@@ -24,6 +23,7 @@ from dropout_jax.sweeps.search import Search, begin
 from dropout_jax.sweeps.searching import go_on
 from dropout_jax.sweeps.space import arms_of
 from dropout_jax.sweeps.winners import winners
+from pretended import Killed, Pretender
 
 CONFIG = """
 from pretended import BASE, SPACE

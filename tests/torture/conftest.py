@@ -7,8 +7,9 @@ amount its line in docs/reliability.md is what it counted.
 
 import os
 
-import page
 import pytest
+
+import page
 
 FULL = os.environ.get("AMOUNT", "quick") == "full"
 

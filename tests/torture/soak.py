@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import studies
-
 from dropout_jax import training
 from dropout_jax.config import Interrupted
 from dropout_jax.sweeps import heartbeat, run_local

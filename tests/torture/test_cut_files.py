@@ -5,8 +5,8 @@ import json
 import shutil
 
 import pytest
-import studies
 
+import studies
 from dropout_jax import training
 from dropout_jax.config import UserError
 from dropout_jax.sweeps import Ledger, StudyDirectory, open_study, work

@@ -8,8 +8,8 @@ import sys
 
 import numpy as np
 import pytest
-import runs
 
+import runs
 from dropout_jax.config import UserError
 from dropout_jax.data import idx, load
 from dropout_jax.data.fashion_files import FILES, read_files

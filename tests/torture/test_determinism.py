@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
 import runs
 
 PAGE = runs.ROOT / "docs" / "reproducibility.md"

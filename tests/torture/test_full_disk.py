@@ -11,9 +11,9 @@ import threading
 import time
 
 import pytest
+
 import runs
 import studies
-
 from dropout_jax.sweeps import StudyDirectory
 
 MEGABYTES = 8

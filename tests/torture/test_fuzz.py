@@ -7,10 +7,10 @@ import json
 import shutil
 
 import pytest
-import studies
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+import studies
 from dropout_jax import reports, stored
 from dropout_jax.config import UserError, canonical, defaults, from_json, validate
 from dropout_jax.config.schema import FIELDS

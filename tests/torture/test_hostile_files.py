@@ -11,8 +11,8 @@ import zipfile
 
 import numpy as np
 import pytest
-import studies
 
+import studies
 from dropout_jax import training
 from dropout_jax.config import UserError
 from dropout_jax.data import load

@@ -7,7 +7,6 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import runs
-
 from dropout_jax.training.run_directory import RunDirectory
 
 CASES = [("mlp", "dropout"), ("rnn", "variational dropout")]

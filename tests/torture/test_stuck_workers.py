@@ -9,7 +9,6 @@ import threading
 import time
 
 import studies
-
 from dropout_jax.sweeps import heartbeat, run_local
 
 PATIENCE = 15.0  # longer than a worker takes to start here

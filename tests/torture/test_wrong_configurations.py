@@ -8,7 +8,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import runs
-
 from dropout_jax.config.schema import FIELDS
 
 # What no field of a kind may be; text as it is typed.

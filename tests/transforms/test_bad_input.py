@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import fit, options
 
+from cases import fit, options
 from dropout_jax.transforms import get, names
 
 KEY = jax.random.key(11)

@@ -3,14 +3,14 @@
 
 import functools
 
-import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import cases
 from cases import ARGUMENTS, all_settings, apply, every, every_sharing, fit, settings
 from cases import moments as moments_of
-
 from dropout_jax.transforms import dropout, get, names
 
 KEY = jax.random.key(11)

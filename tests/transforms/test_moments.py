@@ -10,14 +10,14 @@ or fails once and for all.
 
 import itertools
 
-import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import ARGUMENTS, all_settings, apply, every_sharing, fit, moments
 from scipy import stats
 
+import cases
+from cases import ARGUMENTS, all_settings, apply, every_sharing, fit, moments
 from dropout_jax.transforms import Example, dropout, get
 
 ROWS = 50_000

@@ -10,10 +10,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import pytest
+
 import test_contract
 import test_moments
 from cases import fit, layers, moments
-
 from dropout_jax import transforms
 from dropout_jax.transforms import Moments, get, names, register
 

@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import every_sharing, options
 from jax.test_util import check_grads
 
+from cases import every_sharing, options
 from dropout_jax.transforms import (
     bernoulli_mask,
     concrete_dropout,

@@ -10,12 +10,12 @@ EXACT under scan and vmap over keys. The bare draws: test_bits.py.
 import subprocess
 import sys
 
-import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
-from cases import every
 
+import cases
+from cases import every
 from dropout_jax.transforms import dropout
 
 KEY = jax.random.key(52)
