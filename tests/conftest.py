@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For every test: no silent broadcasting, quick compiling, registries as before."""
+"""For every test: no silent broadcasting, quick compiling, registries as before.
+
+And the real data set.
+"""
 
 import os
+from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from jax._src import compiler
 
+from dropout_jax.data import Dataset, idx, load
 from dropout_jax.nn import models
 from dropout_jax.training import plugin
 from dropout_jax.transforms import registry
@@ -63,3 +69,23 @@ def compile_as_users_do():
     """Returns a function: from its call to the end of the test, all optimizations."""
     yield lambda: jax.config.update("jax_disable_most_optimizations", False)
     jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture(scope="session")
+def fashion() -> Dataset:
+    """Fashion-MNIST itself: no test here makes do with less."""
+    return load()
+
+
+@pytest.fixture(scope="session")
+def idx_files(fashion, tmp_path_factory) -> Path:
+    """A directory with its four IDX files, unpacked. To be read only."""
+    directory = tmp_path_factory.mktemp("idx")
+    for name, array in {
+        "train-images-idx3": (fashion.train_images, fashion.validation_images),
+        "train-labels-idx1": (fashion.train_labels, fashion.validation_labels),
+        "t10k-images-idx3": (fashion.test_images,),
+        "t10k-labels-idx1": (fashion.test_labels,),
+    }.items():
+        idx.write(directory / f"{name}-ubyte", np.concatenate(array))
+    return directory

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
+import os
+import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,13 +60,16 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
       UserError: there is no room for it, or the directory is a link. Older checkpoints
         stay, and nothing of this one.
     """
-    target, needed = directory.absolute() / str(step), _bytes(tree)
+    target, needed = directory.absolute() / str(step), _room(tree)
     if (target / MANIFEST).exists():
         return
     refuse_links(directory.parent)
     with writing(target, needed):
         directory.mkdir(parents=True, exist_ok=True)
     _remove(target)
+    # Orbax ends badly on a full disk, with threads that write on: better not begun.
+    if shutil.disk_usage(directory).free < needed:
+        raise UserError(cannot_write(target, needed, os.strerror(errno.ENOSPC)))
     try:
         with writing(target, needed):
             with _checkpointer() as checkpointer:
@@ -71,12 +78,10 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
         manifest = {"step": step, "host": host, "arrays": _kinds(tree), "files": files}
         write_atomically(target / MANIFEST, stored.sealed(manifest))
     except Exception as error:
-        _remove_unfinished(directory)
-        _remove(target)
+        _remove_what_failed(directory, target)
         if isinstance(error, UserError):
             raise
-        # TensorStore tells of a full disk, among much else, in words of its own.
-        raise UserError(cannot_write(target, needed, _first_line(error))) from error
+        raise UserError(cannot_write(target, needed, _reason(error))) from error
     for old in _steps(directory)[KEEP:]:
         _remove(directory / str(old))
 
@@ -153,6 +158,14 @@ def discard_after(directory: Path, step: int) -> None:
             _remove(directory / str(newer))
 
 
+def _remove_what_failed(directory: Path, target: Path) -> None:
+    """Removes a failed save, again while threads of Orbax still write to it."""
+    for _ in range(5):
+        _remove_unfinished(directory)
+        _remove(target)
+        time.sleep(0.1)
+
+
 def _remove_unfinished(directory: Path) -> None:
     for stale in directory.glob("*.orbax-checkpoint-tmp*"):
         _remove(stale)
@@ -166,8 +179,10 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _bytes(tree: Any) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+def _room(tree: Any) -> int:
+    """Returns the bytes that a checkpoint takes at most, with what Orbax adds."""
+    arrays = jax.tree.leaves(tree)
+    return sum(array.nbytes for array in arrays) + 2048 * len(arrays) + 65536
 
 
 def _kinds(tree: Any) -> dict[str, str]:
@@ -176,6 +191,12 @@ def _kinds(tree: Any) -> dict[str, str]:
         jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
+
+
+def _reason(error: Exception) -> str:
+    """Returns why it was; TensorStore has the system's own reason among much else."""
+    code = re.search(r"os_error_code='(\d+)'", str(error))
+    return os.strerror(int(code[1])) if code else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:
@@ -227,5 +248,9 @@ def _digests(path: Path) -> dict[str, str]:
 
 
 def quiet() -> None:
-    """Keeps Orbax's running commentary out of the user's terminal."""
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    """Keeps Orbax's running commentary out of the user's terminal.
+
+    Its errors too: what it logs it raises as well, and that becomes one line.
+    """
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import time
 from typing import Any
 
+from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.schema import BY_PATH
+from dropout_jax.files import writing
 from dropout_jax.training.run_directory import RunDirectory
 
 # What TensorBoard's table of hyperparameters shows beside them. Nothing of the test
@@ -24,39 +28,77 @@ class EventWriter:
 
     def __init__(self, directory: RunDirectory):
         shutil.rmtree(directory.tensorboard, ignore_errors=True)
-        self._path = str(directory.tensorboard)
-        self._writer: Any = None
+        self._path = directory.tensorboard
+        self._file: Any = None
         self._config = flat(directory.config() or {})
         self._end: Any = None
         for record in directory.metrics():
             self.write(record)
 
     def write(self, record: dict[str, Any]) -> None:
-        """Adds the numbers of one record of metrics.jsonl."""
-        writer = self._writer or self._begin()
-        scalars = {**record, **record["noise"]}
-        for name, value in scalars.items():
-            if isinstance(value, (int, float)) and name not in ("epoch", "step"):
-                writer.add_scalar(name, value, record["step"])
+        """Adds the numbers of one record of metrics.jsonl.
 
-    def _begin(self) -> Any:
+        Raises:
+          UserError: they cannot be written.
+        """
         # Not before the first steps: it takes seconds where PyTorch is installed.
-        from tensorboardX import SummaryWriter
+        from tensorboardX.summary import scalar
+
+        if self._file is None:
+            self._begin()
+        scalars = {**record, **record["noise"]}
+        self._add(
+            [
+                scalar(name, value)
+                for name, value in scalars.items()
+                if isinstance(value, (int, float)) and name not in ("epoch", "step")
+            ],
+            record["step"],
+        )
+
+    def _begin(self) -> None:
+        # Not the SummaryWriter: on a full disk its thread dies, and whoever adds to
+        # its queue then waits without end.
+        from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.summary import hparams
 
-        self._writer = SummaryWriter(self._path)
+        with writing(self._path, 0):
+            self._path.mkdir(parents=True, exist_ok=True)
+            self._file = EventsWriter(str(self._path / "events"))
         shown = {
             path: value if isinstance(value, bool | int | float) else str(value)
             for path, value in self._config.items()
             if path not in BY_PATH or BY_PATH[path].identity
         }
         *start, self._end = hparams(shown, dict.fromkeys(COMPARED))
-        for summary in start:
-            self._writer.file_writer.add_summary(summary)
-        return self._writer
+        self._add(start)
+
+    def _add(self, summaries: list[Any], step: int = 0) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        try:
+            with writing(self._path, sum(summary.ByteSize() for summary in summaries)):
+                for summary in summaries:
+                    self._file.write_event(
+                        Event(wall_time=time.time(), step=step, summary=summary)
+                    )
+                self._file.flush()
+        except UserError:
+            self.close()
+            raise
+
+    def finish(self) -> None:
+        """Writes that the run has ended.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        if self._file is not None:
+            self._add([self._end])
 
     def close(self) -> None:
-        """Writes what is left."""
-        if self._writer is not None:
-            self._writer.file_writer.add_summary(self._end)
-            self._writer.close()
+        """Closes the file, as it is."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # the disk is full: that was said
+                self._file.close()
+            self._file = None

@@ -129,7 +129,7 @@ class Lane:
             **found,
         }
         if self._events is not None:
-            self._events.close()
+            self._events.finish()
 
     def validated(self, status: str, validation: dict[str, float]) -> dict[str, Any]:
         """Returns what is known of a trial that has not diverged, for `end`."""
@@ -154,6 +154,11 @@ class Lane:
                 for name, value in reliability._asdict().items()
             },
         }
+
+    def close(self) -> None:
+        """Closes its files, whether it has ended or not."""
+        if self._events is not None:
+            self._events.close()
 
     def store(self) -> None:
         """Writes result and status, after which the trial is finished."""

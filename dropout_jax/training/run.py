@@ -191,11 +191,15 @@ def _train(
             stop,
             prune,
         )
-        loop.train()
-        if test:
-            loop.test()
-        for trial in fresh:
-            trial.store()
+        try:
+            loop.train()
+            if test:
+                loop.test()
+            for trial in fresh:
+                trial.store()
+        finally:
+            for trial in trials:
+                trial.close()
         if stop.made:  # too late for this group, but not for the study around it
             raise Interrupted(group, stop.number)
 

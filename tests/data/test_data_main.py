@@ -7,11 +7,11 @@ from dropout_jax.data import __main__ as program
 from dropout_jax.data.fashion_files import SHA256
 
 
-def test_prints_what_it_prepared(python, files, tmp_path):
-    process = python("-m", "dropout_jax.data", f"--source_dir={files}")
+def test_prints_what_it_prepared(python, idx_files, tmp_path):
+    process = python("-m", "dropout_jax.data", f"--source_dir={idx_files}")
     assert process.communicate(timeout=60) == (
         "name     fashion_mnist\n"
-        f"source   {files}\n"
+        f"source   {idx_files}\n"
         f"sha256   {SHA256}\n"
         "images   28 x 28 pixels, uint8, 10 classes\n"
         "splits   55,000 train, 5,000 validation, 10,000 test\n"

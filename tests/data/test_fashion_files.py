@@ -14,8 +14,8 @@ from dropout_jax.data.fashion_files import FILES, SHA256, read_files
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = (file.name for file in FILES)
 
 
-def test_content_is_the_published_one(files):
-    parts = read_files(files)
+def test_content_is_the_published_one(idx_files):
+    parts = read_files(idx_files)
     train, test = parts["train"], parts["test"]
     # Counts of the paper's section 2; means and deviations as users of the data
     # set quote them for normalising.
@@ -29,10 +29,10 @@ def test_content_is_the_published_one(files):
     assert test.labels[:5].tolist() == [9, 2, 1, 1, 6]
 
 
-def test_digests_are_of_the_files(files):
+def test_digests_are_of_the_files(idx_files):
     whole = hashlib.sha256()
     for file in FILES:
-        content = (files / file.name).read_bytes()
+        content = (idx_files / file.name).read_bytes()
         assert hashlib.sha256(content).hexdigest() == file.sha256
         whole.update(content)
     assert whole.hexdigest() == SHA256
@@ -63,17 +63,17 @@ def test_swapped_files(linked):
     refused(linked, TRAIN_IMAGES, "00000803", "00000801")
 
 
-def test_truncated(linked, files):
+def test_truncated(linked, idx_files):
     path = linked / TEST_LABELS
     path.unlink()
-    path.write_bytes((files / TEST_LABELS).read_bytes()[:-1])
+    path.write_bytes((idx_files / TEST_LABELS).read_bytes()[:-1])
     refused(linked, path, 10_000, 9_999)
-    path.write_bytes(gzip.compress((files / TEST_LABELS).read_bytes())[:-20])
+    path.write_bytes(gzip.compress((idx_files / TEST_LABELS).read_bytes())[:-20])
     refused(linked, path, "ended before")
 
 
-def test_label_out_of_range(linked, files):
-    labels = idx.read(files / TEST_LABELS, 1).copy()
+def test_label_out_of_range(linked, idx_files):
+    labels = idx.read(idx_files / TEST_LABELS, 1).copy()
     labels[77] = 10
     (linked / TEST_LABELS).unlink()
     idx.write(linked / TEST_LABELS, labels)
@@ -81,9 +81,9 @@ def test_label_out_of_range(linked, files):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_one_flipped_bit(linked, files, file):
+def test_one_flipped_bit(linked, idx_files, file):
     """A bit anywhere in the content, to a value that is still in range."""
-    array = idx.read(files / file.name, len(file.shape)).copy()
+    array = idx.read(idx_files / file.name, len(file.shape)).copy()
     position = np.random.default_rng(0).integers(array.size)
     array.flat[position] ^= 1
     (linked / file.name).unlink()
@@ -91,9 +91,9 @@ def test_one_flipped_bit(linked, files, file):
     refused(linked, linked / file.name, file.sha256, idx.sha256(array))
 
 
-def test_two_labels_exchanged(linked, files):
+def test_two_labels_exchanged(linked, idx_files):
     """Counts per class stay right: only the digest can tell."""
-    labels = idx.read(files / TEST_LABELS, 1).copy()
+    labels = idx.read(idx_files / TEST_LABELS, 1).copy()
     labels[:2] = labels[1::-1]
     (linked / TEST_LABELS).unlink()
     idx.write(linked / TEST_LABELS, labels)

@@ -25,17 +25,17 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def prepared(files, tmp_path_factory):
+def prepared(idx_files, tmp_path_factory):
     """A cache prepared from the four files. To be read only."""
     directory = tmp_path_factory.mktemp("prepared")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DROPOUT_JAX_CACHE", str(directory))
-        load(source_dir=str(files))
+        load(source_dir=str(idx_files))
     return directory
 
 
-def test_split_is_the_head_and_the_tail(fashion, files):
-    images, labels = read_files(files)["train"]
+def test_split_is_the_head_and_the_tail(fashion, idx_files):
+    images, labels = read_files(idx_files)["train"]
     assert fashion.sha256 == SHA256
     assert fashion.num_classes == 10
     np.testing.assert_array_equal(fashion.train_images, images[:55_000])
@@ -46,10 +46,10 @@ def test_split_is_the_head_and_the_tail(fashion, files):
     assert all(array.dtype == np.uint8 for array in fashion[:6])
 
 
-def test_cache_alone_is_enough(cache, prepared, fashion, files):
+def test_cache_alone_is_enough(cache, prepared, fashion, idx_files):
     shutil.copytree(prepared, cache)
     again = load()
-    assert again.source == str(files)  # whence it came is kept with it
+    assert again.source == str(idx_files)  # whence it came is kept with it
     for one, other in zip(again[:6], fashion[:6], strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -99,16 +99,16 @@ def test_damaged_cache_is_not_used(cache, prepared, damage):
         load()
 
 
-def test_damaged_cache_is_mended(cache, prepared, files):
+def test_damaged_cache_is_mended(cache, prepared, idx_files):
     shutil.copytree(prepared, cache)
     stored(cache)[0].write_bytes(b"")
     (cache / "work-dead").mkdir()
-    load(source_dir=str(files))
+    load(source_dir=str(idx_files))
     assert load().sha256 == SHA256
     assert sorted(path.name for path in cache.iterdir()) == ["fashion_mnist", "lock"]
 
 
-def test_what_tfds_wrote_wrong_is_refused(cache, files, monkeypatch):
+def test_what_tfds_wrote_wrong_is_refused(cache, idx_files, monkeypatch):
     """Verified on the way in and again on the way out."""
     from dropout_jax.data import builder
 
@@ -119,11 +119,11 @@ def test_what_tfds_wrote_wrong_is_refused(cache, files, monkeypatch):
 
     monkeypatch.setattr(builder.FashionMnistBlocks, "_generate_examples", backwards)
     with pytest.raises(UserError, match="reads back changed"):
-        load(source_dir=str(files))
+        load(source_dir=str(idx_files))
     assert [path.name for path in cache.iterdir()] == ["lock"]
 
 
-def test_processes_at_once(python, files, tmp_path):
+def test_processes_at_once(python, idx_files, tmp_path):
     """Both get the data set; one prepares it, the other waits and uses that."""
     code = LOAD + (
         "; from dropout_jax.data import builder; print(data.sha256, builder.count)"
@@ -132,7 +132,7 @@ def test_processes_at_once(python, files, tmp_path):
         "from dropout_jax.data import builder; builder.count = 0; old = builder.prepare"
         "\ndef prepare(*a): builder.count += 1; old(*a)\nbuilder.prepare = prepare\n"
     )
-    both = [python("-c", count + code, str(files)) for _ in range(2)]
+    both = [python("-c", count + code, str(idx_files)) for _ in range(2)]
     answers = [process.communicate(timeout=60) for process in both]
     assert [error for _, error in answers] == ["", ""]
     assert sorted(answer for answer, _ in answers) == [
@@ -145,9 +145,9 @@ def test_processes_at_once(python, files, tmp_path):
     ]
 
 
-def test_killed_in_the_middle(python, files, tmp_path):
+def test_killed_in_the_middle(python, idx_files, tmp_path):
     """What a killed preparation left is not used, not in the way, and cleared."""
-    process = python("-c", LOAD, str(files))
+    process = python("-c", LOAD, str(idx_files))
     deadline = time.monotonic() + 60
     while not list((tmp_path / "cache").glob("work-*/prepared/**/*.array_record*")):
         assert process.poll() is None and time.monotonic() < deadline
@@ -155,13 +155,13 @@ def test_killed_in_the_middle(python, files, tmp_path):
     process.kill()
     process.communicate(timeout=60)
     assert list((tmp_path / "cache").glob("work-*"))
-    again = python("-c", LOAD + "; print(data.sha256)", str(files))
+    again = python("-c", LOAD + "; print(data.sha256)", str(idx_files))
     assert again.communicate(timeout=60) == (f"{SHA256}\n", "")
     assert not list((tmp_path / "cache").glob("work-*"))
 
 
 @pytest.mark.parametrize("configured", [True, False])
-def test_no_tensorflow_and_not_a_word(python, files, configured):
+def test_no_tensorflow_and_not_a_word(python, idx_files, configured):
     """Preparing and reading back, with warnings as errors and TFDS at its loudest.
 
     What the program itself logs, before or after, is not touched.
@@ -175,7 +175,7 @@ def test_no_tensorflow_and_not_a_word(python, files, configured):
         "assert not {'tensorflow', 'jax'} & sys.modules.keys()\n"
         "absl.info('I am still here')"
     )
-    process = python("-W", "error", "-c", code, str(files))
+    process = python("-W", "error", "-c", code, str(idx_files))
     said = process.communicate(timeout=60)
     assert said == ("", "INFO:absl:I am still here\n")
     assert process.returncode == 0
@@ -189,22 +189,22 @@ def test_importing_the_room_is_light(python):
     assert python("-c", code).communicate(timeout=60) == ("set()\n", "")
 
 
-def test_cache_that_cannot_be_written(tmp_path, monkeypatch, files):
+def test_cache_that_cannot_be_written(tmp_path, monkeypatch, idx_files):
     (tmp_path / "file").touch()
     monkeypatch.setenv("DROPOUT_JAX_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(UserError, match="DROPOUT_JAX_CACHE") as caught:
-        load(source_dir=str(files))
+        load(source_dir=str(idx_files))
     assert "\n" not in str(caught.value)
 
 
-def test_disk_full(python, files, tmp_path):
+def test_disk_full(python, idx_files, tmp_path):
     """One line; nothing left behind but the lock."""
     code = (
         "import resource, signal\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n" + LOAD
     )
-    process = python("-c", code, str(files))
+    process = python("-c", code, str(idx_files))
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 1
     assert error.splitlines()[-1].startswith("dropout_jax.config.errors.UserError")

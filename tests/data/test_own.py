@@ -84,8 +84,8 @@ def test_idx_directory_is_the_same_as_npz(tmp_path, suffix):
     np.testing.assert_array_equal(one.validation_images, other.validation_images)
 
 
-def test_fashion_mnist_as_ones_own_has_the_same_digest(files):
-    data = load(str(files))
+def test_fashion_mnist_as_ones_own_has_the_same_digest(idx_files):
+    data = load(str(idx_files))
     assert data.sha256 == SHA256
     assert len(data.validation_labels) == 6_000
 

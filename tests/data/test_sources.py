@@ -28,7 +28,7 @@ def test_order():
     assert [name.split(" ")[0] for name in names] == ["installed", "download", "Debian"]
 
 
-def test_first_good_source_is_taken(files, linked, tmp_path, monkeypatch):
+def test_first_good_source_is_taken(idx_files, linked, tmp_path, monkeypatch):
     """One that is not there and one with a wrong file are passed over."""
     (linked / FILES[3].name).unlink()
     monkeypatch.setattr(
@@ -37,7 +37,7 @@ def test_first_good_source_is_taken(files, linked, tmp_path, monkeypatch):
         (
             ("none", unavailable),
             ("bad", lambda work: linked),
-            ("good", lambda work: files),
+            ("good", lambda work: idx_files),
             ("too late", lambda work: pytest.fail("not to be asked")),
         ),
     )
@@ -152,22 +152,22 @@ def work(tmp_path):
     return directory
 
 
-def serve(directory, files):
+def serve(directory, idx_files):
     for file in FILES:
-        packed = gzip.compress((files / file.name).read_bytes(), 1, mtime=0)
+        packed = gzip.compress((idx_files / file.name).read_bytes(), 1, mtime=0)
         (directory / f"{file.name}.gz").write_bytes(packed)
 
 
-def test_download_with_the_wrong_sha256_is_refused(server, files, work):
+def test_download_with_the_wrong_sha256_is_refused(server, idx_files, work):
     """The right images, packed anew: not the bytes whose sha256 TFDS knows."""
-    serve(server, files)
+    serve(server, idx_files)
     with pytest.raises(Unavailable, match="has wrong checksum"):
         original.fetch(work)
 
 
-def test_download(server, files, work):
+def test_download(server, idx_files, work):
     """The downloading half, with TFDS told the sha256 of what our server has."""
-    serve(server, files)
+    serve(server, idx_files)
     infos = {
         file.name: hashlib.sha256((server / f"{file.name}.gz").read_bytes()).hexdigest()
         for file in FILES
@@ -215,7 +215,7 @@ def test_installed(tmp_path):
 
 
 @pytest.fixture
-def repository(tmp_path, files, monkeypatch):
+def repository(tmp_path, idx_files, monkeypatch):
     """A package repository in a directory, and apt set up to use only that."""
     tree, pool = tmp_path / "tree", tmp_path / "pool"
     (tree / "DEBIAN").mkdir(parents=True)
@@ -226,7 +226,7 @@ def repository(tmp_path, files, monkeypatch):
     (tree / "DEBIAN" / "control").write_text(control)
     (tree / debian.FOLDER).mkdir(parents=True)
     for file in FILES:
-        os.link(files / file.name, tree / debian.FOLDER / file.name)
+        os.link(idx_files / file.name, tree / debian.FOLDER / file.name)
     pool.mkdir()
     package = pool / f"{debian.PACKAGE}_1_all.deb"
     subprocess.run(

@@ -10,6 +10,8 @@ import os
 import pytest
 
 import page
+import studies
+from dropout_jax.sweeps import work
 
 FULL = os.environ.get("AMOUNT", "quick") == "full"
 
@@ -46,3 +48,12 @@ def environment(tmp_path_factory):
     """That of a user; programs are kept for the tests that come."""
     kept = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs"))}
     return {**os.environ, **kept, "JAX_ENABLE_COMPILATION_CACHE": "true"}
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """A finished study of two trials. To be copied, not changed."""
+    trials = studies.trials(2)
+    study = studies.study_of(tmp_path_factory.mktemp("whole") / "study", trials)
+    assert work(study, trials, console=studies.console())
+    return study

@@ -6,12 +6,10 @@ import random
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 import runs
 from dropout_jax.config import UserError
-from dropout_jax.data import idx, load
 from dropout_jax.data.fashion_files import FILES, read_files
 
 PREPARE = """
@@ -27,22 +25,8 @@ print(load("fashion_mnist", source_dir=sys.argv[1]).sha256)
 NAMES = [file.name for file in FILES]
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A directory with the four published files."""
-    data, directory = load("fashion_mnist"), tmp_path_factory.mktemp("idx")
-    for name, arrays in {
-        "train-images-idx3": (data.train_images, data.validation_images),
-        "train-labels-idx1": (data.train_labels, data.validation_labels),
-        "t10k-images-idx3": (data.test_images,),
-        "t10k-labels-idx1": (data.test_labels,),
-    }.items():
-        idx.write(directory / f"{name}-ubyte", np.concatenate(arrays))
-    return directory
-
-
 @pytest.fixture
-def damaged(files, tmp_path):
+def damaged(idx_files, tmp_path):
     """Returns a function of {name: content} to a directory with these replaced."""
 
     def make(number, replaced):
@@ -52,36 +36,36 @@ def damaged(files, tmp_path):
             if name in replaced:
                 (directory / name).write_bytes(replaced[name])
             else:
-                (directory / name).symlink_to(files / name)
+                (directory / name).symlink_to(idx_files / name)
         return directory
 
     return make
 
 
-def damages(files, count):
+def damages(idx_files, count):
     """Returns what is done to the files, by what it is."""
     found = []
     for number in range(count):
         chance = random.Random(number)
         name = chance.choice(NAMES)
-        raw = bytearray((files / name).read_bytes())
+        raw = bytearray((idx_files / name).read_bytes())
         place = chance.randrange(8 * len(raw))
         raw[place // 8] ^= 1 << place % 8
         found.append(("flip", {name: bytes(raw)}))
         name = chance.choice(NAMES)
-        raw = (files / name).read_bytes()
+        raw = (idx_files / name).read_bytes()
         found.append(("truncation", {name: raw[: chance.randrange(len(raw))]}))
     images, labels = NAMES[2], NAMES[3]
-    first, second = ((files / name).read_bytes() for name in (images, labels))
+    first, second = ((idx_files / name).read_bytes() for name in (images, labels))
     found.append(("swap", {images: second, labels: first}))
-    found.append(("swap", {images: (files / NAMES[0]).read_bytes()}))
+    found.append(("swap", {images: (idx_files / NAMES[0]).read_bytes()}))
     found.append(("wrong file", {labels: b"a letter to a friend"}))
     found.append(("label out of range", {labels: second[:-1] + b"\x0a"}))
     return found
 
 
-def test_wrong_data_are_refused(files, damaged, environment, amount, figure):
-    cases = damages(files, amount(5, 100))
+def test_wrong_data_are_refused(idx_files, damaged, environment, amount, figure):
+    cases = damages(idx_files, amount(5, 100))
     right, sums = 0, 0
     for number, (kind, replaced) in enumerate(cases):
         directory = damaged(number, replaced)
@@ -107,13 +91,13 @@ def test_wrong_data_are_refused(files, damaged, environment, amount, figure):
     assert right == len(cases)
 
 
-def test_four_processes_prepare_once(files, tmp_path, amount, figure):
+def test_four_processes_prepare_once(idx_files, tmp_path, amount, figure):
     rounds, right = amount(1, 5), 0
     for number in range(rounds):
         kept = {"DROPOUT_JAX_CACHE": str(tmp_path / f"cache_{number}")}
         team = [
             subprocess.Popen(
-                [sys.executable, "-c", PREPARE, str(files)],
+                [sys.executable, "-c", PREPARE, str(idx_files)],
                 cwd=runs.ROOT,
                 env={**os.environ, **kept},
                 stdout=subprocess.PIPE,

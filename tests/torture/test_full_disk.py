@@ -82,12 +82,9 @@ def wrong_with(code, out, err):
 
 def test_a_run_on_a_full_disk(tmp_path, disk, environment, amount, figure):
     fields = {**runs.fields_of("mlp", "dropout"), "train.epochs": 4}
-    same, seconds = runs.undisturbed(
-        disk / "undisturbed", ("mlp", "dropout"), environment
-    )
+    begun = time.monotonic()
     runs.train(tmp_path / "whole", fields, environment)
-    same = runs.digests(tmp_path / "whole")
-    subprocess.run(["rm", "-r", *map(str, disk.iterdir())], check=True, timeout=60)
+    seconds, same = time.monotonic() - begun, runs.digests(tmp_path / "whole")
     count, full, wrong = amount(4, 20), 0, []
     for number in range(count):
         chance, workdir = random.Random(number), disk / f"run_{number}"

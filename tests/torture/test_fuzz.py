@@ -10,11 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-import studies
 from dropout_jax import reports, stored
 from dropout_jax.config import UserError, canonical, defaults, from_json, validate
 from dropout_jax.config.schema import FIELDS
-from dropout_jax.sweeps import Ledger, StudyDirectory, open_study, plan_file, work
+from dropout_jax.sweeps import Ledger, StudyDirectory, open_study, plan_file
 from dropout_jax.sweeps.trials import names
 from dropout_jax.training import checkpoints
 from dropout_jax.training.run_directory import RunDirectory
@@ -88,20 +87,11 @@ def _dumped(value):
     return json.dumps(value).encode()
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A finished study of one trial."""
-    trials = studies.trials(1)
-    study = studies.study_of(tmp_path_factory.mktemp("whole") / "study", trials)
-    assert work(study, trials, console=studies.console())
-    return study
-
-
 def readers(whole, tmp_path):
     """By name: a valid value, and what reads the bytes in its place."""
     shutil.copytree(whole.path, tmp_path / "study")
     whole = StudyDirectory(tmp_path / "study")
-    (trial,) = whole.trials()
+    trial, *_ = whole.trials()
     run = RunDirectory(whole.run_directory(trial))
     (*_, step) = sorted(run.checkpoints.iterdir())
     line = whole.ledger.lines()[0]

@@ -12,11 +12,9 @@ import zipfile
 import numpy as np
 import pytest
 
-import studies
 from dropout_jax import training
 from dropout_jax.config import UserError
 from dropout_jax.data import load
-from dropout_jax.sweeps import work
 from dropout_jax.sweeps.__main__ import main
 from dropout_jax.training import load_run
 
@@ -46,15 +44,6 @@ class Mark:
 
     def __reduce__(self):
         return open, (self.path, "w")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A finished study of two trials."""
-    trials = studies.trials(2)
-    study = studies.study_of(tmp_path_factory.mktemp("whole") / "study", trials)
-    assert work(study, trials, console=studies.console())
-    return study
 
 
 def put(path, content):
@@ -202,57 +191,65 @@ def data_cases(mark):
     }
 
 
+def harmed(tmp_path, original, harm, use):
+    """Returns what is wrong when a harmed copy of a directory is used."""
+    copy, out = tmp_path / "copy", tmp_path / "out"
+    shutil.copytree(original, copy)
+    out.mkdir()
+    harm(copy, out)
+    before = everything(out)
+    wrong = use(copy) + ["wrote outside"] * (everything(out) != before)
+    shutil.rmtree(copy)
+    shutil.rmtree(out)
+    return wrong
+
+
 @pytest.mark.filterwarnings("ignore:checkpoint .* is passed over")
 def test_hostile_files(tmp_path, whole, capsys, figure):
-    out, wrong, count = tmp_path / "out", [], 0
     (trial, *_) = whole.trials()
-    for name, harm in run_cases().items():
-        out.mkdir()
-        run = tmp_path / "run"
-        shutil.copytree(whole.run_directory(trial), run)
-        harm(run, out)
-        before = everything(out)
+
+    def use_run(run):
+        wrong = []
         for use in (load_run, lambda run: training.run(trial.config, run)):
             try:
                 use(run)
             except UserError as error:
-                if "\n" in str(error):
-                    wrong.append((name, str(error)))
+                wrong += [str(error)] * ("\n" in str(error))
             (run / "status").unlink(missing_ok=True)  # so that it is resumed
-        wrong += [(name, "wrote outside")] * (everything(out) != before)
-        shutil.rmtree(run)
-        shutil.rmtree(out)
-        count += 1
-    for name, harm in study_cases().items():
-        out.mkdir()
-        study = tmp_path / "study"
-        shutil.copytree(whole.path, study)
-        harm(study, out)
-        before = everything(out)
+        return wrong
+
+    def use_study(study):
+        wrong = []
         for command in ("status", "report", "resume"):
             flags = [f"--study={study}"] + ["--workers=1"] * (command == "resume")
             code = main(["sweeps", command, *flags])
             said = capsys.readouterr().err
             if code not in (0, 1, 2) or said.count("\n") > 1:
-                wrong.append((name, command, said))
-        wrong += [(name, "wrote outside")] * (everything(out) != before)
-        shutil.rmtree(study)
-        shutil.rmtree(out)
-        count += 1
+                wrong.append(f"{command}: {said}")
+        return wrong
+
+    wrong = {}
+    for original, use, cases in (
+        (whole.run_directory(trial), use_run, run_cases()),
+        (whole.path, use_study, study_cases()),
+    ):
+        for name, harm in cases.items():
+            wrong[name] = harmed(tmp_path, original, harm, use)
     mark = tmp_path / "code_ran"
     for name, content in data_cases(str(mark)).items():
         path = tmp_path / "data.npz"
         put(path, content)
         with pytest.raises(UserError) as error:
             load(str(path))
-        wrong += [(name, str(error.value))] * ("\n" in str(error.value))
-        count += 1
+        wrong[name] = [str(error.value)] * ("\n" in str(error.value))
+    found = {name: what for name, what in wrong.items() if what}
     figure(
         13,
         "hostile files: a run's, a study's, a data set's (pickles, paths, links, giant "
         "headers, deep JSON, forged manifests)",
         "at least 40 cases: no code runs, nothing is written outside, one line",
-        f"{count - len(wrong)}/{count}; code ran: {'yes' if mark.exists() else 'no'}",
+        f"{len(wrong) - len(found)}/{len(wrong)}; "
+        f"code ran: {'yes' if mark.exists() else 'no'}",
     )
-    assert not wrong and not mark.exists()
-    assert count >= 40
+    assert not found and not mark.exists()
+    assert len(wrong) >= 40

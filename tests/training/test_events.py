@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """TensorBoard shows a run's metrics, and its configuration beside them."""
 
+import errno
+import shutil
+
 import numpy as np
+import pytest
+from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
+from dropout_jax.config import UserError
+from dropout_jax.training.events import EventWriter
 from dropout_jax.training.run_directory import RunDirectory
 
 
@@ -36,3 +43,17 @@ def test_tensorboard_has_the_hyperparameters(finished, summaries):
     record = RunDirectory(finished.workdir).metrics()[0]
     for info in shown.metric_infos:
         assert info.name.tag in record and "test" not in info.name.tag
+
+
+def test_a_full_disk_is_told_and_waits_for_nobody(finished, tmp_path, monkeypatch):
+    write = EventsWriter.write_event
+
+    def full(writer, event):
+        if event.step > 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(writer, event)
+
+    run = RunDirectory(shutil.copytree(finished.workdir, tmp_path / "run"))
+    monkeypatch.setattr(EventsWriter, "write_event", full)
+    with pytest.raises(UserError, match=r"tensorboard cannot .* \(No space left on"):
+        EventWriter(run)
