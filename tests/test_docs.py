@@ -36,6 +36,10 @@ SOURCES = sorted(
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+# `test_file.py`, `folder/test_file.py::test_name`, or `test_name_of_many_words`.
+NAMED_TEST = r"`(?:[\w/]*/)?(test_\w+\.py)?(?:::)?(test(?:_[^\W_]+){3,})?`"
+
+
 def relative(path):
     return str(path.relative_to(ROOT))
 
@@ -248,15 +252,20 @@ def test_links_to_files_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
-def test_the_errata_name_tests_that_exist():
-    defined = {
-        name
-        for path in (ROOT / "tests").rglob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+def test_the_tests_that_pages_name_are_there():
+    files = {
+        path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")
     }
-    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "errata.md").read_text())
-    assert len(named) > 20
-    assert set(named) <= defined
+    defined = set(re.findall(r"^def (test_\w+)", "\n".join(files.values()), re.M))
+    named = {page.stem: re.findall(NAMED_TEST, page.read_text()) for page in PAGES}
+    for page, tests in named.items():
+        for file, test in tests:
+            assert not file or file in files, (page, file)
+            where = (
+                re.findall(r"^def (test_\w+)", files[file], re.M) if file else defined
+            )
+            assert not test or test in where, (page, test)
+    assert len(named["errata"]) > 20 and len(named["reproducibility"]) > 8
 
 
 def test_every_transform_has_its_picture_in_the_docs(monkeypatch):
