@@ -37,7 +37,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 # `test_file.py`, `folder/test_file.py::test_name`, or `test_name_of_many_words`.
-NAMED_TEST = r"`(?:[\w/]*/)?(test_\w+\.py)?(?:::)?(test(?:_[^\W_]+){3,})?`"
+NAMED_TEST = (
+    r"`(?:[\w/]*/)?(test_\w+\.py)?(?:::)?((?<=::)test_\w+|test(?:_[^\W_]+){3,})?`"
+)
 
 
 def relative(path):

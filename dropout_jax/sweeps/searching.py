@@ -72,6 +72,9 @@ def next_batch(study: StudyDirectory, search: Search) -> list[Trial]:
             settings.append({ARM: arm.name, **arm.setting(chosen)})
     if not settings:
         return []
+    # The slowest first: nobody shall wait at the end for one that began last.
+    slowest = _seconds_by_arm(study)
+    settings.sort(key=lambda setting: -slowest.get(setting[ARM], 0.0))
     batch = plan(search.name, from_json(search.base), settings)
     known = {trial.id: trial.arm for trial in planned}
     for trial in batch:
@@ -85,6 +88,15 @@ def next_batch(study: StudyDirectory, search: Search) -> list[Trial]:
     told = (study.about() or {"reporting": {}})["reporting"]
     study.extend(batch, lanes=search.lanes, test=False, reporting=told)
     return batch
+
+
+def _seconds_by_arm(study: StudyDirectory) -> dict[str, float]:
+    """Returns how long the longest trial of each arm took."""
+    found: dict[str, float] = {}
+    for line in study.ledger.by_trial().values():
+        seconds = max(found.get(line["arm"], 0.0), line["result"]["seconds"])
+        found[line["arm"]] = seconds
+    return found
 
 
 def go_on(

@@ -72,14 +72,6 @@ def test_truncated(linked, idx_files):
     refused(linked, path, "ended before")
 
 
-def test_label_out_of_range(linked, idx_files):
-    labels = idx.read(idx_files / TEST_LABELS, 1).copy()
-    labels[77] = 10
-    (linked / TEST_LABELS).unlink()
-    idx.write(linked / TEST_LABELS, labels)
-    refused(linked, linked / TEST_LABELS, "0 to 9", "found 10")
-
-
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_one_flipped_bit(linked, idx_files, file):
     """A bit anywhere in the content, to a value that is still in range."""

@@ -330,3 +330,13 @@ def test_search_json_is_all_there_is(tmp_path):
     assert load_search(study) == wanted
     order = json.loads((tmp_path / "search.json").read_text())["space"]
     assert [name for name, _ in order] == ["none", "dropout"]
+
+
+def test_the_slowest_arm_goes_first(tmp_path):
+    study, wanted = StudyDirectory(tmp_path), make(trials=2)
+    begin(study, wanted)
+    assert [trial.arm for trial in next_batch(study, wanted)] == ["none", "dropout"]
+    for trial in next_batch(study, wanted):
+        seconds = {"none": 1.0, "dropout": 5.0}[trial.arm]
+        study.ledger.append(pretended.outcome(study, trial, seconds=seconds))
+    assert [trial.arm for trial in next_batch(study, wanted)] == ["dropout", "none"]

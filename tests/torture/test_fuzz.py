@@ -95,6 +95,7 @@ def readers(whole, tmp_path):
     run = RunDirectory(whole.run_directory(trial))
     (*_, step) = sorted(run.checkpoints.iterdir())
     line = whole.ledger.lines()[0]
+    first = (whole.path / "plan.jsonl").read_text().splitlines()[0]
 
     def configuration(content):
         validate(from_json(stored.parse(content, "config.json")))
@@ -138,7 +139,7 @@ def readers(whole, tmp_path):
             json.loads((step / checkpoints.MANIFEST).read_text()),
             manifest,
         ),
-        "plan": (json.loads((whole.path / "plan.jsonl").read_text()), plan),
+        "plan": (json.loads(first), plan),
         "ledger": (line, ledger),
         "metrics": (run.metrics()[0], metrics),
     }
