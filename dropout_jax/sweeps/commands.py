@@ -216,6 +216,7 @@ def work(arguments: Sequence[str]) -> int:
     from dropout_jax.sweeps.local import take_share
 
     take_share(*map(int, options.share.split("/")))
+    from dropout_jax.sweeps import heartbeat
     from dropout_jax.sweeps.worker import work as go
     from dropout_jax.sweeps.worker_progress import HeartbeatProgress
 
@@ -232,6 +233,7 @@ def work(arguments: Sequence[str]) -> int:
             trials,
             minutes=options.minutes,
             progress=lambda *what: HeartbeatProgress(beat, *what),
+            waiting=lambda: heartbeat.write(beat, heartbeat.WAITING),
         )
     finally:
         beat.unlink(missing_ok=True)

@@ -90,6 +90,7 @@ class StudyDisplay:
         rows = {"study": ("study", len(self._finished), len(self._trials), "")}
         for beat in heartbeats:
             speed = f"{beat.speed:,.0f} images/s" if beat.speed else "compiling"
+            speed = speed if beat.trials else ""  # it waits for the others
             rows[beat.worker] = (beat.doing, beat.step, beat.steps, speed)
         for name in self._rows.keys() - rows.keys():
             bar.remove_task(self._rows.pop(name))

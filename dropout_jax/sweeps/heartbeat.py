@@ -14,6 +14,9 @@ from typing import Any
 from dropout_jax import stored
 from dropout_jax.files import write_atomically
 
+# Of a worker that waits for what the others have.
+WAITING = {"trials": [], "doing": "waiting", "step": 0, "steps": 0, "speed": None}
+
 
 @dataclasses.dataclass(frozen=True)
 class Heartbeat:

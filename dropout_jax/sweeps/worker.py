@@ -30,6 +30,7 @@ def work(
     minutes: float = 0.0,
     console: Console | None = None,
     progress: Callable[[Sequence[Trial], str, str], TerminalProgress] | None = None,
+    waiting: Callable[[], object] = lambda: None,
 ) -> bool:
     """Runs what the ledger does not have yet, and adds a line for each trial.
 
@@ -47,6 +48,7 @@ def work(
       console: where progress is shown.
       progress: makes the display of trials that train in step, from them, what
         to call them, and a label.
+      waiting: called again and again while other processes have all that is left.
 
     Returns:
       Whether all trials are in the ledger.
@@ -96,6 +98,7 @@ def work(
                     highlight=False,
                 )
                 waited = True
+            waiting()
             time.sleep(POLL_SECONDS)
     return not unfinished(study, trials)
 

@@ -102,7 +102,9 @@ def test_what_another_process_has_is_left_to_it_then_waited_for(
     # It dies, and what it had is taken over.
     clock(lambda _: held.__exit__(None, None, None))
     monkeypatch.setattr(worker, "run_group", meanwhile)
-    assert work(study, asked, console=console)
+    signs = []
+    assert work(study, asked, console=console, waiting=lambda: signs.append(counted[:]))
+    assert signs == [[0, 2]]  # so that nobody takes it for stuck
     assert counted == [0, 2, 1] and seeds_of(study) == [0, 2, 1]
     assert "waiting for 1 trials that other processes have" in console.file.getvalue()
 

@@ -23,7 +23,8 @@ from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 
 def get_config():
-    return override(defaults(), {**disturbed.TINY, "train.epochs": 4})
+    fields = {**disturbed.TINY, "train.epochs": 4, "noise.rates": (0.1,)}
+    return override(defaults(), fields)
 
 def sweep():
     yield {"arm": "a", "noise.rates": (0.2,)}
