@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -14,13 +15,13 @@ from typing import Any
 from dropout_jax.config.errors import UserError
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes `text` so that a reader sees the old file or the whole new one.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes `content` so that a reader sees the old file or the whole new one.
 
     Raises:
       UserError: it cannot be written, as `writing` says; the old file stays.
     """
-    content = text.encode()
+    content = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path, len(content)):
         try:
@@ -29,7 +30,7 @@ def write_atomically(path: Path, text: str) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(path)
-        except OSError:
+        except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
@@ -44,11 +45,16 @@ def writing(path: Path, needed: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(cannot_write(path, needed, error.strerror)) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(no_room(path, needed, error.strerror)) from error
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}); choose a place you may "
+            "write to"
+        ) from error
 
 
-def cannot_write(path: Path, needed: int, reason: str | None) -> str:
-    """Returns the line for a user whose file of `needed` bytes cannot be written."""
+def no_room(path: Path, needed: int, reason: str | None) -> str:
+    """Returns the line for a user whose file of `needed` bytes finds no room."""
     place = next((p for p in (path, *path.absolute().parents) if p.exists()), path)
     free = shutil.disk_usage(place).free
     return (

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             baseline=options.baseline,
             command=f"{parser.prog} {again}",
         )
-    except (UserError, OSError) as error:
+    except UserError as error:
         print(error, file=sys.stderr)
         return 2
     console = Console()

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report on disk: everything is drawn first, then every file appears whole."""
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dropout_jax.files import write_atomically, writing
 from dropout_jax.reports.documents import captions_document, document
 from dropout_jax.reports.figures import FIGURES, figures
 from dropout_jax.reports.page import page
@@ -52,7 +51,7 @@ def write_report(
     Raises:
       UserError: a baseline that is neither in the study nor in `arms`, or a method
         with several settings and no validation accuracy to choose one by.
-      OSError: the directory cannot be written.
+      UserError: the directory cannot be written.
     """
     table = tabulate(
         study,
@@ -62,7 +61,8 @@ def write_report(
         published=published,
     )
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    with writing(directory, 0):
+        directory.mkdir(parents=True, exist_ok=True)
     drawn = figures(study, table)
     selection = choose(study)
     texts = {
@@ -91,20 +91,7 @@ def write_report(
     }
     # The page comes last: who sees the new one sees new figures beside it.
     for name, content in contents.items():
-        _write_whole(directory / name, content)
+        write_atomically(directory / name, content)
     for stale in (FIGURES | {"settings.csv", "captions.md"}) - contents.keys():
         (directory / stale).unlink(missing_ok=True)
     return {name: directory / name for name in contents}
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """A reader sees the old file or the new one, never half of it."""
-    handle, staged = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(staged, 0o644)  # mkstemp's 0600 would hide a report from a web server
-        os.replace(staged, path)
-    except BaseException:
-        os.unlink(staged)
-        raise

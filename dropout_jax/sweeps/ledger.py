@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.identity import stored_id
+from dropout_jax.files import writing
 from dropout_jax.sweeps.trials import Trial
 
 if TYPE_CHECKING:
@@ -93,8 +94,12 @@ class Ledger:
 
         Several processes may append to one file.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(line, sort_keys=True, allow_nan=False) + "\n"
+        content = (json.dumps(line, sort_keys=True, allow_nan=False) + "\n").encode()
+        with writing(self.path, len(content)):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(content)
+
+    def _append(self, content: bytes) -> None:
         with self.path.open("ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             size = file.seek(0, os.SEEK_END)
@@ -103,7 +108,7 @@ class Ledger:
                 if file.read(1) != b"\n":  # cut off what a crash left of a line
                     file.seek(0)
                     file.truncate(file.read().rfind(b"\n") + 1)
-            file.write(text.encode())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from dropout_jax.config.errors import Interrupted
+from dropout_jax.files import write_atomically, writing
 from dropout_jax.sweeps import heartbeat
 from dropout_jax.sweeps.display import StudyDisplay
 from dropout_jax.sweeps.study import StudyDirectory, unfinished
@@ -51,9 +52,10 @@ def run_local(
       UserError: a worker cannot run here, such as for want of data or of room.
     """
     directory = study.path / "workers"
-    directory.mkdir(exist_ok=True)
     wanted = directory / f"wanted_{os.getpid()}"
-    wanted.write_text("".join(f"{trial.id}\n" for trial in trials))
+    with writing(directory, 0):
+        directory.mkdir(exist_ok=True)
+    write_atomically(wanted, "".join(f"{trial.id}\n" for trial in trials))
     commands = [
         [
             *(sys.executable, "-m", "dropout_jax.sweeps", "work"),

@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from dropout_jax.config.errors import Interrupted, UserError
+from dropout_jax.files import write_atomically, writing
 from dropout_jax.sweeps import heartbeat
 from dropout_jax.sweeps.display import StudyDisplay
 from dropout_jax.sweeps.ray_cluster import Placement, connected, placement
@@ -108,11 +109,11 @@ def run_ray(
 def _wanted(study: StudyDirectory, trials: Sequence[Trial]) -> Iterator[Path]:
     """Writes which trials are wanted to a file, and holds it locked."""
     directory = study.path / "workers"
-    directory.mkdir(exist_ok=True)
     path = directory / f"wanted_{socket.gethostname()}_{os.getpid()}"
-    with path.open("w") as file:
-        file.write("".join(f"{trial.id}\n" for trial in trials))
-        file.flush()
+    with writing(directory, 0):
+        directory.mkdir(exist_ok=True)
+    write_atomically(path, "".join(f"{trial.id}\n" for trial in trials))
+    with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield path

@@ -15,7 +15,7 @@ from typing import Any
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import refuse_links, to_json, write_atomically
+from dropout_jax.files import refuse_links, to_json, write_atomically, writing
 from dropout_jax.sweeps import plan_file
 from dropout_jax.sweeps.ledger import Ledger
 from dropout_jax.sweeps.trials import Trial
@@ -211,7 +211,9 @@ class StudyDirectory:
     @contextlib.contextmanager
     def _locked(self, name: str, *, wait: bool = False) -> Iterator[bool]:
         path = self.path / name
-        path.parent.mkdir(exist_ok=True)
+        with writing(path, 0):
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
         with path.open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -229,10 +231,11 @@ class StudyDirectory:
           where: traceback, for whoever mends it.
         """
         path = self.path / "failures" / trial_id
-        path.parent.mkdir(exist_ok=True)
-        line = {"reason": " ".join(reason.split()), "traceback": where}
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        line = json.dumps({"reason": " ".join(reason.split()), "traceback": where})
+        with writing(path, len(line)):
+            path.parent.mkdir(exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
 
     def failures(self) -> dict[str, list[str]]:
         """Returns why attempts failed, by trial id."""

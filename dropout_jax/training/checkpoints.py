@@ -19,7 +19,7 @@ import jax
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import (
-    cannot_write,
+    no_room,
     refuse_links,
     write_atomically,
     writing,
@@ -69,7 +69,7 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     _remove(target)
     # Orbax ends badly on a full disk, with threads that write on: better not begun.
     if shutil.disk_usage(directory).free < needed:
-        raise UserError(cannot_write(target, needed, os.strerror(errno.ENOSPC)))
+        raise UserError(no_room(target, needed, os.strerror(errno.ENOSPC)))
     try:
         with writing(target, needed):
             with _checkpointer() as checkpointer:
@@ -81,7 +81,7 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
         _remove_what_failed(directory, target)
         if isinstance(error, UserError):
             raise
-        raise UserError(cannot_write(target, needed, _reason(error))) from error
+        raise UserError(no_room(target, needed, _reason(error))) from error
     for old in _steps(directory)[KEEP:]:
         _remove(directory / str(old))
 

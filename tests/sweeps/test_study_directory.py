@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from dropout_jax.config import UserError, defaults
+from dropout_jax.stored import Damaged
 from dropout_jax.sweeps import StudyDirectory, by_program, open_study, plan, status
 
 HOLDER = """
@@ -31,6 +32,23 @@ def test_the_plan_only_grows(study, trials):
     assert [(t.id, t.arm, t.seed, t.config) for t in found] == [
         (t.id, t.arm, t.seed, t.config) for t in trials(0, 1, 2, 3)
     ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plan: plan[: len(plan) // 2],
+        lambda plan: plan.replace(b'"seed": 0', b'"seed": 7'),
+    ],
+    ids=["cut", "another seed"],
+)
+def test_a_plan_that_is_not_what_was_written_is_refused(study, change):
+    path = study.path / "plan.jsonl"
+    written = path.read_bytes()
+    path.write_bytes(change(written))
+    assert path.read_bytes() != written
+    with pytest.raises(Damaged, match=r"plan.jsonl is damaged.*mends it"):
+        open_study(study.path).trials()
 
 
 def test_a_wrong_trial_writes_nothing(tmp_path, trials):

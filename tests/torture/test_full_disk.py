@@ -16,7 +16,7 @@ import runs
 import studies
 from dropout_jax.sweeps import StudyDirectory
 
-MEGABYTES = 8
+MEGABYTES = 32  # of which a report takes 8
 CONFIG = """
 from benchmarks import disturbed
 from dropout_jax.config import defaults

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from dropout_jax import training
 from dropout_jax.config import Interrupted, UserError
 from dropout_jax.stored import Damaged
 from dropout_jax.training import load_run, loop
+from dropout_jax.training.checkpoints import restore, save
 from dropout_jax.training.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[2]
@@ -174,6 +177,16 @@ def test_with_all_checkpoints_damaged_nothing_is_touched(stopped, tiny, recorder
     assert "\n" not in str(error.value)
     assert ["passed over" in note for note in progress.notes] == [True, True]
     assert files_of(stopped) == before
+
+
+def test_arrays_of_another_type_are_refused(tmp_path):
+    """Orbax would cast them."""
+    saved = tmp_path / "checkpoints"
+    save(saved, 1, {"a": jnp.arange(3)}, {})
+    tree, _ = restore(saved, {"a": jax.ShapeDtypeStruct((3,), jnp.int32)}, print)
+    assert tree["a"].tolist() == [0, 1, 2]
+    with pytest.raises(Damaged, match="the arrays of another program"):
+        restore(saved, {"a": jax.ShapeDtypeStruct((3,), jnp.float32)}, print)
 
 
 def test_metrics_are_what_the_checkpoint_knows(finished, stopped, tiny, recorder):
