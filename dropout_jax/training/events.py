@@ -74,14 +74,15 @@ class EventWriter:
         self._add(start)
 
     def _add(self, summaries: list[Any], step: int = 0) -> None:
-        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.proto import event_pb2
 
         try:
             with writing(self._path, sum(summary.ByteSize() for summary in summaries)):
                 for summary in summaries:
-                    self._file.write_event(
-                        Event(wall_time=time.time(), step=step, summary=summary)
+                    event = event_pb2.Event(  # pyright: ignore: made as it is imported
+                        wall_time=time.time(), step=step, summary=summary
                     )
+                    self._file.write_event(event)
                 self._file.flush()
         except UserError:
             self.close()
