@@ -79,7 +79,8 @@ class EventWriter:
         try:
             with writing(self._path, sum(summary.ByteSize() for summary in summaries)):
                 for summary in summaries:
-                    event = event_pb2.Event(  # pyright: ignore: made as it is imported
+                    # Messages are made as their module is imported.
+                    event = event_pb2.Event(  # pyright: ignore
                         wall_time=time.time(), step=step, summary=summary
                     )
                     self._file.write_event(event)
