@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process at work on a study: what it takes, what it leaves, what it survives."""
 
+import contextlib
 import json
 import time
 import types
@@ -107,6 +108,25 @@ def test_what_another_process_has_is_left_to_it_then_waited_for(
     assert signs == [[0, 2]]  # so that nobody takes it for stuck
     assert counted == [0, 2, 1] and seeds_of(study) == [0, 2, 1]
     assert "waiting for 1 trials that other processes have" in console.file.getvalue()
+
+
+def test_what_another_process_finished_before_the_claim_was_ours_is_not_run_again(
+    tmp_path, study, trials, counted, console, monkeypatch
+):
+    (trial,) = trials(0)
+    claim = StudyDirectory.claim
+
+    @contextlib.contextmanager
+    def late(study, trial):
+        elsewhere = tmp_path / "elsewhere"
+        worker.run_group([trial.config], [elsewhere], elsewhere)
+        study.ledger.append(ledger_line(trial, RunDirectory(elsewhere)))
+        with claim(study, trial) as held:
+            yield held
+
+    monkeypatch.setattr(StudyDirectory, "claim", late)
+    assert work(study, [trial], console=console)
+    assert len(counted) == 1 and seeds_of(study) == [0]
 
 
 def test_a_run_directory_that_is_in_use_is_waited_for(study, trials, console, clock):
