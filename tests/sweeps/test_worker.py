@@ -129,6 +129,23 @@ def test_what_another_process_finished_before_the_claim_was_ours_is_not_run_agai
     assert len(counted) == 1 and seeds_of(study) == [0]
 
 
+def test_batches_are_those_of_the_plan_whatever_is_done(
+    tmp_path, trials, console, monkeypatch
+):
+    """Others would not find the checkpoints of those that were interrupted."""
+    study, run, seen = StudyDirectory(tmp_path / "lanes"), worker.run_group, []
+    study.extend(trials(0, 1, 2, 3), lanes=2)
+
+    def spy(configs, *args, **kwargs):
+        seen.append([config.seed for config in configs])
+        return run(configs, *args, **kwargs)
+
+    monkeypatch.setattr(worker, "run_group", spy)
+    assert work(study, trials(0), console=console)
+    assert work(study, trials(0, 1, 2, 3), console=console)
+    assert seen == [[0], [1], [2, 3]]
+
+
 def test_a_run_directory_that_is_in_use_is_waited_for(study, trials, console, clock):
     (trial,) = trials(0)
     holder = RunDirectory(study.run_directory(trial))

@@ -163,6 +163,19 @@ def test_a_damaged_checkpoint_is_passed_over(finished, stopped, tiny, recorder):
     assert digests(result.values) == digests(finished.values)
 
 
+def test_a_manifest_with_another_digit_is_passed_over(stopped, tiny, recorder):
+    """Metrics live in it: valid JSON, all arrays whole, and yet not what was saved."""
+    path = stopped / "checkpoints" / "4" / "MANIFEST.json"
+    text = path.read_text()
+    path.write_text(text.replace('"best_epoch": 1', '"best_epoch": 2'))
+    assert path.read_text() != text
+    progress = recorder(stop_after=(4,))
+    with pytest.raises(Interrupted):
+        training.run(tiny(), stopped, progress=progress)
+    assert "4 is passed over" in progress.notes[0]
+    assert progress.notes[1] == "resumed at step 3"
+
+
 def files_of(directory):
     return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
 
