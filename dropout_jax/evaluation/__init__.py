@@ -1,18 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures of a trained classifier, and of a set of seeds.
 
-`metrics` works on logits, in JAX; `statistics`, `power` and `sensitivity` on finished
-numbers, in SciPy. Each is loaded when first used, so that a report never pays for
-importing JAX.
+`metrics`, `mc_dropout` and `uncertainty` work on logits, in JAX; `detection`,
+`statistics`, `power` and `sensitivity` on finished numbers, in SciPy. Each is loaded
+when first used, so that a report never pays for importing JAX.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dropout_jax.evaluation import metrics, power, sensitivity, statistics
+    from dropout_jax.evaluation import (
+        detection,
+        mc_dropout,
+        metrics,
+        power,
+        sensitivity,
+        statistics,
+        uncertainty,
+    )
 
-__all__ = ["metrics", "power", "sensitivity", "statistics"]
+__all__ = [
+    "detection",
+    "mc_dropout",
+    "metrics",
+    "power",
+    "sensitivity",
+    "statistics",
+    "uncertainty",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -67,6 +67,25 @@ def test_ece_is_the_sum_over_reliability_bins(predictions, bins):
     )
 
 
+@pytest.mark.parametrize("bins", [1, 7, 15, 2000, 3000])
+def test_adaptive_ece_is_the_mean_gap_of_equal_counts(predictions, bins):
+    logits, labels = predictions
+    logits = 0.7 * logits  # too sure of some, not sure enough of others
+    probs = softmax(logits.astype(np.float64))
+    confidence, correct = probs.max(axis=1), probs.argmax(axis=1) == labels
+    order = np.argsort(confidence)
+    bin_of = np.floor(np.arange(2000) * bins / 2000)
+    total = 0.0
+    for b in np.unique(bin_of):
+        inside = order[bin_of == b]
+        gap = abs(correct[inside].mean() - confidence[inside].mean())
+        total += gap * len(inside) / 2000
+    found = metrics.adaptive_ece(logits, labels, bins)
+    np.testing.assert_allclose(found, total, rtol=1e-4)
+    wide = abs(found - metrics.ece(logits, labels, bins))
+    assert wide < 1e-6 if bins == 1 else wide > 1e-4
+
+
 def test_lists_are_taken_as_arrays(predictions, monkeypatch):
     """Given to the program as they are, each of their numbers would be an argument."""
     logits, labels = predictions
@@ -139,3 +158,5 @@ def test_other_bad_input_is_refused():
         metrics.nll(jnp.zeros((2, 2)), jnp.zeros(2))
     with pytest.raises(ValueError, match="bins is 0"):
         metrics.ece(jnp.zeros((2, 2)), jnp.zeros(2, jnp.int32), bins=0)
+    with pytest.raises(ValueError, match="bins is -1"):
+        metrics.adaptive_ece(jnp.zeros((2, 2)), jnp.zeros(2, jnp.int32), bins=-1)
