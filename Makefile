@@ -12,7 +12,7 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
   compare results results-mlp results-cnn results-rnn results-far results-small_data \
   results-course publish search search-mlp search-cnn search-rnn pictures screenshot \
   notebook test \
-  test-peers test-ray test-next torture mutations lint bench lock clean
+  test-peers test-ray test-next torture mutations audit lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -117,6 +117,10 @@ test-next: setup-browser data  ## all tests on Python 3.12 with the newest jax a
 
 mutations: setup-dev  ## plant mistakes one by one; docs/mutations.md says which test noticed
 	$(BIN)/python tests/mutations/run.py
+
+audit:  ## known weaknesses of the pinned packages: pip-audit asks its public database
+	@$(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@for lock in requirements*.lock; do echo "$$lock"; build/audit/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
 
 lint: setup-dev  ## ruff and basedpyright
 	$(BIN)/ruff check .
