@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What experiments found, on disk: JSON, table and figure of each.
+
+results/evidence/E05.json holds everything that was said and found; docs/evidence has
+its table and its picture. In quick form all goes to build/evidence, and nothing that is
+published changes.
+"""
+
+from __future__ import annotations
+
+import io
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from dropout_jax import stored
+from dropout_jax.config.errors import UserError
+from dropout_jax.files import to_json, write_atomically
+from dropout_jax.reports.render import grid
+from experiments.experiment import Experiment, Findings
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy")
+
+
+def experiments() -> dict[str, str]:
+    """Returns the module of each experiment, by id in order."""
+    paths = sorted((ROOT / "experiments").glob("e[0-9][0-9]_*.py"))
+    return {path.stem[:3].upper(): f"experiments.{path.stem}" for path in paths}
+
+
+def load(name: str) -> Experiment:
+    """Returns an experiment by its id.
+
+    Raises:
+      UserError: there is none.
+    """
+    known = experiments()
+    if name not in known:
+        raise UserError(
+            f"there is no experiment {name!r}; there are {', '.join(known)}, and all"
+        )
+    return import_module(known[name]).EXPERIMENT
+
+
+def results(*, quick: bool) -> Path:
+    """Returns the directory of the JSON files."""
+    return ROOT / ("build/evidence" if quick else "results/evidence")
+
+
+def pictures(*, quick: bool) -> Path:
+    """Returns the directory of the tables and figures."""
+    return ROOT / ("build/evidence" if quick else "docs/evidence")
+
+
+def store(
+    experiment: Experiment, findings: Findings, seconds: float, *, quick: bool
+) -> dict[str, Any]:
+    """Writes what was found; returns the content of the JSON file."""
+    record = {
+        "id": experiment.id,
+        "question": experiment.question,
+        "protocol": experiment.protocol,
+        "budget": experiment.budget,
+        "expected": experiment.expected,
+        "checks": [
+            {
+                "name": name,
+                "says": check.says,
+                "value": _plain(check.value),
+                "low": _plain(check.low),
+                "high": _plain(check.high),
+                "holds": bool(check.holds),
+            }
+            for name, check in findings.checks.items()
+        ],
+        "headings": list(findings.headings),
+        "rows": [[_plain(cell) for cell in row] for row in findings.rows],
+        "caption": findings.caption,
+        "seconds": round(seconds, 1),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
+    places = results(quick=quick), pictures(quick=quick)
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+    write_atomically(places[1] / f"{experiment.id}.png", _png(findings.figure))
+    write_atomically(places[1] / f"{experiment.id}.md", page(record))
+    write_atomically(places[0] / f"{experiment.id}.json", to_json(record))
+    return record
+
+
+def found(name: str, *, quick: bool = False) -> dict[str, Any] | None:
+    """Returns what an experiment found when it last ran; None if it has not."""
+    path = results(quick=quick) / f"{name}.json"
+    return stored.read(path) if path.exists() else None
+
+
+def page(record: dict[str, Any]) -> str:
+    """Returns what an experiment asked and found, as Markdown."""
+    checks = [
+        [
+            f"{check['name']}: {check['says']}",
+            number(check["value"]),
+            bounds(check["low"], check["high"]),
+            "holds" if check["holds"] else "does not hold",
+        ]
+        for check in record["checks"]
+    ]
+    rows = [[*map(number, row)] for row in record["rows"]]
+    return "\n".join(
+        [
+            f"# {record['id']}: {record['question']}\n",
+            f"**Protocol.** {record['protocol']}\n",
+            f"**Budget.** {record['budget']} Took {record['seconds']:g} s.\n",
+            f"**Expected.** {record['expected']}\n",
+            grid(["check", "found", "holds for", "verdict"], checks),
+            f"![{record['caption']}]({record['id']}.png)\n",
+            f"{record['caption']}\n",
+            grid(record["headings"], rows),
+            f"`python -m experiments.run {record['id']}`",
+            "",
+        ]
+    )
+
+
+def number(value: str | float | None) -> str:
+    """Returns a number as it is shown: four digits that count."""
+    if value is None:
+        return "not finite"
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def bounds(low: float | None, high: float | None) -> str:
+    """Returns an interval; None is where it has no end."""
+    if low is None:
+        return "any" if high is None else f"up to {number(high)}"
+    return f"from {number(low)}" + ("" if high is None else f" to {number(high)}")
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value that JSON has; None for what is not finite."""
+    if isinstance(value, str):
+        return value
+    value = float(value)
+    return value if abs(value) < float("inf") else None
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    # No date in it: equal findings give equal bytes.
+    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()

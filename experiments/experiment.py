@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an experiment is: a question, a rule fixed beforehand, and what came out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Check:
+    """A statement that a number decides, by bounds that were set before it was known.
+
+    Attributes:
+      says: the statement, true where the value lies in the bounds.
+      value: what was found.
+      low: the least value with which it holds.
+      high: the largest.
+    """
+
+    says: str
+    value: float
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value lies in the bounds; NaN does not."""
+        return self.low <= self.value <= self.high
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an experiment found.
+
+    Attributes:
+      checks: its statements, each with a name by which claims refer to it.
+      headings: of the table.
+      rows: of the table; text and numbers.
+      figure: the picture that shows it.
+      caption: what the picture shows, of how many, with which intervals.
+    """
+
+    checks: dict[str, Check]
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str | float]]
+    figure: Figure
+    caption: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question and how it is answered; said before anything is run.
+
+    Attributes:
+      id: E01 to E22.
+      question: what is to be known.
+      protocol: how it is found out.
+      budget: what it takes.
+      expected: what theory or the literature lets one expect.
+      run: finds out; given whether to be quick about it.
+    """
+
+    id: str
+    question: str
+    protocol: str
+    budget: str
+    expected: str
+    run: Callable[[bool], Findings]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs experiments and says what they found.
+
+python -m experiments.run list
+python -m experiments.run E05 E06
+python -m experiments.run all --quick
+
+The results go to results/evidence and docs/evidence; with --quick, which takes less of
+everything, to build/evidence. The exit code is 1 if a statement did not hold.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from dropout_jax.config.command_line import guarded
+from dropout_jax.reports.figures import style
+from experiments import evidence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.run",
+        description="Runs experiments and says what they found.",
+    )
+    parser.add_argument("names", nargs="+", metavar="E05|all|list")
+    parser.add_argument(
+        "--quick", action="store_true", help="less of everything, into build/evidence"
+    )
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    if options.names == ["list"]:
+        for name in evidence.experiments():
+            console.print(f"{name}  {evidence.load(name).question}")
+        return 0
+    names = options.names if options.names != ["all"] else list(evidence.experiments())
+    held = True
+    for experiment in [evidence.load(name) for name in names]:
+        console.print(f"{experiment.id}  {experiment.question}")
+        begun = time.monotonic()
+        with style():
+            findings = experiment.run(options.quick)
+            record = evidence.store(
+                experiment, findings, time.monotonic() - begun, quick=options.quick
+            )
+        for check in record["checks"]:
+            word = "holds         " if check["holds"] else "DOES NOT HOLD "
+            value = evidence.number(check["value"])
+            wanted = evidence.bounds(check["low"], check["high"])
+            console.print(f"  {word} {check['name']}: {value} ({wanted})", markup=False)
+            held &= check["holds"]
+        place = evidence.pictures(quick=options.quick) / f"{experiment.id}.md"
+        console.print(f"  {record['seconds']:g} s; {place}", markup=False)
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
