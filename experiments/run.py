@@ -9,13 +9,13 @@ The results go to results/evidence and docs/evidence; with --quick, which takes 
 everything, to build/evidence. The exit code is 1 if a statement did not hold.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
 
 from rich.console import Console
 
+from dropout_jax.config.arguments import Parser
 from dropout_jax.config.command_line import guarded
 from dropout_jax.reports.figures import style
 from experiments import evidence
@@ -23,9 +23,8 @@ from experiments import evidence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.run",
-        description="Runs experiments and says what they found.",
+    parser = Parser(
+        "python -m experiments.run", "Runs experiments and says what they found."
     )
     parser.add_argument("names", nargs="+", metavar="E05|all|list")
     parser.add_argument(

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m dropout_jax.data`: get a data set ready and say what it is."""
 
-import argparse
 import sys
-from typing import NoReturn
 
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.arguments import Parser
+from dropout_jax.config.command_line import guarded
 from dropout_jax.data import Dataset, cache, load
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see --help")
 
 
 def describe(data: Dataset) -> str:
@@ -31,7 +25,12 @@ def describe(data: Dataset) -> str:
 
 def main(arguments: list[str]) -> int:
     """Print the data set that the flags name; the exit code."""
-    parser = _Parser(prog="python -m dropout_jax.data", description=__doc__)
+    return guarded(lambda: prepare(arguments))
+
+
+def prepare(arguments: list[str]) -> None:
+    """Do so, and raise what is wrong."""
+    parser = Parser("python -m dropout_jax.data", __doc__)
     parser.add_argument(
         "--name",
         default="fashion_mnist",
@@ -42,16 +41,11 @@ def main(arguments: list[str]) -> int:
         default="",
         help="directory with Fashion-MNIST's four IDX files (default: find them)",
     )
-    try:
-        options = parser.parse_args(arguments)
-        data = load(options.name, source_dir=options.source_dir)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    options = parser.parse_args(arguments)
+    data = load(options.name, source_dir=options.source_dir)
     print(describe(data))
     if options.name == "fashion_mnist":
         print(f"cache    {cache.directory()}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m dropout_jax.reports --ledger=results/small_data.jsonl --out=report`."""
 
-import argparse
 import shlex
 import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.arguments import Parser
+from dropout_jax.config.command_line import guarded
 from dropout_jax.reports import TerminalTable, load_study, tabulate, write_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes a report and prints its table; 2 on bad input, with one line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m dropout_jax.reports",
-        description="Turns the ledger of a study into a table, figures and a page.",
+    return guarded(lambda: report(arguments))
+
+
+def report(arguments: Sequence[str] | None) -> int:
+    """Does so, and raises what is wrong."""
+    parser = Parser(
+        "python -m dropout_jax.reports",
+        "Turns the ledger of a study into a table, figures and a page.",
     )
     parser.add_argument("--ledger", required=True, nargs="+", help="JSONL file(s)")
     parser.add_argument("--out", required=True, help="directory of the report")
@@ -33,18 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--title", help="heading of the page")
     options = parser.parse_args(arguments)
     again = shlex.join(sys.argv[1:] if arguments is None else arguments)
-    try:
-        study = load_study(options.ledger, name=options.study, knobs=options.knobs)
-        paths = write_report(
-            study,
-            options.out,
-            title=options.title or f"Study {study.name}",
-            baseline=options.baseline,
-            command=f"{parser.prog} {again}",
-        )
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    study = load_study(options.ledger, name=options.study, knobs=options.knobs)
+    paths = write_report(
+        study,
+        options.out,
+        title=options.title or f"Study {study.name}",
+        baseline=options.baseline,
+        command=f"{parser.prog} {again}",
+    )
     console = Console()
     console.print(TerminalTable(tabulate(study, baseline=options.baseline)))
     console.print(str(paths["report.html"]), markup=False, highlight=False)

@@ -15,7 +15,7 @@ from absl import flags
 from rich.console import Console
 
 from dropout_jax.config import canonical
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.arguments import Parser
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.schema import BY_PATH
@@ -111,7 +111,7 @@ def say_failed(study: StudyDirectory, trials: Sequence[Trial]) -> int:
 
 def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     """Goes on with a study; `again`: failed trials have a new chance."""
-    parser = Parser("retry" if again else "resume", resume.__doc__)
+    parser = _parser("retry" if again else "resume", resume.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
     add_execution(parser)
     _add_trust(parser)
@@ -126,6 +126,10 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
 
         return finish(study, search, options, console)
     return _finish(study, study.trials(), options, console)
+
+
+def _parser(command: str, description: str | None) -> Parser:
+    return Parser(f"python -m dropout_jax.sweeps {command}", description)
 
 
 def _add_trust(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +151,7 @@ def _check_trust(study: StudyDirectory, options: argparse.Namespace) -> None:
 
 def status(arguments: Sequence[str]) -> int:
     """Says how far a study is, and who is at what."""
-    parser = Parser("status", status.__doc__)
+    parser = _parser("status", status.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
     from dropout_jax.sweeps.status import show_status
 
@@ -160,7 +164,7 @@ def status(arguments: Sequence[str]) -> int:
 
 def report(arguments: Sequence[str]) -> int:
     """Writes and prints what a study has found so far."""
-    parser = Parser("report", report.__doc__)
+    parser = _parser("report", report.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
     study, console = open_study(parser.parse_args(arguments).study), Console()
     if (search := load_search(study)) is not None:
@@ -203,7 +207,7 @@ def show_report(
 
 def work(arguments: Sequence[str]) -> int:
     """Runs trials of a study; what executors start, on this machine or another."""
-    parser = Parser("work", work.__doc__)
+    parser = _parser("work", work.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
     parser.add_argument("--name", required=True, help="of the worker, for its files")
     parser.add_argument("--wanted", default="", help="file with ids of trials")
@@ -238,19 +242,3 @@ def work(arguments: Sequence[str]) -> int:
     finally:
         beat.unlink(missing_ok=True)
     return 0
-
-
-class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, as everything here does."""
-
-    def __init__(self, command: str, description: str | None):
-        """Makes the parser of `python -m dropout_jax.sweeps command`."""
-        super().__init__(
-            prog=f"python -m dropout_jax.sweeps {command}",
-            description=description,
-            allow_abbrev=False,
-        )
-
-    def error(self, message: str):
-        """Raises UserError."""
-        raise UserError(f"{message}; see {self.prog} --help")

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Experiments: their rules decide, what they find is kept as it was found."""
+
+import json
+import math
+
+import pytest
+from matplotlib.figure import Figure
+
+from dropout_jax.config import UserError
+from dropout_jax.config.command_line import guarded
+from experiments import evidence, run
+from experiments.experiment import Check, Experiment, Findings
+
+
+def made(value=0.5):
+    """An experiment that takes no time."""
+
+    def find(quick):
+        checks = {
+            "half": Check("it is about a half", value, low=0.4, high=0.6),
+            "any": Check("it is something | anything", value),
+        }
+        rows = [["quick" if quick else "whole", value]]
+        return Findings(checks, ["how", "value"], rows, Figure(), "One number.")
+
+    return Experiment("E99", "Is it a half?", "Looking.", "None.", "A half.", find)
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"),
+    [(0.4, True), (0.6, True), (0.39, False), (0.61, False), (math.nan, False)],
+)
+def test_a_check_holds_within_its_bounds(value, holds):
+    assert Check("", value, low=0.4, high=0.6).holds == holds
+
+
+def test_what_was_found_is_kept(places):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "load", lambda name: made())
+        assert run.main(["E99"]) == 0
+    record = evidence.found("E99")
+    assert record == json.loads((places / "results/evidence/E99.json").read_text())
+    assert [check["holds"] for check in record["checks"]] == [True, True]
+    assert record["checks"][1]["low"] is None and record["rows"] == [["whole", 0.5]]
+    page = (places / "docs/evidence/E99.md").read_text()
+    assert page.startswith("# E99: Is it a half?\n")
+    assert "| half: it is about a half | 0.5 | from 0.4 to 0.6 | holds |" in page
+    assert "python -m experiments.run E99" in page
+    assert (places / "docs/evidence/E99.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_does_not_hold_is_said_and_kept(places, capsys):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "load", lambda name: made(math.inf))
+        assert run.main(["E99"]) == 1
+    assert (
+        "DOES NOT HOLD  half: not finite (from 0.4 to 0.6)" in capsys.readouterr().out
+    )
+    record = evidence.found("E99")
+    assert record["checks"][0]["holds"] is False
+    assert record["checks"][0]["value"] is None
+
+
+def test_a_quick_run_publishes_nothing(places):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "load", lambda name: made())
+        assert run.main(["E99", "--quick"]) == 0
+    assert evidence.found("E99") is None
+    assert evidence.found("E99", quick=True)["rows"] == [["quick", 0.5]]
+    assert [path.name for path in places.iterdir()] == ["build"]
+
+
+def test_every_experiment_says_what_it_asks():
+    known = evidence.experiments()
+    assert known
+    for name in known:
+        one = evidence.load(name)
+        assert one.id == name and one.question.endswith("?")
+        assert all([one.protocol, one.budget, one.expected])
+
+
+def test_an_unknown_one_is_named_with_those_there_are():
+    with pytest.raises(UserError, match=r"no experiment 'E98'; there are .*E05.*all"):
+        evidence.load("E98")
+
+
+def test_the_page_of_each_is_that_of_its_json():
+    for name in evidence.experiments():
+        record = evidence.found(name)
+        if record is not None:
+            path = evidence.pictures(quick=False) / f"{name}.md"
+            assert path.read_text() == evidence.page(record), name
+
+
+@pytest.mark.parametrize("arguments", [["E05", "--quik"], [], ["E98"]])
+def test_bad_flags_are_one_line(arguments, capsys):
+    assert guarded(lambda: run.main(arguments)) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ") and said.err.count("\n") == 1
