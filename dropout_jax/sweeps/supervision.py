@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import signal
 import subprocess
 import time
@@ -10,12 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.files import no_room
 from dropout_jax.sweeps import heartbeat
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.training.interruption import StopRequest
 
 WATCH_SECONDS = 0.2
 PATIENCE_SECONDS = 900.0  # longer than any program here takes to compile
+LOG_BYTES = 4096  # without which a worker cannot say why it dies
 DEATHS = 3  # of workers that never gave a sign, after which something is wrong
 
 
@@ -57,7 +62,9 @@ class Worker:
         return time.time() - max([self.started, *beats])
 
     def last_line(self) -> str:
-        """Returns the last line of the log."""
+        """Returns the last line of the log, or why there is none."""
+        if shutil.disk_usage(self.log.parent).free < LOG_BYTES:
+            return no_room(self.log, LOG_BYTES, os.strerror(errno.ENOSPC))
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 

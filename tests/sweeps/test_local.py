@@ -184,3 +184,13 @@ def test_a_death_between_two_looks_is_not_taken_for_an_end(tmp_path, trials):
     notes = []
     supervision.watch(study, [worker], stop, patience=1.0, note=notes.append)
     assert len(worker.started) == worker.deaths == 2
+
+
+def test_a_worker_that_has_no_room_to_say_why_it_died(tmp_path, monkeypatch):
+    worker = supervision.Worker(tmp_path, [sys.executable, "-c", "", "--name=w"])
+    assert worker.process.wait(timeout=60) == 0
+    assert worker.last_line() == "it said nothing"
+    full = types.SimpleNamespace(free=0)
+    monkeypatch.setattr(supervision.shutil, "disk_usage", lambda place: full)
+    assert "w cannot be written (No space left on device)" in worker.last_line()
+    worker.close()
