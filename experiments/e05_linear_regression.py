@@ -181,7 +181,7 @@ EXPERIMENT = Experiment(
     protocol="The expected loss over all masks, enumerated, against its closed form "
     "and against the textbook's eq. 9.4.13; its minimum by Newton's method and by "
     "averaged SGD under fresh masks, against the closed form.",
-    budget="Under a minute.",
+    budget="No training.",
     expected="Generalised ridge, of strength rate/k Σ x² per feature (Srivastava et "
     "al. 2014, section 9.1); eq. 9.4.13 fails, whose target is the model's own output.",
     run=run,

@@ -139,7 +139,7 @@ EXPERIMENT = Experiment(
     "and softmax regression?",
     protocol="Wager's approximation over the exact penalty, by enumeration of all "
     "masks, for five sizes of the weights and five rates.",
-    budget="Under a minute.",
+    budget="No training.",
     expected="Second order in the noise of the logit: close for small weights or "
     "rates, wrong for large ones (Wager et al. 2013, section 3), where the exact "
     "penalty is not even monotone in a weight (Helmbold, Long 2015).",

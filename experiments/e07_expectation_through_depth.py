@@ -178,7 +178,7 @@ EXPERIMENT = Experiment(
     protocol="Monte Carlo over masks in random networks of 1 to 6 hidden layers, with "
     "and without rescaling, against the product rule, the clean network and fast "
     "dropout.",
-    budget="Under two minutes.",
+    budget="No training; most of it is compilation.",
     expected="Exactly in linear networks; with ReLU or tanh the mean output is larger "
     "than the rule says, and weight scaling an approximation ("
     "Wang, Manning 2013).",
