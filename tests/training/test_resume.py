@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import jax
@@ -200,6 +201,19 @@ def test_arrays_of_another_type_are_refused(tmp_path):
     assert tree["a"].tolist() == [0, 1, 2]
     with pytest.raises(Damaged, match="the arrays of another program"):
         restore(saved, {"a": jax.ShapeDtypeStruct((3,), jnp.float32)}, print)
+
+
+def test_no_checkpoint_is_begun_without_room(tmp_path, monkeypatch):
+    """Orbax would end in tracebacks, and its threads write on."""
+    full = types.SimpleNamespace(free=70_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: full)
+    saved = tmp_path / "checkpoints"
+    with pytest.raises(UserError, match=r"/1 cannot .* takes 71,\d+ bytes, 70,000 are"):
+        save(saved, 1, {"a": jnp.zeros(1000)}, {})
+    assert not list(saved.iterdir())
+    full.free = 72_000
+    save(saved, 1, {"a": jnp.zeros(1000)}, {})
+    assert [path.name for path in saved.iterdir()] == ["1"]
 
 
 def test_metrics_are_what_the_checkpoint_knows(finished, stopped, tiny, recorder):
