@@ -8,8 +8,6 @@ import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import jax
-
 PACKAGES = ("jax", "flax", "torch", "keras")
 
 # Of glibc's malloc.h.
@@ -18,6 +16,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 def on_cpu() -> bool:
     """Whether JAX computes on the CPU."""
+    import jax  # here: PyTorch's process shall not pay for it
+
     return jax.devices()[0].platform == "cpu"
 
 
@@ -28,6 +28,8 @@ def threads() -> int:
 
 def describe() -> str:
     """Returns the machine, the device and the versions, as a line."""
+    import jax
+
     information = Path("/proc/cpuinfo").read_text()
     fields = {}
     for line in information.splitlines():
@@ -51,15 +53,6 @@ def _versions() -> str:
         except PackageNotFoundError:
             found.append(f"no {name}")
     return ", ".join(found)
-
-
-def accelerator(what: str) -> str:
-    """Returns the sentence on a figure that only an accelerator can give.
-
-    Args:
-      what: the figure, as the beginning of a sentence.
-    """
-    return f"{what}: not measured, for want of an accelerator." if on_cpu() else ""
 
 
 def keep_freed_memory() -> None:

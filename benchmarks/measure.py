@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import statistics
 import sys
@@ -17,6 +18,8 @@ import jax
 from benchmarks import machine
 
 RESULTS = Path(__file__).parent / "results"
+LABEL = "BENCHMARK_LABEL"  # set to name the results of another machine: its kind
+SETTINGS = (LABEL, "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")  # part of the command
 
 # PyTorch's and XLA's threads go on spinning for a moment after their work: without
 # a pause they would take the cores from the side that comes next.
@@ -159,20 +162,43 @@ def command(module: str) -> str:
     Args:
       module: name of the benchmark.
     """
-    pinned = ["taskset", "-c", "0"] if machine.threads() == 1 else []
-    return shlex.join([*pinned, "python", "-m", f"benchmarks.{module}", *sys.argv[1:]])
+    settings = [f"{n}={os.environ[n]}" for n in SETTINGS if n in os.environ]
+    cores = sorted(os.sched_getaffinity(0))
+    pinned = len(cores) < (os.cpu_count() or 1)
+    prefix = ["taskset", "-c", ",".join(map(str, cores))] if pinned else []
+    typed = [*settings, *prefix, "python", "-m", f"benchmarks.{module}", *sys.argv[1:]]
+    return shlex.join(typed)
 
 
 def result_path(name: str) -> Path:
-    """Returns the place of a result; another device, or a single core, is in its name.
+    """Returns the place of a result: what is special about the machine is in its name.
+
+    That is `$BENCHMARK_LABEL`, another device than the CPU, or a single core.
 
     Args:
       name: file name, with its extension.
     """
-    path = RESULTS / name
+    special = [os.environ[LABEL]] if LABEL in os.environ else []
     if not machine.on_cpu():
-        return path.with_stem(f"{path.stem}_{jax.devices()[0].platform}")
-    return path.with_stem(f"{path.stem}_one_core") if machine.threads() == 1 else path
+        special.append(jax.devices()[0].platform)
+    elif machine.threads() == 1:
+        special.append("one_core")
+    path = RESULTS / name
+    return path.with_stem("-".join([path.stem, *special]))
+
+
+def elsewhere(name: str) -> str:
+    """Returns where the results of the same benchmark on other machines are.
+
+    Args:
+      name: of the benchmark.
+    """
+    found = {RESULTS / f"{name}.md", *RESULTS.glob(f"{name}-*.md")}
+    others = sorted(path.name for path in found - {result_path(f"{name}.md")})
+    links = [f"[{other}]({other})" for other in others]
+    if machine.on_cpu() and not any("-gpu" in other for other in others):
+        links.append("not measured on an accelerator")
+    return f"On other machines: {', '.join(links)}." if links else ""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -201,7 +227,8 @@ def write(
     """
     content = (
         f"# {title}\n\n`{command}`\n\n{machine.describe()}.\n\n{text.strip()}\n\n"
-        f"{table(header, rows)}\n"
+        f"{table(header, rows)}\n\n{elsewhere(name)}".rstrip()
+        + "\n"
     )
     path = result_path(f"{name}.md")
     path.parent.mkdir(exist_ok=True)

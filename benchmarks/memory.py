@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from benchmarks import machine, measure
+from benchmarks import measure
 from dropout_jax.transforms import dropout
 
 NAME = "memory"
@@ -121,7 +121,10 @@ def rows_of(shape: Shape, rounds: int) -> list[list[str]]:
         peaks[form] = compiled.memory_analysis().temp_size_in_bytes
         gradients[form] = compiled(*values)[1]
         sides[form] = functools.partial(seconds_of, compiled, values)
-        same = jnp.allclose(gradients[form], gradients["kept"], 1e-4, 1e-6)
+        # Products of a GPU are right to a thousandth; with other masks the gradient
+        # would be off by as much as it is long.
+        apart = jnp.linalg.norm(gradients[form] - gradients["kept"])
+        same = apart <= 1e-2 * jnp.linalg.norm(gradients["kept"])
         assert bool(same), f"{form}: not the gradient of the kept masks"
     gradients.clear()
     costs = measure.alternate(sides, rounds, label=f"{shape.title}:")
@@ -154,7 +157,7 @@ def main() -> None:
         "dropout after every layer, as the compiler lays it out, and the time of a "
         f"call, median of {flags.rounds} rounds that alternate. Masks take a byte per "
         "element where they are kept. All forms have the same gradients, which is "
-        "checked. " + machine.accelerator("On an accelerator"),
+        "checked.",
         [
             "network",
             "masks, MiB",

@@ -10,9 +10,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from benchmarks import machine
 from dropout_jax.config.noise_fields import LEARNED_KINDS
 
 LEARNING_RATE = 1e-3
+ACCELERATED = 10  # times the steps of a round, on an accelerator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,13 +24,13 @@ class Model:
     Attributes:
       title: what it is, for a table.
       fields: our configuration, dropout included.
-      steps: optimiser steps of one round, so that a round takes seconds.
+      cpu_steps: optimiser steps of one round on CPU, so that a round takes seconds.
       slow: the same for sides that need many times as long for a step.
     """
 
     title: str
     fields: dict[str, Any]
-    steps: int
+    cpu_steps: int
     slow: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
@@ -36,9 +38,14 @@ class Model:
         """Images per step."""
         return self.fields["train.batch_size"]
 
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of one round."""
+        return self.cpu_steps * (1 if machine.on_cpu() else ACCELERATED)
+
     def steps_of(self, side: str) -> int:
         """Returns the steps of one round of a side."""
-        return self.slow.get(side, self.steps)
+        return self.slow.get(side, self.steps) if machine.on_cpu() else self.steps
 
     def with_noise(self, kind: str) -> dict[str, Any]:
         """Returns our configuration with another noise at the same places.
@@ -72,7 +79,7 @@ MODELS = {
             "noise.rates": (0.2, 0.5),
             "train.batch_size": 256,
         },
-        steps=200,
+        cpu_steps=200,
     ),
     "cnn": Model(
         "CNN 32c3-pool-64c3-pool-128-10, dropout .25/.25/.5, batch 128",
@@ -83,18 +90,18 @@ MODELS = {
             "noise.rates": (0.25, 0.25, 0.5),
             "train.batch_size": 128,
         },
-        steps=16,
+        cpu_steps=16,
         slow={"flax": 6, "keras": 6},
     ),
     "lstm": Model(
         "LSTM 28x28 rows, 128 units, dropout .5 on its output, batch 128",
         _RNN,
-        steps=40,
+        cpu_steps=40,
     ),
     "tied_lstm": Model(
         "LSTM 28x28 rows, 128 units, dropout .5 on the state fed back, one mask per "
         "sequence, and on its output, batch 128",
         {**_RNN, "noise.sharing": "tied"},
-        steps=40,
+        cpu_steps=40,
     ),
 }

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from benchmarks import machine, measure
+from benchmarks import measure
 from benchmarks.models import MODELS
 from benchmarks.ours import ours
 from benchmarks.step_cost import side
@@ -205,7 +205,7 @@ def main() -> None:
         measure.command(NAME),
         "Milliseconds of a training step with dropout, or the kind named, median of "
         f"{flags.rounds} rounds that alternate. The compilation cache and the imports "
-        "have their own table, startup.md. " + machine.accelerator("On an accelerator"),
+        "have their own table, startup.md.",
         ["optimisation", "model", "with, ms", "without, ms", "without / with (range)"],
         rows,
     )

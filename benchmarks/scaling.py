@@ -21,7 +21,7 @@ from benchmarks.step_cost import side
 from dropout_jax import data
 
 NAME = "scaling"
-STEPS = 40
+STEPS = 40 if machine.on_cpu() else 200
 COLOURS = ("#1f5a99", "#c2571a")
 
 
@@ -82,7 +82,7 @@ def depth(dataset: data.Dataset, rounds: int) -> Panel:
 
 def trials(dataset: data.Dataset, rounds: int) -> Panel:
     """Returns the curves over trials in lanes of one program, either way."""
-    counts, curves = (1, 2, 4, 8), {}
+    counts, curves = (1, 2, 4, 8) if machine.on_cpu() else (1, 4, 16, 64), {}
     for name, together in (("one after another", False), ("together (vmap)", True)):
         sides = {
             str(n): trials_side(dataset, n, STEPS, together=together) for n in counts
@@ -93,7 +93,7 @@ def trials(dataset: data.Dataset, rounds: int) -> Panel:
 
 
 def devices(dataset: data.Dataset, rounds: int) -> Panel:
-    """Returns the curves over devices; those of a CPU share its cores."""
+    """Returns the curves over the devices that XLA makes of a CPU, which share it."""
     del dataset  # a fresh process for each: XLA makes its devices at the start
     counts, found = (1, 2, 4), []
     for n in counts:
@@ -105,7 +105,7 @@ def devices(dataset: data.Dataset, rounds: int) -> Panel:
 
 
 # Each takes (dataset, rounds); a further panel is a further function here.
-PANELS = (batch_size, width, depth, trials, devices)
+PANELS = (batch_size, width, depth, trials, *([devices] if machine.on_cpu() else []))
 
 
 def draw(panels: list[Panel]) -> str:
@@ -114,7 +114,9 @@ def draw(panels: list[Panel]) -> str:
     from matplotlib import pyplot
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    figure, axes = pyplot.subplots(2, 3, figsize=(12.6, 7.6), layout="constrained")
+    columns = (len(panels) + 1) // 2
+    size = (4.2 * columns, 7.6)
+    figure, axes = pyplot.subplots(2, columns, figsize=size, layout="constrained")
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for axis, panel in zip(axes.flat, panels, strict=False):
@@ -124,7 +126,7 @@ def draw(panels: list[Panel]) -> str:
             for *point, top in zip(panel.x, y, tops, strict=True):
                 # Above the upper curve and below the lower: no number on another.
                 beside = (-4, 5 if point[1] == top else -13)
-                place = {"xytext": beside, "textcoords": "offset points"}
+                place = {"xytext": beside, "textcoords": "offset points", "size": 8.5}
                 axis.annotate(measure.digits(point[1]), point, ha="right", **place)
         everything = [y for ys in panel.curves.values() for y in ys]
         # Straight where time grows as a power; from 0 where it hardly grows.
@@ -143,7 +145,7 @@ def draw(panels: list[Panel]) -> str:
         axis.yaxis.set_minor_locator(NullLocator())
         axis.set_ylabel(panel.unit + (" (log scale)" if power else " (from 0)"))
         if len(panel.curves) > 1:
-            axis.legend(frameon=False, loc="lower right")
+            axis.legend(frameon=False, loc="lower left")
         axis.spines[["top", "right"]].set_visible(False)
     path = measure.result_path(f"{NAME}.png")
     path.parent.mkdir(exist_ok=True)
@@ -171,7 +173,7 @@ def main() -> None:
         "MLP 784-256-256-10 with dropout .5 after each hidden layer, batch 256, one "
         f"thing varied at a time; median of {flags.rounds} rounds of {STEPS} steps "
         "that alternate over the points of a curve.\n\n"
-        f"![time per step]({picture})\n\n" + machine.accelerator("On an accelerator"),
+        f"![time per step]({picture})",
         ["varied", "of", "value", "unit", "time", "relative to the first"],
         rows,
     )

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import machine, measure, processes
+from benchmarks import measure, processes
 
 NAME = "startup"
 CONFIGS = ("mlp", "cnn", "rnn")
@@ -87,7 +87,7 @@ def main() -> None:
         measure.command(NAME),
         f"Seconds from the start of the process, median of {flags.rounds} rounds with "
         "its range: until the end for the import, until the end of the first training "
-        "step for a run. " + machine.accelerator("On an accelerator"),
+        "step for a run.",
         ["command", "seconds (range)", "times the import (range)"],
         rows,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmarks import machine, measure
+from benchmarks import measure
 from benchmarks.models import MODELS, Model
 from benchmarks.ours import Advance, ours
 from benchmarks.peers import threads
@@ -86,7 +86,7 @@ def main() -> None:
         "it PyTorch's model with its dropout layers and without them, at its better "
         "number of threads. "
         "Gaussian dropout has the same rates at the same places; variational dropout "
-        "learns its own there. " + machine.accelerator("On an accelerator"),
+        "learns its own there.",
         ["model", "library", "noise", "with", "without", "with / without (range)"],
         rows,
     )

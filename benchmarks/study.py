@@ -95,11 +95,7 @@ def main() -> None:
         f"{flags.rounds} rounds that alternate; the ratio is taken round by round, its "
         "range in brackets. PyTorch at the number of threads, "
         f"{threads}, at which it trained an epoch faster. Both validate "
-        "after each epoch and test the best parameters.\n\n"
-        + machine.accelerator(
-            "64 trials as lanes of one program, against one after another, on an "
-            "accelerator"
-        ),
+        "after each epoch and test the best parameters.",
         ["side", "seconds", "time / ours (range)", "mean test accuracy, %"],
         rows,
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import statistics
 import time
 
-from benchmarks import machine, measure
+from benchmarks import measure
 from benchmarks.models import MODELS, Model
 from benchmarks.ours import Advance, ours
 from benchmarks.peers import threads
@@ -124,7 +124,7 @@ def main() -> None:
         "ratio is taken round by round, its range in brackets. PyTorch at its better "
         "number of threads; compilation left out. The last loss is the mean over the "
         "steps of the last round, after as many steps as the brackets say: slow sides "
-        "take fewer per round. " + machine.accelerator("On an accelerator"),
+        "take fewer per round.",
         ["model", "side", "images/s", "ours is faster by", "last loss (steps)"],
         rows,
     )

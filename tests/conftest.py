@@ -29,7 +29,8 @@ def _without_fusion_emitters(get_compile_options):
 
     def get(*args, **kwargs):
         options = get_compile_options(*args, **kwargs)
-        if jax.config.values["jax_disable_most_optimizations"]:
+        on_cpu = jax.default_backend() == "cpu"  # a GPU's compiler knows no such option
+        if on_cpu and jax.config.values["jax_disable_most_optimizations"]:
             options.env_option_overrides += [("xla_cpu_use_fusion_emitters", False)]
         return options
 

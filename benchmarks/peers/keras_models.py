@@ -69,6 +69,7 @@ def peer(name: str, dataset: data.Dataset) -> Callable[[int], float]:
     keras.utils.set_random_seed(0)
     images = dataset.train_images.astype(np.float32) / 255.0
     labels = dataset.train_labels.astype(np.int32)
+    batch = MODELS[name].batch
     model = keras.Sequential([keras.Input((28, 28)), *BUILD[name]()])
     model.compile(
         optimizer=keras.optimizers.AdamW(LEARNING_RATE, weight_decay=0.0),
@@ -77,15 +78,21 @@ def peer(name: str, dataset: data.Dataset) -> Callable[[int], float]:
     )
 
     def advance(steps: int) -> float:
-        # One "epoch" of so many steps, in an order of its own.
-        history = model.fit(
-            images,
-            labels,
-            batch_size=MODELS[name].batch,
-            steps_per_epoch=steps,
-            shuffle=True,
-            verbose=0,
-        )
-        return float(history.history["loss"][-1])
+        # "Epochs" of so many steps, each in an order of its own; one of more steps
+        # than the images suffice for would end early, with a warning alone.
+        total, taken = 0.0, 0
+        while taken < steps:
+            count = min(steps - taken, len(labels) // batch)
+            history = model.fit(
+                images,
+                labels,
+                batch_size=batch,
+                steps_per_epoch=count,
+                shuffle=True,
+                verbose=0,
+            )
+            total += count * float(history.history["loss"][-1])
+            taken += count
+        return total / steps
 
     return advance

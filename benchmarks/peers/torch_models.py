@@ -13,6 +13,9 @@ from benchmarks.models import LEARNING_RATE, MODELS
 from dropout_jax import data
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+# XLA multiplies float32 in TF32 on a GPU, as PyTorch convolves; PyTorch's products do
+# so only when they are told to.
+torch.backends.cuda.matmul.allow_tf32 = True
 
 
 def dropout(rate: float, noise: bool) -> nn.Module:

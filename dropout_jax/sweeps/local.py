@@ -98,9 +98,10 @@ def default_lanes() -> int:
     """Returns how many trials train in step on this machine.
 
     On CPU, where the products of one trial occupy all cores, lanes gain nothing
-    (benchmarks/results/scaling.md). For GPUs the number is a guess: not measured.
+    (benchmarks/results/scaling.md); a GPU is far from full with 16, and fuller with 64
+    (scaling-gpu.md there).
     """
-    return 16 if _gpus() else 1
+    return 64 if _gpus() else 1
 
 
 def take_share(number: int, of: int) -> None:
