@@ -11,7 +11,7 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 .PHONY: help setup setup-dev setup-search setup-ray setup-bench setup-browser data \
   compare results results-mlp results-cnn results-rnn results-far results-small_data \
   results-course publish search search-mlp search-cnn search-rnn pictures screenshot \
-  notebook test \
+  evidence evidence-quick notebook test \
   test-peers test-ray test-next torture mutations audit lint bench lock clean
 
 help:  ## list the targets
@@ -89,6 +89,13 @@ screenshot: results-mlp setup-browser  ## README's picture of the report page
 	$$($(CHROMIUM)) --headless --no-sandbox --hide-scrollbars --window-size=1100,1360 \
 	  --virtual-time-budget=20000 --screenshot=docs/results/page.png \
 	  file://$(CURDIR)/runs/results/mlp/report/report.html
+
+evidence: setup data  ## run every experiment on the texts' claims (hours; resumable), then docs/claims.md
+	$(BIN)/python -m experiments.run all
+	$(BIN)/python -m experiments.claims.page
+
+evidence-quick: setup data  ## the same in quick form, into build/evidence (minutes)
+	$(BIN)/python -m experiments.run all --quick
 
 notebook: setup-dev data  ## run examples/quickstart.ipynb and keep what it shows
 	$(BIN)/jupyter-execute --inplace examples/quickstart.ipynb

@@ -73,6 +73,7 @@ def store(
                 "low": _plain(check.low),
                 "high": _plain(check.high),
                 "holds": bool(check.holds),
+                "decided": not (quick and check.full),
             }
             for name, check in findings.checks.items()
         ],

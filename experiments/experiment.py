@@ -19,12 +19,14 @@ class Check:
       value: what was found.
       low: the least value with which it holds.
       high: the largest.
+      full: whether the full form alone decides it, for want of runs in the quick one.
     """
 
     says: str
     value: float
     low: float = -math.inf
     high: float = math.inf
+    full: bool = False
 
     @property
     def holds(self) -> bool:

@@ -267,7 +267,7 @@ def test_the_tests_that_pages_name_are_there():
                 re.findall(r"^def (test_\w+)", files[file], re.M) if file else defined
             )
             assert not test or test in where, (page, test)
-    assert len(named["errata"]) > 20 and len(named["reproducibility"]) > 8
+    assert len(named["claims"]) > 60 and len(named["reproducibility"]) > 8
 
 
 def test_every_transform_has_its_picture_in_the_docs(monkeypatch):

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Experiments: their rules decide, what they find is kept as it was found."""
 
+import datetime
 import json
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from matplotlib.figure import Figure
@@ -66,6 +69,32 @@ def test_what_does_not_hold_is_said_and_kept(places, capsys):
     record = evidence.found("E99")
     assert record["checks"][0]["holds"] is False
     assert record["checks"][0]["value"] is None
+
+
+def test_in_quick_form_some_checks_are_not_decided(places, capsys):
+    one = made(math.inf)
+    only_full = Check("it is about a half", 7.0, high=0.6, full=True)
+    findings = one.run(True)
+    findings = replace(findings, checks={"half": only_full})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            evidence, "load", lambda name: replace(one, run=lambda _: findings)
+        )
+        assert run.main(["E99", "--quick"]) == 0
+        assert run.main(["E99"]) == 1
+    said = capsys.readouterr().out
+    assert "not decided    half: 7" in said and "DOES NOT HOLD  half: 7" in said
+
+
+def test_within_a_week_every_experiment_has_its_day(monkeypatch):
+    days = [datetime.date(2026, 1, 1 + n) for n in range(run.DAYS)]
+    found = []
+    for day in days:
+        monkeypatch.setattr(
+            run.datetime, "date", SimpleNamespace(today=lambda day=day: day)
+        )
+        found += run.chosen(["today"])
+    assert sorted(found) == list(evidence.experiments())
 
 
 def test_a_quick_run_publishes_nothing(places):

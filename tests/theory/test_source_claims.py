@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Claims of the source texts that are loose, shown by enumeration (docs/errata.md)."""
+"""Claims of the source texts that are loose, shown by enumeration (docs/claims.md)."""
 
 import itertools
 

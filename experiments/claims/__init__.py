@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The claims of the two source texts, and what experiments and tests say of them."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+TEXTS = {
+    "textbook": "The textbook, section 9.4",
+    "notes": "The course notes",
+}
+VERDICTS = {
+    "holds": "holds",
+    "condition": "holds with a condition",
+    "wrong": "wrong",
+    "opinion": "a matter of opinion",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a text says, and what is right.
+
+    Attributes:
+      number: 1 to 87, by which the project refers to it.
+      where: its place in the text.
+      says: the claim, in our words and names.
+      verdict: one of VERDICTS.
+      right: the correct statement.
+      shown: what shows it: "E05: name of a check", "E05" while that experiment has no
+        check for it yet, or the name of a test.
+    """
+
+    number: int
+    where: str
+    says: str
+    verdict: str
+    right: str
+    shown: list[str]
+
+    def __post_init__(self):
+        if self.verdict not in VERDICTS:
+            raise ValueError(
+                f"claim {self.number}: verdict {self.verdict!r}; there are "
+                f"{', '.join(VERDICTS)}"
+            )
+
+
+def read(text: str) -> list[Claim]:
+    """Returns the claims of a text, one of TEXTS, in its order."""
+    path = Path(__file__).with_name(f"{text}.toml")
+    return [Claim(**entry) for entry in tomllib.loads(path.read_text())["claim"]]

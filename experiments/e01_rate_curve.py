@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""E01: what a higher rate does, from 0 to .9."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+
+from dropout_jax.config import defaults
+from dropout_jax.config.loading import override
+from dropout_jax.data import load
+from dropout_jax.evaluation.statistics import paired_difference
+from dropout_jax.sweeps import across_seeds
+from dropout_jax.theory.regression import dropout_ridge_solution
+from dropout_jax.training.load import LoadedRun
+from experiments.experiment import Check, Experiment, Findings
+from experiments.intervals import curve, shown
+from experiments.trained import Trained, by_arm, train
+
+RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+LINEAR_EXAMPLES = 2_000
+
+
+def study(quick: bool) -> list[Trained]:
+    """Trains the MLP at every rate: nested masks, equal first weights and batches."""
+    fields = {
+        "model.widths": (256, 256),
+        "noise.kind": "dropout",
+        "optimizer.schedule": "constant",
+        "train.keep": "last",
+        "train.epochs": 2 if quick else 20,
+        "data.train_size": 2_000 if quick else 55_000,
+    }
+    rates = RATES[::3] if quick else RATES
+    sweep = [{"arm": f"{rate}", "noise.rates": (rate,)} for rate in rates]
+    trials = across_seeds(sweep, 2 if quick else 5)
+    return train("E01", override(defaults(), fields), trials, quick=quick, look=norms)
+
+
+def norms(run: LoadedRun) -> dict[str, list[float]]:
+    """The Frobenius norm of each kernel, from the input to the output."""
+    kernels = [
+        leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(run.params)
+        if path[-1].key == "kernel"
+    ]
+    return {"norms": [float(jnp.linalg.norm(kernel)) for kernel in kernels]}
+
+
+def linear_norms() -> list[float]:
+    """The norm of the best weights of linear regression under dropout, by rate."""
+    data = load(train_size=LINEAR_EXAMPLES)
+    inputs = data.train_images.reshape(LINEAR_EXAMPLES, -1) / np.float32(255)
+    varied = jnp.asarray(inputs[:, inputs.std(0) > 0.05])  # the rest says nothing
+    targets = jnp.asarray(data.train_labels % 2, jnp.float32) - 0.5
+    return [
+        float(jnp.linalg.norm(dropout_ridge_solution(varied, targets, rate)))
+        for rate in RATES
+    ]
+
+
+def gap(one: Trained) -> float:
+    """Accuracy on the training images without noise, less that of validation, in %."""
+    history = one.line["history"]
+    return 100.0 * (
+        history["clean_train_accuracy"][-1] - history["validation_accuracy"][-1]
+    )
+
+
+def run(quick: bool) -> Findings:
+    """Trains, and compares the rates over the same seeds."""
+    trained = study(quick)
+    linear = linear_norms()
+    accuracy = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
+    gaps = by_arm(trained, gap)
+    sizes = [by_arm(trained, lambda one, n=n: one.model["norms"][n]) for n in range(3)]
+    arms = list(accuracy)
+    high, middle = arms[-1], "0.3" if quick else "0.5"
+    stronger = paired_difference(gaps[high], gaps[middle])
+    best = max(arms, key=lambda arm: np.mean(accuracy[arm]))
+    worse = paired_difference(accuracy[high], accuracy[best])
+    checks = {
+        "linear: the norm falls with the rate": Check(
+            "the best weights of linear regression have a smaller norm at each higher "
+            "rate: the largest ratio of neighbours",
+            max(b / a for a, b in itertools.pairwise(linear)),
+            high=1.0,
+        ),
+        "the noise goes on to act above .5": Check(
+            f"the gap between training and validation accuracy is smaller at {high} "
+            f"than at {middle}, upper end of the interval, points",
+            stronger.high,
+            high=0.0,
+            full=True,
+        ),
+        "too much underfits": Check(
+            f"{high} is less accurate on the test set than the best rate, {best}: "
+            "upper end of the interval, points",
+            worse.high,
+            high=0.0,
+            full=True,
+        ),
+    }
+    rows = [
+        [arm, *map(shown, (accuracy[arm], gaps[arm])), *(shown(s[arm]) for s in sizes)]
+        for arm in arms
+    ]
+    seeds = len(accuracy[best])
+    return Findings(
+        checks,
+        ["rate", "test accuracy, %", "gap, points", "norm 1", "norm 2", "norm 3"],
+        rows,
+        draw(arms, accuracy, gaps, sizes),
+        f"MLP 784-256-256-10 by the rate of both hidden layers: test accuracy, gap "
+        "between the accuracies of training (without noise) and validation, and norms "
+        f"of the kernels relative to rate 0; means and 95 % intervals of {seeds} seeds "
+        "with equal first weights and nested masks.",
+    )
+
+
+def draw(arms, accuracy, gaps, sizes) -> Figure:
+    """Accuracy, gap and norms by rate."""
+    figure = Figure(figsize=(6.5, 2.3), layout="constrained")
+    panels = figure.subplots(1, 3)
+    rates = [float(arm) for arm in arms]
+    labels = ("test accuracy, %", "gap, points")
+    for axes, values, label in zip(panels, (accuracy, gaps), labels, strict=False):
+        curve(axes, rates, [values[arm] for arm in arms], 0)
+        axes.set_ylabel(label)
+    for n, of_layer in enumerate(sizes):
+        start = np.mean(of_layer[arms[0]])
+        values = [np.divide(of_layer[arm], start) for arm in arms]
+        curve(panels[2], rates, values, n, label=f"layer {n + 1}")
+    panels[2].set_ylabel("norm / norm at rate 0")
+    panels[2].legend(frameon=False)
+    for axes in panels:
+        axes.set_xlabel("rate (probability of dropping)")
+    return figure
+
+
+EXPERIMENT = Experiment(
+    id="E01",
+    question="What does a higher rate of dropout do, and is .5 the strongest?",
+    protocol="The MLP trained at ten rates from 0 to .9, the same seeds for each; "
+    "linear regression in closed form beside it.",
+    budget="5 seeds of 20 epochs at each rate, constant learning rate.",
+    expected="The strength grows with the rate without end: the norm of the linear "
+    "weights falls at every step, and the MLP's gap closes beyond .5. Accuracy is "
+    "flat in the middle and falls at .9 (Srivastava et al. 2014, figure 9).",
+    run=run,
+)

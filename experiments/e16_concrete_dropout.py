@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""E16: the rate that Concrete dropout learns, by the number of examples."""
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+from dropout_jax.config import defaults
+from dropout_jax.config.loading import override
+from dropout_jax.evaluation.statistics import paired_difference
+from dropout_jax.sweeps import across_seeds
+from dropout_jax.training.load import LoadedRun
+from experiments.experiment import Check, Experiment, Findings
+from experiments.intervals import curve, shown
+from experiments.trained import Trained, by_arm, train
+
+SIZES = (500, 2_000, 10_000, 55_000)
+STEPS, BATCH = 8_000, 100
+
+
+def study(quick: bool) -> list[Trained]:
+    """Trains the MLP with a learned rate per layer on more and more images."""
+    fields = {
+        "model.widths": (256, 256),
+        "noise.kind": "concrete_dropout",
+        "noise.kl_warmup_epochs": 0.0,
+        "train.batch_size": BATCH,
+        "train.keep": "last",
+    }
+    sizes = SIZES[:2] if quick else SIZES
+    steps = 200 if quick else STEPS
+    sweep = [
+        {
+            "arm": f"{n}",
+            "data.train_size": n,
+            "train.epochs": max(1, steps * BATCH // n),
+        }
+        for n in sizes
+    ]
+    trials = across_seeds(sweep, 2 if quick else 5)
+    return train("E16", override(defaults(), fields), trials, quick=quick, look=rates)
+
+
+def rates(run: LoadedRun) -> dict[str, list[float]]:
+    """The mean learned rate of each site, the input first."""
+    found = [
+        float(jax.nn.sigmoid(leaf).mean())
+        for path, leaf in jax.tree_util.tree_leaves_with_path(run.params)
+        if path[-1].key == "logit_rate"
+    ]
+    return {"rates": found}
+
+
+def run(quick: bool) -> Findings:
+    """The learned rates by size, over the same seeds."""
+    trained = study(quick)
+    sites = range(len(trained[0].model["rates"]))
+    found = [by_arm(trained, lambda one, n=n: one.model["rates"][n]) for n in sites]
+    mean = by_arm(trained, lambda one: float(np.mean(one.model["rates"])))
+    accuracy = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
+    sizes = list(mean)
+    falls = paired_difference(mean[sizes[-1]], mean[sizes[0]])
+    steps = np.diff([np.mean(mean[size]) for size in sizes])
+    checks = {
+        "more data, less noise": Check(
+            f"the mean learned rate with {int(sizes[-1]):,} examples less that with "
+            f"{int(sizes[0]):,}: upper end of the interval",
+            falls.high,
+            high=0.0,
+            full=True,
+        ),
+        "at every step": Check(
+            "the mean learned rate falls from size to size: the largest change",
+            float(steps.max()),
+            high=0.0,
+            full=True,
+        ),
+    }
+    rows = [
+        [
+            f"{int(size):,}",
+            *(shown(site[size]) for site in found),
+            shown(accuracy[size]),
+        ]
+        for size in sizes
+    ]
+    headings = [f"rate of site {n}" for n in sites]
+    return Findings(
+        checks,
+        ["examples", *headings, "test accuracy, %"],
+        rows,
+        draw([int(size) for size in sizes], found, sizes),
+        f"Rates that the MLP learned, at its input and behind its hidden layers, by "
+        f"the number of training images, equally many steps at every size; means and "
+        f"95 % intervals of {len(mean[sizes[0]])} seeds.",
+    )
+
+
+def draw(numbers, found, sizes) -> Figure:
+    """A line per site."""
+    figure = Figure(figsize=(3.6, 2.4), layout="constrained")
+    axes = figure.subplots()
+    for n, site in enumerate(found):
+        label = "input" if n == 0 else f"hidden layer {n}"
+        curve(axes, numbers, [site[size] for size in sizes], n, label=label)
+    axes.set(xscale="log", xlabel="training images", ylabel="learned rate")
+    axes.legend(frameon=False)
+    return figure
+
+
+EXPERIMENT = Experiment(
+    id="E16",
+    question="Does the rate that Concrete dropout learns fall as the data grow?",
+    protocol="The MLP with a learned rate per site on 500 to 55,000 training images, "
+    "equally many steps at every size.",
+    budget="5 seeds of 8,000 steps at each of four sizes.",
+    expected="Yes: the regulariser weighs 1 / n against the likelihood (Gal, Hron, "
+    "Kendall 2017, section 4).",
+    run=run,
+)

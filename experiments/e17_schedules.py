@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""E17: dropout early, late, growing or fading, where the network over- or underfits."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dropout_jax.config import defaults
+from dropout_jax.config.loading import override
+from dropout_jax.evaluation.statistics import paired_difference
+from dropout_jax.reports.palette import COLOURS, MARKS
+from dropout_jax.sweeps import across_seeds
+from experiments.experiment import Check, Experiment, Findings
+from experiments.intervals import shown
+from experiments.trained import Trained, by_arm, train
+
+RATE, EPOCHS = 0.1, 20
+SCHEDULES = ("constant", "early", "late", "curriculum")
+# Too small for the data, and too large for few of them.
+NETWORKS = {
+    "underfits": {"model.widths": (16, 16), "data.train_size": 55_000},
+    "overfits": {"model.widths": (512, 512), "data.train_size": 5_000},
+}
+
+
+def study(quick: bool) -> list[Trained]:
+    """Trains both networks without noise and under each schedule."""
+    epochs = 2 if quick else EPOCHS
+    fields = {"train.keep": "last", "train.epochs": epochs}
+    sweep = []
+    for network, size in NETWORKS.items():
+        # As many steps for few images as for many.
+        longer = 1 if quick else 55_000 // size["data.train_size"]
+        common = {**size, "train.epochs": epochs * longer}
+        if quick:
+            common["data.train_size"] = 2_000
+        sweep.append({"arm": f"{network}: none", **common})
+        for schedule in SCHEDULES:
+            noise = {
+                "noise.kind": "dropout",
+                "noise.rates": (RATE,),
+                "noise.schedule": schedule,
+            }
+            if schedule != "constant":
+                noise["noise.schedule_epochs"] = epochs * longer / 4
+            sweep.append({"arm": f"{network}: {schedule}", **common, **noise})
+    trials = across_seeds(sweep, 2 if quick else 5)
+    return train("E17", override(defaults(), fields), trials, quick=quick)
+
+
+def run(quick: bool) -> Findings:
+    """What each schedule gains over none, on training and on test images."""
+    trained = study(quick)
+    test = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
+    loss = by_arm(trained, lambda one: one.line["history"]["clean_train_loss"][-1])
+    gains = {arm: gain(test, arm) for arm in test if not arm.endswith("none")}
+    fits = {arm: gain(loss, arm) for arm in gains}
+    checks = {
+        "early dropout reduces underfitting": Check(
+            "early noise lowers the training loss of the small network, measured "
+            "without noise at the end: upper end of the interval",
+            fits["underfits: early"].high,
+            high=0.0,
+            full=True,
+        ),
+        "constant dropout does not": Check(
+            "noise to the end raises it: lower end of the interval",
+            fits["underfits: constant"].low,
+            low=0.0,
+            full=True,
+        ),
+        "the large network gains by noise to the end": Check(
+            "test accuracy over none, lower end of the interval, points",
+            gains["overfits: constant"].low,
+            low=0.0,
+            full=True,
+        ),
+    }
+    rows = [[arm, shown(test[arm]), f"{np.mean(loss[arm]):.4f}"] for arm in test]
+    return Findings(
+        checks,
+        ["network: schedule", "test accuracy, %", "training loss without noise"],
+        rows,
+        draw(gains, fits),
+        f"What dropout at {RATE} changes by its schedule: test accuracy (left) and "
+        "training loss at the end, without noise (right), less those without dropout; "
+        f"means and 95 % intervals of {len(test['underfits: none'])} paired seeds.",
+    )
+
+
+def gain(values, arm):
+    """The paired difference of an arm to its network without noise."""
+    network = arm.partition(":")[0]
+    return paired_difference(values[arm], values[f"{network}: none"])
+
+
+def draw(gains, fits) -> Figure:
+    """Both differences, by schedule, a mark per network."""
+    figure = Figure(figsize=(6.5, 2.4), layout="constrained")
+    panels = figure.subplots(1, 2)
+    labels = ("test accuracy, points", "training loss, nats")
+    for axes, found, label in zip(panels, (gains, fits), labels, strict=True):
+        axes.axhline(0.0, color="0.5", linewidth=0.6)
+        for n, network in enumerate(NETWORKS):
+            ends = [found[f"{network}: {schedule}"] for schedule in SCHEDULES]
+            axes.errorbar(
+                np.arange(len(SCHEDULES)) + 0.15 * n,
+                [one.mean for one in ends],
+                [[one.mean - one.low for one in ends],
+                 [one.high - one.mean for one in ends]],
+                fmt=MARKS[n][0],
+                color=COLOURS[n],
+                capsize=3,
+                label=network,
+            )  # fmt: skip
+        axes.set_xticks(range(len(SCHEDULES)), SCHEDULES)
+        axes.set_ylabel(label)
+    panels[0].legend(frameon=False)
+    return figure
+
+
+EXPERIMENT = Experiment(
+    id="E17",
+    question="Does it matter when dropout acts, and can it reduce underfitting?",
+    protocol="A network too small for the data and one too large for few of them, "
+    "without noise and with dropout all the time, early, late and growing; equally "
+    "many steps for both.",
+    budget="5 seeds of 20 epochs of the whole data, in ten arms.",
+    expected="Early dropout lowers the training loss where a network underfits (Liu et "
+    "al. 2023); noise to the end helps where it overfits.",
+    run=run,
+)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""E19: from how many examples on dropout pays."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dropout_jax.config import defaults
+from dropout_jax.config.loading import override
+from dropout_jax.evaluation.statistics import paired_difference
+from dropout_jax.sweeps import across_seeds
+from experiments.experiment import Check, Experiment, Findings
+from experiments.intervals import curve, shown
+from experiments.trained import Trained, by_arm, train
+
+SIZES = (100, 500, 1_000, 5_000, 10_000, 55_000)
+ARMS = {
+    "none": {},
+    "dropout": {"noise.kind": "dropout", "noise.rates": (0.5,)},
+}
+STEPS = 4_000  # of every run, so that no size trains longer than another
+BATCH = 100
+
+
+def study(quick: bool) -> list[Trained]:
+    """Trains the MLP on the first images of the training set, as many as each size."""
+    sizes = SIZES[:3] if quick else SIZES
+    fields = {"model.widths": (256, 256), "train.batch_size": BATCH}
+    sweep = [
+        {
+            "arm": f"{arm} {size}",
+            "data.train_size": size,
+            "train.epochs": max(1, (200 if quick else STEPS) * BATCH // size),
+            **more,
+        }
+        for size in sizes
+        for arm, more in ARMS.items()
+    ]
+    trials = across_seeds(sweep, 2 if quick else 5)
+    return train("E19", override(defaults(), fields), trials, quick=quick)
+
+
+def run(quick: bool) -> Findings:
+    """Compares both arms at every size, over the same seeds."""
+    accuracy = by_arm(study(quick), lambda one: 100.0 * one.test["accuracy"])
+    sizes = [int(arm.split()[1]) for arm in accuracy if arm.startswith("none")]
+    gains = {
+        size: paired_difference(accuracy[f"dropout {size}"], accuracy[f"none {size}"])
+        for size in sizes
+    }
+    small, middle = sizes[0], 5_000 if 5_000 in sizes else sizes[-1]
+    checks = {
+        "it does not pay on a hundred": Check(
+            f"with {small} examples dropout .5 gains less than half a point: lower end "
+            "of the interval",
+            gains[small].low,
+            high=0.5,
+            full=True,
+        ),
+        "it pays in between": Check(
+            f"with {middle:,} examples it gains: lower end of the interval, points",
+            gains[middle].low,
+            low=0.0,
+            full=True,
+        ),
+        "more data are worth more": Check(
+            "without noise every step to more examples is a gain: the least, points",
+            float(np.diff([np.mean(accuracy[f"none {size}"]) for size in sizes]).min()),
+            low=0.0,
+            full=True,
+        ),
+    }
+    rows = [
+        [
+            f"{size:,}",
+            shown(accuracy[f"none {size}"]),
+            shown(accuracy[f"dropout {size}"]),
+            f"{gain.mean:.2f} [{gain.low:.2f}, {gain.high:.2f}]",
+        ]
+        for size, gain in gains.items()
+    ]
+    seeds = len(accuracy[f"none {small}"])
+    return Findings(
+        checks,
+        ["examples", "none, %", "dropout .5, %", "gain, points"],
+        rows,
+        draw(sizes, accuracy),
+        "MLP 784-256-256-10 by the number of training images: test accuracy (left) and "
+        "what dropout at .5 gains over the same seeds (right); means and 95 % "
+        f"intervals of {seeds} seeds.",
+    )
+
+
+def draw(sizes, accuracy) -> Figure:
+    """Accuracy, and the gain, by size."""
+    figure = Figure(figsize=(6.5, 2.3), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for n, arm in enumerate(ARMS):
+        values = [accuracy[f"{arm} {size}"] for size in sizes]
+        curve(left, sizes, values, n, label=arm)
+    gains = [
+        list(np.subtract(accuracy[f"dropout {size}"], accuracy[f"none {size}"]))
+        for size in sizes
+    ]
+    right.axhline(0.0, color="0.5", linewidth=0.6)
+    curve(right, sizes, gains, 1)
+    left.set_ylabel("test accuracy, %")
+    right.set_ylabel("dropout less none, points")
+    left.legend(frameon=False)
+    for axes in (left, right):
+        axes.set(xscale="log", xlabel="training images")
+    return figure
+
+
+EXPERIMENT = Experiment(
+    id="E19",
+    question="From how many examples on does dropout pay?",
+    protocol="The MLP on the first 100 to 55,000 training images, with and without "
+    "dropout at .5; equally many steps at every size.",
+    budget="5 seeds of 4,000 steps for each size and arm.",
+    expected="Not on very few examples, most in between, less on many (Srivastava et "
+    "al. 2014, figure 10).",
+    run=run,
+)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Means over seeds with their 95 % intervals, as experiments print and draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from dropout_jax.evaluation.statistics import mean_interval
+from dropout_jax.reports.numbers import bracketed
+from dropout_jax.reports.palette import COLOURS, MARKS
+
+
+def shown(values: Sequence[float]) -> str:
+    """Returns the mean of some seeds with its interval.
+
+    Example:
+      >>> shown([90.0, 91.0, 92.0])
+      '91.00 [88.52, 93.48]'
+    """
+    return bracketed(mean_interval(values))
+
+
+def curve(
+    axes: Axes,
+    x: Sequence[float],
+    values: Sequence[Sequence[float]],
+    n: int,
+    **look: Any,
+) -> None:
+    """Draws a line through the means, and their intervals as a band.
+
+    Args:
+      axes: where.
+      x: one number for each point.
+      values: the seeds of each point.
+      n: which colour and mark.
+      look: further options of `plot`.
+    """
+    found = [mean_interval(of_one) for of_one in values]
+    look = {"color": COLOURS[n], "marker": MARKS[n][0], "markersize": 3.5, **look}
+    axes.plot(x, [one.mean for one in found], **look)
+    low, high = [one.low for one in found], [one.high for one in found]
+    axes.fill_between(x, low, high, color=COLOURS[n], alpha=0.2, linewidth=0)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What experiments train: a study of the usual machinery, and a look at its models.
+
+The results of an experiment's trials are in results/evidence/NAME.jsonl, a ledger like
+any other, and what was looked up in the trained models in NAME_models.jsonl beside it.
+The runs themselves are in runs/evidence; in quick form everything is in build/evidence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dropout_jax import stored
+from dropout_jax.config.errors import UserError
+from dropout_jax.files import writing
+from dropout_jax.sweeps import StudyDirectory, Trial, plan, run_local, unfinished
+from dropout_jax.sweeps.local import default_workers
+from dropout_jax.training import load_run
+from dropout_jax.training.load import LoadedRun
+from experiments import evidence
+
+Look = Callable[[LoadedRun], Mapping[str, Any]]  # what JSON knows of a trained model
+
+
+class Trained(NamedTuple):
+    """A finished trial.
+
+    Attributes:
+      arm: its arm.
+      seed: its seed.
+      line: its line of the ledger: configuration, result, history.
+      model: what was looked up in its model.
+    """
+
+    arm: str
+    seed: int
+    line: dict[str, Any]
+    model: dict[str, Any]
+
+    @property
+    def test(self) -> dict[str, float]:
+        """Test metrics of the best epoch by validation."""
+        return self.line["result"]["test"]
+
+
+def train(
+    name: str,
+    base: Any,
+    sweep: Iterable[Mapping[str, Any]],
+    *,
+    quick: bool,
+    look: Look | None = None,
+) -> list[Trained]:
+    """Runs what is missing of an experiment's trials; returns all, in their order.
+
+    Args:
+      name: of the experiment.
+      base: configuration that all trials start from.
+      sweep: for each trial the fields to override, and its `arm`.
+      quick: whether nothing published is read or written.
+      look: looks up in a trained model what the ledger has not.
+
+    Raises:
+      UserError: a trial is invalid, or was given up.
+      Interrupted: Ctrl-C or SIGTERM; the same call goes on.
+    """
+    trials = plan(name, base, sweep)
+    results = evidence.results(quick=quick)
+    results.mkdir(parents=True, exist_ok=True)
+    runs = evidence.ROOT / ("build" if quick else "runs") / "evidence" / name
+    study = StudyDirectory(runs, results / f"{name}.jsonl")
+    if missing := unfinished(study, trials):
+        study.extend(trials)
+        run_local(study, trials, workers=min(default_workers(), len(missing)))
+    if given_up := study.given_up():
+        raise UserError(f"{name}: {len(given_up)} trials were given up; see {runs}")
+    lines = study.ledger.by_trial()
+    models = _looked(trials, study, results / f"{name}_models.jsonl", look)
+    return [
+        Trained(trial.arm, trial.seed, lines[trial.id], models.get(trial.id, {}))
+        for trial in trials
+    ]
+
+
+def _looked(
+    trials: list[Trial], study: StudyDirectory, path: Path, look: Look | None
+) -> dict[str, dict[str, Any]]:
+    """Looks into the models that were not looked into yet; returns all, by trial."""
+    if look is None:
+        return {}
+    known = {}
+    for text in stored.whole_lines(path.read_bytes()) if path.exists() else ():
+        entry = stored.record(text, path)
+        known[entry.pop("trial")] = entry
+    for trial in trials:
+        if trial.id not in known:
+            known[trial.id] = dict(look(load_run(study.run_directory(trial))))
+            line = json.dumps({"trial": trial.id, **known[trial.id]})
+            with writing(path, len(line)), path.open("a") as file:
+                file.write(f"{line}\n")
+    return known
+
+
+def by_arm(
+    trained: Iterable[Trained], value: Callable[[Trained], float]
+) -> dict[str, list[float]]:
+    """Returns one number per trial, those of an arm together, in the order of seeds."""
+    found: dict[str, dict[int, float]] = {}
+    for one in trained:
+        found.setdefault(one.arm, {})[one.seed] = value(one)
+    return {arm: [of[seed] for seed in sorted(of)] for arm, of in found.items()}

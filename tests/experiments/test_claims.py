@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims: all of them, each with a verdict that what was run bears out."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments import evidence
+from experiments.claims import TEXTS, Claim, page, read
+
+ROOT = Path(__file__).resolve().parents[2]
+CLAIMS = list(itertools.chain.from_iterable(read(text) for text in TEXTS))
+
+
+def test_there_are_eighty_seven():
+    assert [claim.number for claim in CLAIMS] == list(range(1, 88))
+
+
+def test_each_says_something_and_what_is_right():
+    for claim in CLAIMS:
+        assert claim.says.endswith(".") and claim.right.endswith("."), claim.number
+
+
+def test_an_unknown_verdict_is_refused():
+    with pytest.raises(ValueError, match="claim 3: verdict 'loose'; there are holds"):
+        Claim(3, "here", "This.", "loose", "That.", [])
+
+
+def test_what_is_named_is_there():
+    """Tests by their names; experiments by their ids."""
+    files = (ROOT / "tests").rglob("test_*.py")
+    text = "\n".join(path.read_text() for path in files)
+    tests = set(re.findall(r"^def (test_\w+)", text, re.M))
+    planned = {f"E{n:02}" for n in range(1, 23)}
+    for claim in CLAIMS:
+        for entry in claim.shown:
+            known = tests if entry.startswith("test_") else planned
+            assert entry.partition(": ")[0] in known, (claim.number, entry)
+
+
+def test_what_is_run_bears_it_out():
+    for claim in CLAIMS:
+        for entry in claim.shown:
+            assert "does not hold" not in page.evidence_of(entry), claim.number
+
+
+def test_the_page_is_that_of_the_claims(tmp_path):
+    page.main(tmp_path / "claims.md")
+    assert page.PATH.read_text() == (tmp_path / "claims.md").read_text()
+
+
+def test_a_check_says_whether_it_held(monkeypatch):
+    checks = [{"name": "a", "holds": True}, {"name": "b", "holds": False}]
+    monkeypatch.setattr(
+        evidence, "found", lambda name: {"checks": checks} if name == "E05" else None
+    )
+    assert page.evidence_of("E05: a") == "[E05](evidence/E05.md): a"
+    assert page.evidence_of("E05: b").endswith("b **does not hold**")
+    assert page.evidence_of("E05") == "[E05](evidence/E05.md)"
+    assert page.evidence_of("E06: a") == "E06 (not run yet)"
+    assert page.evidence_of("test_a") == "`test_a`"
+    with pytest.raises(ValueError, match="'E05: c': E05 has the checks a, b"):
+        page.evidence_of("E05: c")
