@@ -63,6 +63,8 @@ class Model:
 
 
 _RNN = {
+    # A step of a recurrence keeps one core busy: each of two takes half of the batch.
+    "train.devices": min(2, machine.threads()),
     "model.name": "rnn",
     "model.widths": (128,),
     "noise.kind": "dropout",

@@ -8,12 +8,16 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from benchmarks import machine
 from benchmarks.models import LEARNING_RATE
 from dropout_jax import data
 from dropout_jax.config import defaults, validate
 from dropout_jax.config.loading import override
 from dropout_jax.training.hyperparameters import traced
+from dropout_jax.training.mesh import make_devices
 from dropout_jax.training.programs import Programs, build_programs
+
+make_devices(2)  # before anything computes
 
 Advance = Callable[[int], float]  # takes so many steps, returns their mean loss
 
@@ -30,7 +34,8 @@ def configure(fields: dict[str, Any], dataset: data.Dataset) -> tuple[Any, Progr
       fields: what differs from the defaults, by dotted path.
       dataset: what it trains on.
     """
-    config = override(defaults(), {**SHARED, **fields})
+    here = {} if machine.on_cpu() else {"train.devices": 1}
+    config = override(defaults(), {**SHARED, **fields, **here})
     validate(config)
     shape, count = dataset.train_images.shape[1:], len(dataset.train_labels)
     return config, build_programs(config, shape, dataset.num_classes, count)

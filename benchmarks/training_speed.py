@@ -13,7 +13,7 @@ from __future__ import annotations
 import statistics
 import time
 
-from benchmarks import measure
+from benchmarks import machine, measure
 from benchmarks.models import MODELS, Model
 from benchmarks.ours import Advance, ours
 from benchmarks.peers import threads
@@ -74,6 +74,13 @@ TITLES = {
 }
 
 
+def title_of(side: str, model: Model) -> str:
+    """Returns the name of a side, with what was set for it alone."""
+    devices = model.fields.get("train.devices", 1)
+    split = side == "ours" and devices > 1 and machine.on_cpu()
+    return TITLES[side] + (f", `train.devices={devices}`" if split else "")
+
+
 def compare(
     name: str, sides: tuple[str, ...], dataset: data.Dataset, rounds: int
 ) -> list[list[str]]:
@@ -93,7 +100,7 @@ def compare(
         rows.append(
             [
                 model.title,
-                TITLES[side],
+                title_of(side, model),
                 f"{1 / statistics.median(costs[side]):,.0f}",
                 str(measure.ratio(beside, costs["ours"])) if beside else "",
                 f"{trained[side].loss:.3f} ({trained[side].taken})",

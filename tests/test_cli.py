@@ -188,6 +188,14 @@ def test_device_is_set_here_and_for_processes_started_later(
     assert settings == {"jax_platforms": platforms}
     assert os.environ["JAX_PLATFORMS"] == platforms
 
+
+@pytest.mark.parametrize("device", ["gpu", "tpu"])
+def test_a_device_that_is_not_there_is_refused(device, tmp_path, capsys, monkeypatch):
+    import jax
+
+    monkeypatch.setenv("JAX_PLATFORMS", "elsewhere")
+    monkeypatch.setattr(jax.config, "update", lambda name, value: None)
+
     def absent(platform):
         raise RuntimeError(f"no {platform}\nat all")
 

@@ -274,6 +274,8 @@ def _use_device(device: str) -> None:
     import jax
 
     jax.config.update("jax_platforms", platforms)
+    if device == "cpu":
+        return  # always there; how many devices it becomes is the configuration's
     try:
         jax.devices(device)
     except RuntimeError as error:

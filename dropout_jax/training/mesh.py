@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import jax
@@ -11,6 +12,20 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from dropout_jax.config.errors import UserError
 
 _AXIS = "batch"
+_FLAG = "--xla_force_host_platform_device_count"  # of XLA, for the same
+
+
+def make_devices(count: int) -> None:
+    """Makes `count` devices of the CPU, if this process has not begun to compute.
+
+    They share its cores. Where it has begun, or XLA_FLAGS says how many there are, it
+    stays at that, and `batch_mesh` tells of any that are missing.
+    """
+    if count > 1 and _FLAG not in os.environ.get("XLA_FLAGS", ""):
+        try:
+            jax.config.update("jax_num_cpu_devices", count)
+        except RuntimeError:
+            return
 
 
 def batch_mesh(count: int) -> Mesh | None:
@@ -21,10 +36,8 @@ def batch_mesh(count: int) -> Mesh | None:
     """
     found = jax.local_devices()
     if count > len(found):
-        hint = ""
-        if found[0].platform == "cpu":
-            flag = "--xla_force_host_platform_device_count"
-            hint = f", or set XLA_FLAGS={flag}={count}"
+        on_cpu = found[0].platform == "cpu"
+        hint = f", or set XLA_FLAGS={_FLAG}={count}" if on_cpu else ""
         raise UserError(
             f"train.devices is {count}, but JAX sees {len(found)} "
             f"({found[0].device_kind}): give at most {len(found)}{hint}"

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from dropout_jax import data
 from dropout_jax.config.errors import UserError
 from dropout_jax.training.hyperparameters import Hyperparameters, traced
+from dropout_jax.training.mesh import make_devices
 from dropout_jax.training.plugin import import_plugin
 from dropout_jax.training.programs import Programs, build_programs
 from dropout_jax.training.step import TrainState
@@ -34,6 +35,7 @@ def prepare(config: Any) -> Prepared:
     Raises:
       UserError: the plugin, the data or the model do not fit.
     """
+    make_devices(config.train.devices)
     import_plugin(config.plugin)
     name, source_dir = config.data.name, config.data.source_dir
     dataset = _load(name, source_dir, config.data.train_size, _stamp(name, source_dir))

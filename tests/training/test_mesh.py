@@ -2,6 +2,7 @@
 """One run on four devices: the same masks, the same losses up to rounding."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ import pytest
 
 from dropout_jax.config.errors import UserError
 from dropout_jax.training.mesh import batch_mesh
+
+FLAG = "--xla_force_host_platform_device_count"
 
 LOSSES = """
 import json, sys
@@ -55,7 +58,7 @@ print(json.dumps(found))
 
 
 def measure(quick_environment, which):
-    flags = quick_environment["XLA_FLAGS"] + " --xla_force_host_platform_device_count=4"
+    flags = quick_environment["XLA_FLAGS"] + f" {FLAG}=4"
     done = subprocess.run(
         [sys.executable, "-c", LOSSES, which],
         env={**quick_environment, "XLA_FLAGS": flags},
@@ -85,6 +88,23 @@ def test_losses_on_four_devices(quick_environment):
     planted = measure(quick_environment, "planted")
     with pytest.raises(AssertionError):
         check(planted, "mlp")
+
+
+@pytest.mark.parametrize(("flags", "devices"), [("", "3"), (f"{FLAG}=2", "2")])
+def test_devices_of_the_cpu_are_made_before_it_computes_and_not_again(flags, devices):
+    script = (
+        "import jax; from dropout_jax.training.mesh import make_devices\n"
+        "for count in (3, 1, 5): make_devices(count); print(len(jax.devices()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == [devices] * 3
 
 
 def test_more_devices_than_there_are():
