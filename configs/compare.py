@@ -47,7 +47,7 @@ BASE: dict[str, dict[str, Any]] = {
         "model.widths": (64, 64),
         "optimizer.clip_norm": 1.0,
         "train.batch_size": 128,
-        "train.epochs": 5,
+        "train.epochs": 4,
     },
 }
 LEARNING_RATES = {
