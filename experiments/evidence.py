@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
@@ -150,6 +151,11 @@ def _plain(value: Any) -> Any:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
+    for axis in (a for axes in figure.axes for a in (axes.xaxis, axes.yaxis)):
+        # Its powers of ten would be typeset, which the style leaves out.
+        if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
     # No date in it: equal findings give equal bytes.
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     return buffer.getvalue()
