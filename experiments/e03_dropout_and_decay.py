@@ -10,6 +10,7 @@ from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.evaluation.sensitivity import sensitivity
 from dropout_jax.evaluation.statistics import mean_interval, paired_difference
+from dropout_jax.reports.numbers import bracketed
 from dropout_jax.sweeps import across_seeds
 from experiments.experiment import Check, Experiment, Findings
 from experiments.intervals import shown
@@ -94,14 +95,11 @@ def run(quick: bool) -> Findings:
     }
     rows = [[arm, shown(values)] for arm, values in accuracy.items()]
     rows += [
-        [f"rate {rate} and decay {decay}: beyond the sum", f"{one.mean:.2f} "
-         f"[{one.low:.2f}, {one.high:.2f}]"]
+        [f"rate {rate} and decay {decay}: beyond the sum", bracketed(one)]
         for (rate, decay), one in beyond.items()
-    ]  # fmt: skip
-    rows += [
-        [f"range over the {knob}", f"{one.mean:.2f} [{one.low:.2f}, {one.high:.2f}]"]
-        for knob, one in (("rates", by_rate), ("decays", by_decay))
     ]
+    rows += [["range over the rates", bracketed(by_rate)]]
+    rows += [["range over the decays", bracketed(by_decay)]]
     return Findings(
         checks,
         ["setting", "test accuracy, %, or points"],

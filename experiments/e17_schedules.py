@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.evaluation.statistics import paired_difference
-from dropout_jax.reports.palette import COLOURS, MARKS
 from dropout_jax.sweeps import across_seeds
 from experiments.experiment import Check, Experiment, Findings
-from experiments.intervals import shown
+from experiments.intervals import bars, shown
 from experiments.trained import Trained, by_arm, train
 
 RATE, EPOCHS = 0.1, 20
@@ -102,16 +101,8 @@ def draw(gains, fits) -> Figure:
         axes.axhline(0.0, color="0.5", linewidth=0.6)
         for n, network in enumerate(NETWORKS):
             ends = [found[f"{network}: {schedule}"] for schedule in SCHEDULES]
-            axes.errorbar(
-                np.arange(len(SCHEDULES)) + 0.15 * n,
-                [one.mean for one in ends],
-                [[one.mean - one.low for one in ends],
-                 [one.high - one.mean for one in ends]],
-                fmt=MARKS[n][0],
-                color=COLOURS[n],
-                capsize=3,
-                label=network,
-            )  # fmt: skip
+            places = [place + 0.15 * n for place in range(len(SCHEDULES))]
+            bars(axes, places, ends, n, label=network)
         axes.set_xticks(range(len(SCHEDULES)), SCHEDULES)
         axes.set_ylabel(label)
     panels[0].legend(frameon=False)

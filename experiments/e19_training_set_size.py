@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.evaluation.statistics import paired_difference
+from dropout_jax.reports.numbers import bracketed
 from dropout_jax.sweeps import across_seeds
 from experiments.experiment import Check, Experiment, Findings
 from experiments.intervals import curve, shown
@@ -74,7 +75,7 @@ def run(quick: bool) -> Findings:
             f"{size:,}",
             shown(accuracy[f"none {size}"]),
             shown(accuracy[f"dropout {size}"]),
-            f"{gain.mean:.2f} [{gain.low:.2f}, {gain.high:.2f}]",
+            bracketed(gain),
         ]
         for size, gain in gains.items()
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from dropout_jax.evaluation.statistics import mean_interval
+from dropout_jax.evaluation.statistics import Interval, mean_interval
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.reports.palette import COLOURS, MARKS
 
@@ -44,3 +44,34 @@ def curve(
     axes.plot(x, [one.mean for one in found], **look)
     low, high = [one.low for one in found], [one.high for one in found]
     axes.fill_between(x, low, high, color=COLOURS[n], alpha=0.2, linewidth=0)
+
+
+def bars(
+    axes: Axes,
+    places: Sequence[float],
+    found: Sequence[Interval],
+    n: int,
+    *,
+    across: bool = False,
+    **look: Any,
+) -> None:
+    """Draws means as marks with their intervals as bars.
+
+    Args:
+      axes: where.
+      places: of the marks, along the other axis.
+      found: the intervals.
+      n: which colour and mark.
+      across: whether the numbers run along the x axis.
+      look: further options of `errorbar`.
+    """
+    means = [one.mean for one in found]
+    ends = [
+        [one.mean - one.low for one in found],
+        [one.high - one.mean for one in found],
+    ]
+    look = {"color": COLOURS[n], "fmt": MARKS[n][0], "capsize": 3, **look}
+    if across:
+        axes.errorbar(means, places, xerr=ends, **look)
+    else:
+        axes.errorbar(places, means, yerr=ends, **look)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""E08: mean, variance and power of the activations while a network trains."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+
+from dropout_jax.keys import MC, root_key, stream
+from dropout_jax.training.step import pixels
+from dropout_jax.transforms import dropout
+from experiments.experiment import Check, Experiment, Findings
+from experiments.intervals import curve, shown
+from experiments.trajectory import trajectory
+
+RATE, LAYERS = 0.5, 4
+EPOCHS = (1, 2, 5, 10, 20)
+IMAGES = 1_000  # validation images whose activations are taken
+FORMS = ("without noise", "scaled", "unscaled")
+
+
+def activations(params, images, form, key):
+    """The outputs of every hidden layer behind its noise, for trained kernels.
+
+    `unscaled` is the textbook's form, whose masks are not divided by k.
+    """
+    found, x = [], images.reshape(len(images), -1)
+    for n, layer in enumerate(jax.random.split(key, LAYERS)):
+        weights = params[f"dense_{n}"]
+        x = jax.nn.relu(x @ weights["kernel"] + weights["bias"].reshape(1, -1))
+        if form != "without noise":
+            scaling = "train" if form == "scaled" else "test"
+            x = dropout(layer, x, RATE, scaling=scaling)
+        found.append(x)
+    return found
+
+
+@functools.partial(jax.jit, static_argnames="form")
+def statistics(params, images, form, key):
+    """Mean, variance and power of each layer's activations: [layers, 3]."""
+    layers = activations(params, images, form, key)
+    return jnp.array([[x.mean(), x.var(), jnp.square(x).mean()] for x in layers])
+
+
+def measured(seed: int, quick: bool) -> np.ndarray:
+    """By epoch, form and layer: mean, variance and power."""
+    fields = {
+        "seed": seed,
+        "model.widths": (256,) * LAYERS,
+        "noise.kind": "dropout",
+        "noise.rates": (RATE,),
+        "train.batch_size": 100,
+        "data.train_size": 1_000 if quick else 10_000,
+        # Constant: what is seen after two epochs is on the way to twenty.
+        "optimizer.schedule": "constant",
+    }
+    epochs, found = EPOCHS[:3] if quick else EPOCHS, []
+    for prepared, state in trajectory(fields, epochs):
+        images = pixels(jnp.asarray(prepared.dataset.validation_images[:IMAGES]))
+        key = stream(root_key(seed), MC)
+        found.append(
+            [np.asarray(statistics(state.params, images, form, key)) for form in FORMS]
+        )
+    return np.array(found)
+
+
+def run(quick: bool) -> Findings:
+    """What the noise does to every layer, after each of some epochs."""
+    found = np.array([measured(seed, quick) for seed in range(2 if quick else 5)])
+    clean, scaled, unscaled = np.moveaxis(found, 2, 0)  # [seeds, epochs, layers, 3]
+    kept, lost = (form[..., 0] / clean[..., 0] for form in (scaled, unscaled))
+    power = scaled[:, :, 0, 2] / clean[:, :, 0, 2]
+    checks = {
+        "scaled, the mean stays": Check(
+            "the mean activation under noise over that without is at least .9 in every "
+            "layer, at every epoch and seed: the least",
+            float(kept.min()),
+            low=0.9,
+        ),
+        "unscaled, it decays": Check(
+            "without rescaling it falls from layer to layer: the largest ratio of "
+            "neighbours",
+            float((lost[..., 1:] / lost[..., :-1]).max()),
+            high=1.0,
+        ),
+        "unscaled, not by the product rule": Check(
+            f"behind {LAYERS} layers it is more than twice (1 - rate)^{LAYERS}: the "
+            "least",
+            float((lost[..., -1] / (1.0 - RATE) ** LAYERS).min()),
+            low=2.0,
+        ),
+        "the power grows by 1 / k": Check(
+            "power behind the first mask over that before it, times k: the distance "
+            "from 1",
+            float(np.abs(power * (1.0 - RATE) - 1.0).max()),
+            high=0.02,
+        ),
+    }
+    epochs = EPOCHS[: found.shape[1]]
+    rows = [
+        [form, epoch, n + 1, *map(shown, found[:, e, f, n].T)]
+        for f, form in enumerate(FORMS)
+        for e, epoch in enumerate(epochs)
+        for n in range(LAYERS)
+    ]
+    return Findings(
+        checks,
+        ["forward pass", "epoch", "hidden layer", "mean", "variance", "power"],
+        rows,
+        draw(epochs, clean, kept, lost),
+        f"An MLP of {LAYERS} hidden layers trained with dropout at {RATE}. Left: mean "
+        "activation without noise by epoch. Right: mean activation under noise over "
+        "that without, by layer at the last epoch, with rescaled and plain masks on "
+        f"the same weights, and the product rule; means and 95 % intervals of "
+        f"{len(found)} seeds, {IMAGES:,} validation images.",
+    )
+
+
+def draw(epochs, clean, kept, lost) -> Figure:
+    """Means by epoch, and what noise makes of them by layer."""
+    figure = Figure(figsize=(6.5, 2.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for n in range(LAYERS):
+        curve(left, epochs, clean[:, :, n, 0].T, n, label=f"layer {n + 1}")
+    left.set(xlabel="epoch", ylabel="mean activation", ylim=(0.0, None))
+    layers = list(range(1, LAYERS + 1))
+    for n, (name, ratio) in enumerate((("rescaled", kept), ("plain", lost))):
+        curve(right, layers, ratio[:, -1].T, n, label=name)
+    rule = [(1.0 - RATE) ** n for n in layers]
+    right.plot(layers, rule, color="0.5", linestyle="--", label="product rule")
+    right.set(xlabel="hidden layer", ylabel="mean under noise / without")
+    right.set(yscale="log", xticks=layers)
+    for axes in (left, right):
+        axes.legend(frameon=False)
+    return figure
+
+
+EXPERIMENT = Experiment(
+    id="E08",
+    question="What does dropout do to mean, variance and power of the activations?",
+    protocol="An MLP of four hidden layers trained with dropout at .5; after 1 to 20 "
+    "epochs its activations on validation images without noise, under rescaled and "
+    "under plain masks.",
+    budget="5 short trainings on 10,000 images.",
+    expected="Rescaled, the mean stays and the power grows by 1 / k behind each mask; "
+    "plain, the mean decays from layer to layer, behind ReLU and biases by less than "
+    "the product rule says.",
+    run=run,
+)
