@@ -133,6 +133,7 @@ def run(quick: bool) -> Findings:
             "standard errors",
             float(min(bent)),
             low=SIGMAS,
+            full=True,
         ),
         "signals outlive the rule behind ReLU": Check(
             f"in ReLU networks of {max(depths)} hidden layers the mean output is more "

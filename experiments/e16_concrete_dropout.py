@@ -43,11 +43,8 @@ def study(quick: bool) -> list[Trained]:
 
 def rates(run: LoadedRun) -> dict[str, list[float]]:
     """The mean learned rate of each site, the input first."""
-    found = [
-        float(jax.nn.sigmoid(leaf).mean())
-        for path, leaf in jax.tree_util.tree_leaves_with_path(run.params)
-        if path[-1].key == "logit_rate"
-    ]
+    logits = [run.params[f"noise_{site}"] for site in run.model.sites]
+    found = [float(jax.nn.sigmoid(one["noise_logit_rate"]).mean()) for one in logits]
     return {"rates": found}
 
 
