@@ -12,7 +12,7 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
   compare results results-mlp results-cnn results-rnn results-far results-small_data \
   results-course publish search search-mlp search-cnn search-rnn pictures screenshot \
   evidence evidence-quick notebook test \
-  test-peers test-ray test-next torture mutations audit lint bench lock clean
+  test-notebook test-peers test-ray test-next torture mutations audit lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -101,7 +101,10 @@ notebook: setup-dev data  ## run examples/quickstart.ipynb and keep what it show
 	$(BIN)/jupyter-execute --inplace examples/quickstart.ipynb
 
 test: setup-dev $(if $(filter browser,$(WITHOUT)),,setup-browser) data  ## all tests; under ten minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers and not ray and not torture$(foreach mark,$(WITHOUT), and not $(mark))")
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers and not ray and not torture and not notebook$(foreach mark,$(WITHOUT), and not $(mark))")
+
+test-notebook: setup-dev data  ## the notebook runs from top to end and says what it says
+	$(BIN)/python -m pytest -m notebook tests/test_examples.py
 
 test-peers: setup-dev setup-bench  ## moments and masks of other libraries
 	$(BIN)/python -m pytest -m peers tests/peers

@@ -19,6 +19,8 @@ def trajectory(
 ) -> Iterator[tuple[Prepared, TrainState]]:
     """Trains as `train.py` does; yields what is reached after some numbers of epochs.
 
+    A state is there until the next one is asked for: training goes on in its memory.
+
     Args:
       fields: what differs from the default configuration, by dotted path.
       epochs: rising; the last is the length of the training.
