@@ -50,8 +50,9 @@ def linear_variance_shift_ratio(
 ) -> jax.Array:
     """Returns test over training variance of the outputs of `dropout(x) @ kernel`.
 
-    w^T S w / (w^T S w + rate / (1 - rate) sum_i w_i**2 (c_i**2 + S_ii)): inputs that go
-    together (w^T S w large beside sum w_i**2) soften the shift.
+    w^T S w / (w^T S w + rate / (1 - rate) sum_i w_i**2 (c_i**2 + S_ii)): correlated
+    inputs soften the shift where the weights add them up, and sharpen it where the
+    weights cancel them.
 
     Args:
       mean: c, [inputs].
