@@ -67,7 +67,7 @@ def page() -> str:
     claims = {text: read(text) for text in TEXTS}
     every = [claim for of_text in claims.values() for claim in of_text]
     counts = collections.Counter(claim.verdict for claim in every)
-    tally = ", ".join(f"{counts[key]} {name}" for key, name in VERDICTS.items())
+    tally = ", ".join(f"{name} {counts[key]}" for key, name in VERDICTS.items())
     parts = [
         "# Every claim of the source texts\n",
         "The project grew from two texts. This page lists what they claim of dropout, "
@@ -75,7 +75,7 @@ def page() -> str:
         "checks of experiments, whose pages have the figure and the command, and "
         "tests, which `make test` runs. Rate is the probability of dropping, "
         "k = 1 - rate.\n",
-        f"{len(every)} claims: {tally}.\n",
+        f"{len(every)} claims. Verdicts: {tally}.\n",
     ]
     for text, title in TEXTS.items():
         parts += [f"## {title}\n", table([row(c) for c in claims[text]])]
