@@ -90,11 +90,13 @@ screenshot: results-mlp setup-browser  ## README's picture of the report page
 	  --virtual-time-budget=20000 --screenshot=docs/results/page.png \
 	  file://$(CURDIR)/runs/results/mlp/report/report.html
 
-evidence: setup data  ## run every experiment on the texts' claims (hours; resumable), then docs/claims.md
+evidence: setup-dev data  ## run every experiment on the texts' claims (hours; resumable), then the pages that rest on them
 	$(BIN)/python -m experiments.run all
 	$(BIN)/python -m experiments.claims.page
+	$(BIN)/python -m experiments.claims.site
+	$(BIN)/python -m experiments.reproductions
 
-evidence-quick: setup data  ## the same in quick form, into build/evidence (minutes)
+evidence-quick: setup-dev data  ## the same in quick form, into build/evidence (minutes)
 	$(BIN)/python -m experiments.run all --quick
 
 notebook: setup-dev data  ## run examples/quickstart.ipynb and keep what it shows

@@ -58,7 +58,7 @@ class Experiment:
     """A question and how it is answered; said before anything is run.
 
     Attributes:
-      id: E01 to E22.
+      id: E01 to E23.
       question: what is to be known.
       protocol: how it is found out.
       budget: what it takes.

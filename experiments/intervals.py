@@ -3,24 +3,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 
 from dropout_jax.evaluation.statistics import Interval, mean_interval
-from dropout_jax.reports.numbers import bracketed
+from dropout_jax.reports.numbers import bracketed, plain
 from dropout_jax.reports.palette import COLOURS, MARKS
 
 
-def shown(values: Sequence[float]) -> str:
+def shown(values: Sequence[float], digits: int = 2) -> str:
     """Returns the mean of some seeds with its interval.
 
     Example:
       >>> shown([90.0, 91.0, 92.0])
       '91.00 [88.52, 93.48]'
     """
-    return bracketed(mean_interval(values))
+    return bracketed(mean_interval(values), functools.partial(plain, digits=digits))
 
 
 def curve(

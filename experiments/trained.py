@@ -2,7 +2,8 @@
 """What experiments train: a study of the usual machinery, and a look at its models.
 
 The results of an experiment's trials are in results/evidence/NAME.jsonl, a ledger like
-any other, and what was looked up in the trained models in NAME_models.jsonl beside it.
+any other, and what was looked up in the trained models in NAME_models.jsonl beside it:
+in each by itself, or in all of an arm together, as an ensemble needs it.
 The runs themselves are in runs/evidence; in quick form everything is in build/evidence.
 """
 
@@ -22,7 +23,9 @@ from dropout_jax.training import load_run
 from dropout_jax.training.load import LoadedRun
 from experiments import evidence
 
-Look = Callable[[LoadedRun], Mapping[str, Any]]  # what JSON knows of a trained model
+# What JSON knows of a trained model, or of all models of an arm.
+Look = Callable[[LoadedRun], Mapping[str, Any]]
+LookAtArm = Callable[[list[LoadedRun]], Mapping[str, Any]]
 
 
 class Trained(NamedTuple):
@@ -33,12 +36,14 @@ class Trained(NamedTuple):
       seed: its seed.
       line: its line of the ledger: configuration, result, history.
       model: what was looked up in its model.
+      models: what was looked up in all models of its arm.
     """
 
     arm: str
     seed: int
     line: dict[str, Any]
     model: dict[str, Any]
+    models: dict[str, Any]
 
     @property
     def test(self) -> dict[str, float]:
@@ -53,6 +58,7 @@ def train(
     *,
     quick: bool,
     look: Look | None = None,
+    look_at_arm: LookAtArm | None = None,
 ) -> list[Trained]:
     """Runs what is missing of an experiment's trials; returns all, in their order.
 
@@ -62,6 +68,7 @@ def train(
       sweep: for each trial the fields to override, and its `arm`.
       quick: whether nothing published is read or written.
       look: looks up in a trained model what the ledger has not.
+      look_at_arm: the same in all models of an arm, in the order of their trials.
 
     Raises:
       UserError: a trial is invalid, or was given up.
@@ -78,30 +85,43 @@ def train(
     if given_up := study.given_up():
         raise UserError(f"{name}: {len(given_up)} trials were given up; see {runs}")
     lines = study.ledger.by_trial()
-    models = _looked(trials, study, results / f"{name}_models.jsonl", look)
+    arms = {t.arm: [one for one in trials if one.arm == t.arm] for t in trials}
+    alone = None if look is None else lambda runs: look(*runs)
+    seen = Seen(results / f"{name}_models.jsonl", study)
     return [
-        Trained(trial.arm, trial.seed, lines[trial.id], models.get(trial.id, {}))
+        Trained(
+            trial.arm,
+            trial.seed,
+            lines[trial.id],
+            seen.at([trial], alone),
+            seen.at(arms[trial.arm], look_at_arm),
+        )
         for trial in trials
     ]
 
 
-def _looked(
-    trials: list[Trial], study: StudyDirectory, path: Path, look: Look | None
-) -> dict[str, dict[str, Any]]:
-    """Looks into the models that were not looked into yet; returns all, by trial."""
-    if look is None:
-        return {}
-    known = {}
-    for text in stored.whole_lines(path.read_bytes()) if path.exists() else ():
-        entry = stored.record(text, path)
-        known[entry.pop("trial")] = entry
-    for trial in trials:
-        if trial.id not in known:
-            known[trial.id] = dict(look(load_run(study.run_directory(trial))))
-            line = json.dumps({"trial": trial.id, **known[trial.id]})
-            with writing(path, len(line)), path.open("a") as file:
+class Seen:
+    """What was looked up in trained models; nothing is looked up twice."""
+
+    def __init__(self, path: Path, study: StudyDirectory):
+        self._path, self._study = path, study
+        self._known: dict[tuple[str, ...], dict[str, Any]] = {}
+        for text in stored.whole_lines(path.read_bytes()) if path.exists() else ():
+            entry = stored.record(text, path)
+            self._known[tuple(entry.pop("trials"))] = entry
+
+    def at(self, trials: list[Trial], look: LookAtArm | None) -> dict[str, Any]:
+        """Returns what is seen in some trials' models, now or earlier."""
+        if look is None:
+            return {}
+        ids = tuple(trial.id for trial in trials)
+        if ids not in self._known:
+            places = [self._study.run_directory(trial) for trial in trials]
+            self._known[ids] = dict(look([load_run(place) for place in places]))
+            line = json.dumps({"trials": ids, **self._known[ids]})
+            with writing(self._path, len(line)), self._path.open("a") as file:
                 file.write(f"{line}\n")
-    return known
+        return self._known[ids]
 
 
 def by_arm(

@@ -29,7 +29,8 @@ class CNN(nn.Module):
       kernel_size: odd side of the kernels, pixels.
       convs_per_block: convolutions before each pooling.
       batch_norm: batch normalisation after every convolution, and after the
-        pooling where one follows.
+        pooling where one follows; by the statistics of the batch where they are
+        updated (`train` and `mutable=["batch_stats"]`), else by the running ones.
       classes: number of outputs.
       noise: which noise, and where.
       activation: `"relu"` or `"selu"`.
@@ -91,6 +92,9 @@ class CNN(nn.Module):
             layer = noise.layer(site, shared_axes)
             return layer(x, site_rates[site], deterministic=not train)
 
+        # Passes under noise that update nothing (MC dropout) must not make an image's
+        # logits depend on the others in its batch.
+        updates = train and self.is_mutable_collection("batch_stats")
         spatial = (1, 2) if self.noise.sharing == "spatial" else ()
         x = images[..., None]
         if units.on_input:
@@ -102,7 +106,7 @@ class CNN(nn.Module):
                 x = self._convolve(f"conv_{i}_{j}", features, pool, x, train)
                 if self.batch_norm:
                     x = nn.BatchNorm(
-                        use_running_average=not train,
+                        use_running_average=not updates,
                         momentum=0.9,
                         name=f"batch_norm_{i}_{j}",
                     )(x)

@@ -70,3 +70,20 @@ def number(text: str, value: float | None = None) -> str:
             detail = escape((mark + rest).replace(" (p", "\n(p")).replace("\n", "<br>")
             return f"<td{sorted_by}>{escape(figure)} <small>{detail}</small></td>"
     return f"<td{sorted_by}>{escape(text)}</td>"
+
+
+def word_filter(rows: str) -> str:
+    """A field that leaves the rows with some words; it appears where scripts run.
+
+    Args:
+      rows: class of the table, and what its rows are called.
+
+    Example:
+      >>> "Show runs with these words" in word_filter("runs")
+      True
+    """
+    return (
+        f'<p class="filter" hidden><label for="filter">Show {rows} with these words'
+        f'</label> <input type="search" id="filter" data-rows="{rows}" '
+        'autocomplete="off"> <output for="filter" id="found"></output></p>\n'
+    )

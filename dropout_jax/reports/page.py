@@ -6,17 +6,15 @@ and every script but these two. All text is escaped: names of methods, their
 configurations and notes come from users.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from string import Template
 from typing import Any
 
 from plotly.offline import get_plotlyjs
 
+from dropout_jax.reports.assets import asset, script_hash
 from dropout_jax.reports.charts import (
     accuracy_chart,
     curves_chart,
@@ -84,11 +82,11 @@ def page(
     blocks = [_data("chart", f"chart-{name}", chart) for name, chart in drawn.items()]
     blocks.append(_data("runs", "run", page_data(study)))
     plotly = get_plotlyjs()
-    script = "\n".join(map(_asset, _SCRIPTS))
-    return Template(_asset("page.html")).substitute(
+    script = "\n".join(map(asset, _SCRIPTS))
+    return Template(asset("page.html")).substitute(
         title=escape(title),
-        script_hashes=f"{_hash(plotly)} {_hash(script)}",
-        css=_asset("page.css"),
+        script_hashes=f"{script_hash(plotly)} {script_hash(script)}",
+        css=asset("page.css"),
         facts=escape(_facts(study)),
         navigation="\n".join(
             f'<li><a href="#{s.anchor}">{s.heading}</a></li>' for s in parts
@@ -102,16 +100,6 @@ def page(
         plotly=plotly,
         script=script,
     )
-
-
-def _asset(name: str) -> str:
-    return files("dropout_jax.reports").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
-    """A script's name in the policy: any other script on the page is refused."""
-    digest = hashlib.sha256(script.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _data(kind: str, target: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-// Tables: headings become buttons that sort, the runs are filtered by words.
+// Tables: headings become buttons that sort, one is filtered by words.
 (() => {
   const NOTHING = "\u2013";
 
@@ -43,9 +43,10 @@
   const filter = document.getElementById("filter");
   if (!filter) return;
   filter.parentNode.hidden = false;
-  const rows = [...document.querySelector("table.runs").tBodies[0].rows];
+  const kind = filter.dataset.rows; // class of the table, and what its rows are
+  const rows = [...document.querySelector(`table.${kind}`).tBodies[0].rows];
   const found = document.getElementById("found");
-  found.textContent = `${rows.length} runs`;
+  found.textContent = `${rows.length} ${kind}`;
   let texts = null;
 
   // A space before every word: "0.5" is not to be found in 90.52.
@@ -61,6 +62,6 @@
       row.hidden = !wanted.every((word) => texts[place].includes(` ${word}`));
       count += !row.hidden;
     });
-    found.textContent = `${count} of ${rows.length} runs`;
+    found.textContent = `${count} of ${rows.length} ${kind}`;
   });
 })();

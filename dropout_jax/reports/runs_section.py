@@ -3,7 +3,7 @@
 
 from html import escape
 
-from dropout_jax.reports.markup import headings, number, table
+from dropout_jax.reports.markup import headings, number, table, word_filter
 from dropout_jax.reports.numbers import NOTHING, duration, plain, value_text
 from dropout_jax.reports.runs import revealed
 from dropout_jax.reports.selection import Selection
@@ -54,12 +54,8 @@ def runs_section(study: Study, selection: Selection) -> str:
         "not sorted by: of many runs the highest is the luckiest."
     )
     grid = table("Runs", caption, head, body, "sortable runs")
-    return (
-        '<p class="filter" hidden><label for="filter">Show runs with these words'
-        '</label> <input type="search" id="filter" autocomplete="off"> '
-        f'<output for="filter" id="found"></output></p>\n{grid}'
-        '<div id="run" tabindex="-1" hidden></div>'
-    )
+    opened = '<div id="run" tabindex="-1" hidden></div>'
+    return f"{word_filter('runs')}{grid}{opened}"
 
 
 def _percent(metrics: dict[str, float]) -> str:

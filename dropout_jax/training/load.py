@@ -4,19 +4,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from dropout_jax.config import from_json
 from dropout_jax.config.errors import UserError
+from dropout_jax.evaluation.mc_dropout import mc_predict
+from dropout_jax.keys import step_key
 from dropout_jax.training import checkpoints
 from dropout_jax.training.plugin import refuse_unknown
 from dropout_jax.training.prepare import prepare
+from dropout_jax.training.programs import PREDICTION_BATCH
 from dropout_jax.training.run_directory import DONE, RunDirectory
+from dropout_jax.training.step import pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +35,9 @@ class LoadedRun:
       model_state: batch statistics; empty without batch normalisation.
       model: the linen module.
       predict: images, uint8 [n, height, width] -> logits [n, classes].
+      sample: (images, key, n_samples) -> logits [n_samples, n, classes] of passes under
+        the noise and the rates it was trained with; more samples of a key begin with
+        those of fewer (`evaluation.mc_dropout`).
       result: content of result.json, None for a run that is not finished.
     """
 
@@ -37,6 +46,7 @@ class LoadedRun:
     model_state: Any
     model: Any
     predict: Callable[[Any], jax.Array]
+    sample: Callable[[Any, jax.Array, int], jax.Array]
     result: dict[str, Any] | None
 
 
@@ -85,5 +95,27 @@ def load_run(directory: str | Path, *, trust_plugin: bool = False) -> LoadedRun:
         predict=lambda images: prepared.programs.predict(
             params, model_state, images, prepared.hparams
         ),
+        sample=functools.partial(_sample, prepared, {"params": params, **model_state}),
         result=result,
     )
+
+
+def _sample(prepared, variables, images, key, n_samples) -> jax.Array:
+    model, rates = prepared.programs.model, prepared.hparams.rates
+
+    def noisy(variables, images, key):
+        # Nothing is mutable, so that batch normalisation keeps its running statistics.
+        keys = {"dropout": key}
+        return model.apply(variables, pixels(images), rates, train=True, rngs=keys)
+
+    parts = [
+        mc_predict(
+            noisy,
+            variables,
+            jnp.asarray(images[start : start + PREDICTION_BATCH]),
+            step_key(key, start // PREDICTION_BATCH),
+            n_samples,
+        )
+        for start in range(0, len(images), PREDICTION_BATCH)
+    ]
+    return jnp.concatenate(parts, axis=1)

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import collections
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+
+from experiments import evidence
 
 TEXTS = {
     "textbook": "The textbook, section 9.4",
@@ -52,3 +55,24 @@ def read(text: str) -> list[Claim]:
     """Returns the claims of a text, one of TEXTS, in its order."""
     path = Path(__file__).with_name(f"{text}.toml")
     return [Claim(**entry) for entry in tomllib.loads(path.read_text())["claim"]]
+
+
+def tally() -> str:
+    """Returns how many claims there are, and how many of each verdict."""
+    every = [claim.verdict for text in TEXTS for claim in read(text)]
+    counts = collections.Counter(every)
+    of_each = ", ".join(f"{name} {counts[key]}" for key, name in VERDICTS.items())
+    return f"{len(every)} claims. Verdicts: {of_each}."
+
+
+def held(name: str, check: str) -> bool:
+    """Returns whether a check held when its experiment last ran.
+
+    Raises:
+      ValueError: the experiment has not run, or has no such check.
+    """
+    record = evidence.found(name) or {"checks": []}
+    found = {one["name"]: one["holds"] for one in record["checks"]}
+    if check not in found:
+        raise ValueError(f"{name} has no check {check!r}, but {', '.join(found)}")
+    return found[check]

@@ -9,12 +9,11 @@ whether it held when its experiment last ran.
 
 from __future__ import annotations
 
-import collections
 from pathlib import Path
 
 from dropout_jax.files import write_atomically
 from experiments import evidence
-from experiments.claims import TEXTS, VERDICTS, Claim, read
+from experiments.claims import TEXTS, VERDICTS, Claim, held, read, tally
 
 PATH = evidence.ROOT / "docs" / "claims.md"
 HEADINGS = ["#", "where", "it says", "verdict", "what is right", "shown by"]
@@ -29,16 +28,12 @@ def evidence_of(entry: str) -> str:
     if entry.startswith("test_"):
         return f"`{entry}`"
     name, _, check = entry.partition(": ")
-    record = evidence.found(name)
-    if record is None:
+    if evidence.found(name) is None:
         return f"{name} (not run yet)"
     link = f"[{name}](evidence/{name}.md)"
     if not check:
         return link
-    held = {one["name"]: one["holds"] for one in record["checks"]}
-    if check not in held:
-        raise ValueError(f"{entry!r}: {name} has the checks {', '.join(held)}")
-    return f"{link}: {check}" + ("" if held[check] else " **does not hold**")
+    return f"{link}: {check}" + ("" if held(name, check) else " **does not hold**")
 
 
 def row(claim: Claim) -> list[str]:
@@ -55,19 +50,15 @@ def row(claim: Claim) -> list[str]:
     ]
 
 
-def table(rows: list[list[str]]) -> str:
-    """Returns rows under HEADINGS; unlike a report's, its cells are Markdown."""
-    lines = [HEADINGS, ["---"] * len(HEADINGS), *rows]
+def table(headings: list[str], rows: list[list[str]]) -> str:
+    """Returns rows under headings; unlike a report's, its cells are Markdown."""
+    lines = [headings, ["---"] * len(headings), *rows]
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
 
 
 def page() -> str:
     """Returns the page."""
-    claims = {text: read(text) for text in TEXTS}
-    every = [claim for of_text in claims.values() for claim in of_text]
-    counts = collections.Counter(claim.verdict for claim in every)
-    tally = ", ".join(f"{name} {counts[key]}" for key, name in VERDICTS.items())
     parts = [
         "# Every claim of the source texts\n",
         "The project grew from two texts. This page lists what they claim of dropout, "
@@ -75,10 +66,13 @@ def page() -> str:
         "checks of experiments, whose pages have the figure and the command, and "
         "tests, which `make test` runs. Rate is the probability of dropping, "
         "k = 1 - rate.\n",
-        f"{len(every)} claims. Verdicts: {tally}.\n",
+        f"{tally()}\n",
     ]
     for text, title in TEXTS.items():
-        parts += [f"## {title}\n", table([row(c) for c in claims[text]])]
+        parts += [
+            f"## {title}\n",
+            table(HEADINGS, [row(claim) for claim in read(text)]),
+        ]
     parts += ["`python -m experiments.claims.page` writes this page.", ""]
     return "\n".join(parts)
 

@@ -113,6 +113,19 @@ def test_prediction_uses_the_running_statistics(small):
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
+def test_passes_under_noise_that_update_nothing_use_them_too(small):
+    programs, hparams, state = small
+    model, rates = programs.model, jnp.zeros_like(hparams.rates)
+    variables = {"params": state.params, **state.model_state}
+    keys = {"dropout": jax.random.key(0)}
+    found = model.apply(variables, IMAGES / 255.0, rates, train=True, rngs=keys)
+    expected = programs.predict(state.params, state.model_state, IMAGES, hparams)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    updating = {"train": True, "rngs": keys, "mutable": ["batch_stats"]}
+    other, _ = model.apply(variables, IMAGES / 255.0, rates, **updating)
+    assert not np.allclose(other, expected, atol=1e-2)
+
+
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_parameters_and_statistics_of_the_right_epoch_are_kept(whole, keep):
     result, digests = whole(keep)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/claims.html: the claims, sorted and filtered, and every figure that judges them.
+
+python -m experiments.claims.site
+
+One page that asks the network for nothing; its pictures lie beside it, in
+docs/evidence.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from dropout_jax.files import write_atomically
+from dropout_jax.reports.assets import asset, script_hash
+from dropout_jax.reports.markup import headings, table, word_filter
+from experiments import evidence
+from experiments.claims import TEXTS, VERDICTS, Claim, held, read, tally
+
+PATH = evidence.ROOT / "docs" / "claims.html"
+HEADINGS = ["#", "text", "where", "it says", "verdict", "what is right", "shown by"]
+
+
+def text(value: str) -> str:
+    """Returns a text of a claim as HTML, which knows code alone of Markdown."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(value))
+
+
+def shown_by(entry: str) -> str:
+    """Returns an entry of `Claim.shown`: an experiment links to its figure."""
+    if entry.startswith("test_"):
+        return f"<code>{escape(entry)}</code>"
+    name, _, check = entry.partition(": ")
+    if evidence.found(name) is None:
+        return f"{name} (not run yet)"
+    link = f'<a href="#{name}">{name}</a>'
+    if not check:
+        return link
+    fails = "" if held(name, check) else " <strong>does not hold</strong>"
+    return f"{link}: {escape(check)}{fails}"
+
+
+def row(source: str, claim: Claim) -> str:
+    """Returns the line of a claim."""
+    verdict = VERDICTS[claim.verdict]
+    cells = [
+        source,
+        escape(claim.where),
+        text(claim.says),
+        f'<span class="{claim.verdict}">{verdict}</span>',
+        text(claim.right),
+        "<br>".join(map(shown_by, claim.shown)),
+    ]
+    return (
+        f'<tr id="claim-{claim.number}"><th scope="row">{claim.number}</th>'
+        f"{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    )
+
+
+def exhibit(record: dict[str, Any]) -> str:
+    """Returns an experiment: its question, its checks, its figure."""
+    name, caption = record["id"], escape(record["caption"])
+    checks = [
+        f"<tr><td>{escape(check['name'])}: {escape(check['says'])}</td>"
+        f"<td>{evidence.number(check['value'])}</td>"
+        f"<td>{evidence.bounds(check['low'], check['high'])}</td>"
+        f"<td>{'holds' if check['holds'] else 'does not hold'}</td></tr>"
+        for check in record["checks"]
+    ]
+    head = headings(["check", "found", "holds for", "verdict"])
+    rules = table(f"Checks of {name}", "Rules fixed beforehand", head, checks, "claims")
+    return (
+        f'<article id="{name}" aria-labelledby="{name}-heading">\n'
+        f'<h3 id="{name}-heading">{name}: {escape(record["question"])}</h3>\n'
+        f"<p>{escape(record['protocol'])}</p>\n"
+        f'<figure><img src="evidence/{name}.png" alt="{caption}" loading="lazy">'
+        f"<figcaption>{caption}</figcaption></figure>\n"
+        f"{rules}"
+        f"<p><code>python -m experiments.run {name}</code> · "
+        f'<a href="evidence/{name}.md">table</a></p>\n</article>'
+    )
+
+
+def page() -> str:
+    """Returns the page."""
+    rows = [row(text, claim) for text in TEXTS for claim in read(text)]
+    records = [evidence.found(name) for name in evidence.experiments()]
+    done = [record for record in records if record is not None]
+    grid = table(
+        "Claims",
+        "A heading sorts; the field above leaves the claims with some words, as "
+        "“wrong” or “E05”.",
+        headings(HEADINGS),
+        rows,
+        "sortable claims",
+    )
+    script = asset("page_tables.js")
+    return Template(Path(__file__).with_name("site.html").read_text()).substitute(
+        script_hash=script_hash(script),
+        script=script,
+        css=asset("page.css"),
+        tally=escape(tally()),
+        navigation="\n".join(
+            f'<li><a href="#{one["id"]}">{one["id"]}</a></li>' for one in done
+        ),
+        claims=word_filter("claims") + grid,
+        gallery="\n".join(map(exhibit, done)),
+    )
+
+
+def main(path: Path = PATH) -> None:
+    """Writes the page."""
+    write_atomically(path, page())
+
+
+if __name__ == "__main__":
+    main()

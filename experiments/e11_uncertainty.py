@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""E11: what dropout at test time says about the doubt of a network."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.datasets import load_digits
+
+from dropout_jax.config import defaults
+from dropout_jax.config.loading import override
+from dropout_jax.data import load
+from dropout_jax.evaluation import detection, metrics, uncertainty
+from dropout_jax.evaluation.statistics import paired_difference
+from dropout_jax.keys import MC, root_key, stream
+from dropout_jax.reports.numbers import bracketed, plain
+from dropout_jax.reports.palette import COLOURS, MARKS
+from dropout_jax.sweeps import across_seeds
+from dropout_jax.training.load import LoadedRun
+from experiments import lenet5
+from experiments.experiment import Check, Experiment, Findings
+from experiments.intervals import curve, shown
+from experiments.trained import Trained, train
+
+RATES = (0.1, 0.1, 0.1, 0.5)  # behind the convolutions; in front of the last layer
+COUNTS = (1, 2, 5, 10, 20, 50)  # of passes
+BINS = 10  # of the reliability diagram
+WHOLE = {"counts": COUNTS, "images": 10_000}
+WAYS = {
+    "plain": "one network without dropout",
+    "scaled": "one with dropout, weight scaling",
+    "sampled": f"MC dropout, {COUNTS[-1]} passes",
+    "plain ensemble": "ensemble without dropout",
+    "sampled ensemble": "ensemble, MC dropout in each",
+}
+COLUMNS = {
+    "accuracy": "accuracy, %",
+    "nll": "NLL",
+    "ece": "ECE",
+    "adaptive_ece": "adaptive ECE",
+    "brier": "Brier",
+    "area": "risk-coverage area",
+    "auroc_entropy": "AUROC, entropy",
+    "auroc_information": "AUROC, information",
+}
+# Nado et al. 2021, arXiv:2106.04015, baselines/mnist: LeNet-5 on Fashion-MNIST.
+PUBLISHED = {
+    "one network": (91.0, 0.321, ""),
+    "ensemble of 10": (93.2, 0.200, 0.010),
+    "refined VI": (90.6, 0.259, 0.011),
+    "mean-field VI": (89.5, 0.292, 0.011),
+}
+
+
+def study(quick: bool) -> list[Trained]:
+    """Trains LeNet-5 with and without dropout, for as many steps as was published."""
+    fields = {
+        "plugin": lenet5.__name__,
+        "model.name": lenet5.NAME,
+        "model.widths": (84,),
+        "optimizer.schedule": "constant",
+        "train.batch_size": 256,
+        "train.epochs": 1 if quick else 23,
+        "train.keep": "last",
+        "data.train_size": 2_560 if quick else 55_000,
+    }
+    dropout = {"noise.kind": "dropout", "noise.rates": RATES}
+    trials = across_seeds(
+        [{"arm": "none"}, {"arm": "dropout", **dropout}], 2 if quick else 5
+    )
+    base = override(defaults(), fields)
+    part = {"counts": COUNTS[:3], "images": 500} if quick else WHOLE
+    look_at_arm = functools.partial(look, **part)
+    return train("E11", base, trials, quick=quick, look_at_arm=look_at_arm)
+
+
+def digits() -> np.ndarray:
+    """Handwritten digits of 8 x 8 pixels, brought to the size of the clothes."""
+    rows, _ = load_digits(return_X_y=True)
+    small = jnp.asarray(rows, jnp.float32).reshape(-1, 8, 8) / 16.0
+    large = jax.image.resize(small, (len(small), 28, 28), "linear")
+    return np.asarray(jnp.round(255.0 * large), np.uint8)
+
+
+def look(runs: list[LoadedRun], counts, images) -> dict[str, Any]:
+    """Judges what the networks of an arm say, one by one and together."""
+    part, strange = load(), digits()
+    inputs = [part.test_images[:images], strange[:images]]
+    labels = jnp.asarray(part.test_labels[:images], int)
+    plain = [[run.predict(jnp.asarray(x))[None] for x in inputs] for run in runs]
+    if runs[0].config.noise.kind == "none":
+        found = {"plain": plain}
+    else:
+        keys = [stream(root_key(run.config.seed), MC) for run in runs]
+        drawn = [
+            [run.sample(x, key, counts[-1]) for x in inputs]
+            for run, key in zip(runs, keys, strict=True)
+        ]
+        found = {"scaled": plain, "sampled": drawn}
+    judged: dict[str, Any] = {
+        way: [judge(logits, labels) for logits in each] for way, each in found.items()
+    }
+    way, members = [*found.items()][-1]
+    together = [jnp.concatenate(logits) for logits in zip(*members, strict=True)]
+    judged[f"{way} ensemble"] = [judge(together, labels)]
+    if way == "sampled":
+        judged["counts"] = [
+            [judge([logits[:n] for logits in each], labels) for n in counts]
+            for each in members
+        ]
+    return judged
+
+
+def judge(logits, labels) -> dict:
+    """What predictions [samples, images, classes] of both kinds of images are worth."""
+    known, _ = logits
+    mean = uncertainty.mean_log_probs(known)
+    right = np.asarray(jnp.argmax(mean, -1) == labels)
+    bins = metrics.reliability(mean, labels, BINS)
+    scores = {
+        "entropy": uncertainty.predictive_entropy,
+        "information": uncertainty.mutual_information,
+    }
+    doubts = {
+        name: [np.asarray(score(each)) for each in logits]
+        for name, score in scores.items()
+    }
+    return {
+        **{name: float(v) for name, v in metrics.summary(mean, labels).items()},
+        "adaptive_ece": float(metrics.adaptive_ece(mean, labels)),
+        "bins": np.stack(bins).tolist(),
+        **{f"auroc_{n}": detection.auroc(*both) for n, both in doubts.items()},
+        "area": detection.risk_coverage(doubts["entropy"][0], right).area,
+    }
+
+
+def run(quick: bool) -> Findings:
+    """Compares the ways to predict, over the same seeds."""
+    trained = study(quick)
+    arms = {one.arm: one.models for one in trained}
+    found = {**arms["none"], **arms["dropout"]}
+    counts = found.pop("counts")
+
+    def values(way, metric):
+        return [one[metric] for one in found[way]]
+
+    def over(way, other, metric):
+        return paired_difference(values(way, metric), values(other, metric))
+
+    alone = [one[0]["nll"] for one in counts]
+    checks = {
+        "better calibrated": Check(
+            "ECE of MC dropout less that of a network without dropout: upper end of "
+            "the interval",
+            over("sampled", "plain", "ece").high,
+            high=0.0,
+            full=True,
+        ),
+        "likelier": Check(
+            "NLL of MC dropout less that of a network without dropout: upper end of "
+            "the interval, nats",
+            over("sampled", "plain", "nll").high,
+            high=0.0,
+            full=True,
+        ),
+        "passes agree on more than one says": Check(
+            "NLL of all passes less that of one: the largest of the seeds, nats",
+            max(np.subtract(values("sampled", "nll"), alone)),
+            high=0.0,
+        ),
+        "an ensemble is better than its members": Check(
+            "NLL of the ensemble without dropout less the mean of its members, nats "
+            "(never above 0, by Jensen's inequality)",
+            values("plain ensemble", "nll")[0] - np.mean(values("plain", "nll")),
+            high=0.0,
+        ),
+        "and than MC dropout": Check(
+            "NLL of the ensemble without dropout less the mean of MC dropout, nats",
+            values("plain ensemble", "nll")[0] - np.mean(values("sampled", "nll")),
+            high=0.0,
+            full=True,
+        ),
+        "strangers are told from clothes": Check(
+            "AUROC of digits against clothes by the entropy of MC dropout: the least "
+            "of the seeds",
+            min(values("sampled", "auroc_entropy")),
+            low=0.5,
+            full=True,
+        ),
+        "better than without dropout": Check(
+            "the same less that of a network without dropout: lower end of the "
+            "interval",
+            over("sampled", "plain", "auroc_entropy").low,
+            low=0.0,
+            full=True,
+        ),
+        "the doubtful are wrong more often": Check(
+            "area under the risk-coverage curve of MC dropout over its share of "
+            "errors: the largest of the seeds (1 if doubt said nothing)",
+            max(one["area"] / (1.0 - one["accuracy"]) for one in found["sampled"]),
+            high=0.5,
+            full=True,
+        ),
+    }
+    rows = [
+        [name, *(cell(values(way, metric), metric) for metric in COLUMNS)]
+        for way, name in WAYS.items()
+    ]
+    rows += [
+        [f"published: {name}", *numbers, *[""] * (len(COLUMNS) - len(numbers))]
+        for name, numbers in PUBLISHED.items()
+    ]
+    for metric in ("nll", "ece", "auroc_entropy"):
+        difference = bracketed(
+            over("sampled", "scaled", metric), functools.partial(plain, digits=4)
+        )
+        rows.append([f"MC less weight scaling: {metric}", difference])
+    rows = [[*row, *[""] * (1 + len(COLUMNS) - len(row))] for row in rows]
+    members = len(alone)
+    return Findings(
+        checks,
+        ["prediction", *COLUMNS.values()],
+        rows,
+        draw(found, counts),
+        f"LeNet-5 on the Fashion-MNIST test set: NLL and ECE by the number of passes "
+        f"under dropout (means and 95 % intervals of {members} networks), and how "
+        f"often they are right where they are how sure (bins of {members} networks "
+        f"pooled; the ensemble has these {members} members).",
+    )
+
+
+def cell(values, metric) -> str:
+    """A mean with its interval, or the one number there is."""
+    values = [100.0 * v for v in values] if metric == "accuracy" else values
+    digits = 2 if metric == "accuracy" else 4
+    return shown(values, digits) if len(values) > 1 else f"{values[0]:.{digits}f}"
+
+
+def draw(found, counts) -> Figure:
+    """NLL and ECE by the number of passes; the reliability diagram."""
+    figure = Figure(figsize=(7.2, 2.4), layout="constrained")
+    likelihood, calibration, diagram = figure.subplots(1, 3)
+    passes = COUNTS[: len(counts[0])]
+    for axes, metric in ((likelihood, "nll"), (calibration, "ece")):
+        by_count = zip(*counts, strict=True)
+        means = [[one[metric] for one in same] for same in by_count]
+        curve(axes, passes, means, 0, label="MC dropout")
+        for n, way in enumerate(("plain", "scaled", "plain ensemble"), start=1):
+            level = np.mean([one[metric] for one in found[way]])
+            axes.axhline(level, color=COLOURS[n], linestyle=(0, (4, n)), label=way)
+        axes.set(xscale="log", xlabel="passes")
+        axes.set_xticks(passes, [f"{n}" for n in passes])
+        axes.minorticks_off()
+    likelihood.set_ylabel("NLL, nats")
+    calibration.set_ylabel("ECE")
+    likelihood.legend(frameon=False)
+    diagram.plot([0, 1], [0, 1], color="0.5", linewidth=0.6)
+    for n, way in enumerate(("sampled", "plain", "plain ensemble")):
+        bins = np.array([one["bins"] for one in found[way]])  # [networks, 3, BINS]
+        weight = bins[:, 2]
+        total = weight.sum(0)
+        kept = total > 0
+        sure, right = ((bins[:, k] * weight).sum(0)[kept] / total[kept] for k in (0, 1))
+        look = {"color": COLOURS[n], "marker": MARKS[n][0], "markersize": 3.5}
+        diagram.plot(sure, right, label=way, **look)
+    diagram.set(xlabel="confidence", ylabel="share that is right")
+    diagram.legend(frameon=False)
+    return figure
+
+
+EXPERIMENT = Experiment(
+    id="E11",
+    question="Does dropout at test time estimate the doubt of a network?",
+    protocol="LeNet-5 (6c5-pool-16c5-pool-120c5-84-10) with and without dropout (.1 "
+    "behind the convolutions, .5 in front of the last layer), Adam at .001, batch 256; "
+    f"predictions by weight scaling, by 1 to {COUNTS[-1]} passes under dropout, by an "
+    "ensemble. Strangers are scikit-learn's 1,797 digits, resized.",
+    budget="5 seeds of 23 epochs (4,922 steps) in each of two arms.",
+    expected="Better calibrated and likelier than one network, worse than an ensemble "
+    "(Lakshminarayanan et al. 2017, section 3.3; Ovadia et al. 2019; both NeurIPS).",
+    run=run,
+)

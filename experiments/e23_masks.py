@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""E23: the masks themselves, beside what the texts say of them."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+from scipy import stats
+
+from dropout_jax.reports.palette import COLOURS, MARKS
+from dropout_jax.transforms import (
+    dropout,
+    gaussian_dropout,
+    logit_normal_dropout,
+    lognormal_dropout,
+    spatial_dropout,
+    variational_dropout,
+)
+from experiments.experiment import Check, Experiment, Findings
+
+RATE, SIGMA = 0.5, 1.0
+ALPHA = RATE / (1.0 - RATE)  # at which N(1, alpha) has the variance of dropout
+SIZE, ROUNDS = 1 << 20, 30  # of the timing: floats, and times that each is called
+MAPS, SIDE = 6, 8
+ERRORS = 5.0  # bound in standard errors
+# Who showed that noise is a penalty on the weights, and who is said to have.
+PENALTY = (
+    (1995, "Bishop: noise on inputs"),
+    (2013, "Baldi, Sadowski: dropout"),
+    (2013, "Wager, Wang, Liang: dropout"),
+    (2013, "Wan et al.: DropConnect"),
+    (2014, "Srivastava et al., section 9.1"),
+)
+
+
+def factors(draws: int) -> dict[str, np.ndarray]:
+    """What single units are multiplied by."""
+    one, keys = jnp.ones(draws), jax.random.split(jax.random.key(23), 3)
+    found = {
+        "eq. 9.4.14": logit_normal_dropout(
+            keys[0], one, 0.0, jnp.log(SIGMA), rescale=False
+        ),
+        "log-normal": lognormal_dropout(keys[1], one, RATE),
+        "variational": variational_dropout(keys[2], one, jnp.log(ALPHA)),
+    }
+    return {name: np.asarray(values, np.float64) for name, values in found.items()}
+
+
+def drawn_anew() -> float:
+    """The share of units whose Gaussian factor another key changes."""
+    first, second = (
+        gaussian_dropout(jax.random.key(n), jnp.ones(SIZE), RATE) for n in (1, 2)
+    )
+    return float(jnp.mean(first != second))
+
+
+def seconds(transform) -> np.ndarray:
+    """How long each of some calls takes."""
+    x, key = jnp.ones(SIZE), jax.random.key(3)
+    transform(key, x, RATE).block_until_ready()
+    found = []
+    for n in range(ROUNDS):
+        begun = time.perf_counter()
+        transform(jax.random.fold_in(key, n), x, RATE).block_until_ready()
+        found.append(time.perf_counter() - begun)
+    return np.array(found)
+
+
+def maps() -> dict[str, np.ndarray]:
+    """Feature maps of ones, [maps, side, side], in two forms of dropout."""
+    x, key = jnp.ones((1, SIDE, SIDE, MAPS)), jax.random.key(9)
+    found = {
+        "of units": dropout(key, x, RATE),
+        "spatial": spatial_dropout(key, x, RATE),
+    }
+    return {name: np.moveaxis(np.asarray(y)[0], -1, 0) for name, y in found.items()}
+
+
+def passes(draws: int) -> tuple[np.ndarray, float]:
+    """Outputs of a layer whose weights nobody updates: under masks, and without."""
+    x_key, w_key, key = jax.random.split(jax.random.key(5), 3)
+    x, w = jax.random.normal(x_key, (64,)), jax.random.normal(w_key, (64, 1))
+    under = dropout(key, jnp.broadcast_to(x, (draws, 64)), RATE) @ w
+    calm = dropout(None, x, RATE, deterministic=True) @ w
+    return np.asarray(under, np.float64)[:, 0], float(calm[0])
+
+
+def run(quick: bool) -> Findings:
+    """Draws masks; nothing is trained."""
+    draws = 20_000 if quick else 1_000_000
+    found, shown = factors(draws), maps()
+    under, calm = passes(draws)
+    slower = float(np.median(seconds(gaussian_dropout)) / np.median(seconds(dropout)))
+    textbook, normal = found["eq. 9.4.14"], found["variational"]
+    outside = float(np.mean((normal < 0.0) | (normal > 1.0)))
+    # Of the log-normal law that has the same first two moments.
+    spread = np.log1p(textbook.var() / textbook.mean() ** 2)
+    law = stats.lognorm(spread**0.5, scale=textbook.mean() * np.exp(-spread / 2.0))
+    uniform = {
+        name: float(np.mean([one.min() == one.max() for one in y]))
+        for name, y in shown.items()
+    }
+    off = abs(under.mean() - calm) / (under.std() / np.sqrt(draws))
+    checks = {
+        "the variational factor leaves [0, 1]": Check(
+            "share of the draws of N(1, alpha), alpha = 1, outside",
+            outside,
+            low=0.4,
+        ),
+        "the textbook's mask is not log-normal": Check(
+            "distance of its distribution function from that of the log-normal of "
+            "equal mean and variance (Kolmogorov's)",
+            float(stats.kstest(textbook, law.cdf).statistic),
+            low=0.03,
+        ),
+        "it never exceeds 1, the log-normal does": Check(
+            "share of the log-normal factors above the largest of the textbook's",
+            float(np.mean(found["log-normal"] > textbook.max())),
+            low=0.1,
+        ),
+        "Gaussian dropout draws a mask": Check(
+            "share of the units whose factor another key changes",
+            drawn_anew(),
+            low=0.99,
+        ),
+        "and it is not faster": Check(
+            "its time over that of dropout, medians of calls on a million floats",
+            slower,
+            low=1.0,
+        ),
+        "spatial dropout drops whole maps": Check(
+            "share of the maps that are kept or dropped as a whole",
+            uniform["spatial"],
+            low=1.0,
+        ),
+        "inference returns the input as the mean of the noise": Check(
+            "mean output under masks, weights unchanged, off that of inference, in "
+            "standard errors",
+            float(off),
+            high=ERRORS,
+        ),
+        "unchanged weights do not still the noise": Check(
+            "its standard deviation over the size of the mean",
+            float(under.std() / abs(calm)),
+            low=0.1,
+        ),
+    }
+    rows = [
+        [name, values.mean(), values.std(), values.min(), values.max()]
+        for name, values in found.items()
+    ]
+    return Findings(
+        checks,
+        ["factor", "mean", "deviation", "least", "most"],
+        rows,
+        draw(found, shown, under, calm, slower),
+        f"{draws:,} draws each. (a) What the textbook's variational mask multiplies a "
+        "unit by, the log-normal factor it is said to be, and the factor N(1, alpha) "
+        "of variational dropout. (b) Six feature maps under dropout of units and under "
+        "spatial dropout; black is dropped. (c) Time of Gaussian dropout and of "
+        "dropout. (d) A layer whose weights nobody updates: outputs under masks, and "
+        "at inference. (e) Who showed that noise is a penalty on the weights, by year.",
+    )
+
+
+def draw(found, shown, under, calm, slower) -> Figure:
+    """Five panels."""
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    panels = figure.subplot_mosaic("aabbcc;ddeeee")
+    edges = np.linspace(-2.0, 4.0, 121)
+    for n, (name, values) in enumerate(found.items()):
+        share, _ = np.histogram(values, edges)
+        heights = share / len(values) / np.diff(edges)
+        line = ("-", "--", ":")[n]
+        panels["a"].stairs(heights, edges, label=name, color=COLOURS[n], linestyle=line)
+    panels["a"].set(xlabel="factor", ylabel="density", ylim=(0.0, None))
+    panels["a"].legend(frameon=False)
+    picture = np.concatenate(
+        [np.concatenate([framed(one) for one in y], 1) for y in shown.values()]
+    )
+    panels["b"].imshow(picture, cmap="Greys_r", vmin=0.0)
+    size = SIDE + 2
+    panels["b"].set_yticks([size / 2 - 0.5, 1.5 * size - 0.5], [*shown])
+    panels["b"].set(xticks=[], xlabel="maps")
+    bars = panels["c"].bar([0, 1], [1.0, slower], width=0.6, color=COLOURS[1])
+    bars[1].set_color(COLOURS[0])
+    panels["c"].set_xticks([0, 1], ["dropout", "Gaussian"])
+    panels["c"].set_ylabel("time over dropout's")
+    panels["d"].hist(under, 80, density=True, color="0.75")
+    panels["d"].axvline(under.mean(), color=COLOURS[1], label="their mean")
+    look = {"color": COLOURS[0], "linestyle": (0, (3, 3)), "label": "inference"}
+    panels["d"].axvline(calm, **look)
+    panels["d"].set(xlabel="output", ylabel="density")
+    panels["d"].legend(frameon=False)
+    for n, (year, name) in enumerate(PENALTY):
+        colour = COLOURS[not name.startswith("Wan ")]
+        panels["e"].plot(year, n, marker=MARKS[n][0], color=colour)
+        side = "right" if n else "left"  # into the picture
+        panels["e"].annotate(f"   {name}   ", (year, n), ha=side, va="center")
+    panels["e"].set(xlabel="year", yticks=[], xlim=(1994, 2015), ylim=(5, -1))
+    panels["e"].set_xticks(range(1995, 2016, 5))
+    for name, axes in panels.items():
+        axes.set_title(f"({name})", loc="left")
+    return figure
+
+
+def framed(one):
+    """A map with a grey line around it."""
+    return np.pad(one, 1, constant_values=1.0)
+
+
+EXPERIMENT = Experiment(
+    id="E23",
+    question="Are the masks of the methods what the texts say they are?",
+    protocol="Draws of the textbook's eq. 9.4.14, of the log-normal factor and of "
+    "N(1, alpha); maps under spatial dropout; times of two transforms; a layer of "
+    "fixed weights with and without noise.",
+    budget="Seconds; nothing is trained.",
+    expected="No: variational dropout multiplies by N(1, alpha) (Kingma, Salimans, "
+    "Welling 2015), the logit-normal mask is no log-normal one, Gaussian noise is "
+    "drawn too and costs more, spatial dropout drops whole maps (Tompson et al. 2015).",
+    run=run,
+)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Published results beside ours: read from what was run, judged by rule."""
+
+import json
+
+import pytest
+
+from experiments import evidence, reproductions
+
+RECORD = {
+    "headings": ["what", "rate", "accuracy, %", "loss"],
+    "rows": [["none", 0.1, "90.50 [90.10, 90.90]", 0.25], ["none", 0.3, "80.00", 0.5]],
+    "checks": [{"name": "it: is", "holds": True}, {"name": "falls", "holds": False}],
+}
+ROW = {"source": "A", "says": "B", "differs": "C"}
+ACCURACY, LOSS = (["E05", "none | 0.1", name] for name in ("accuracy, %", "loss"))
+
+
+@pytest.fixture
+def one(monkeypatch):
+    """One experiment has run."""
+    monkeypatch.setattr(
+        evidence, "found", lambda name, **_: RECORD if name == "E05" else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "within", "difference", "verdict"),
+    [
+        (90.0, 0.5, "+0.5 (allowed: 0.5)", "reproduced"),
+        (90.0, 0.4, "+0.5 (allowed: 0.4)", "**not reproduced**"),
+        (92.0, 1.0, "-1.5 (allowed: 1)", "**not reproduced**"),
+    ],
+)
+def test_a_number_is_judged_by_its_distance(one, number, within, difference, verdict):
+    row = {**ROW, "number": number, "within": within, "ours": [ACCURACY]}
+    ours = "[E05](evidence/E05.md): none, 0.1: 90.50 [90.10, 90.90]"
+    assert reproductions.line(row) == ["A", "B", ours, difference, verdict, "C"]
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict"), [("it: is", "reproduced"), ("falls", "**not reproduced**")]
+)
+def test_a_statement_is_judged_by_its_check(one, check, verdict):
+    row = {**ROW, "check": f"E05: {check}", "ours": [ACCURACY, LOSS]}
+    found = reproductions.line(row)
+    assert found[2].endswith("none, 0.1: 90.50 [90.10, 90.90]; none, 0.1: 0.25")
+    assert found[3:5] == ["–", verdict]
+
+
+def test_what_is_not_run_is_not_judged(one):
+    row = {**ROW, "check": "E06: falls", "ours": [["E06", "a", "b"]]}
+    found = reproductions.line(row)
+    assert found[2:5] == ["E06: a: not run yet", "–", "not run yet"]
+
+
+def test_what_is_not_in_the_table_is_refused(one):
+    assert reproductions.cell(["E05", "none | 0.3", "loss"]) == "0.5"
+    with pytest.raises(
+        ValueError, match=r"E05 has no row that begins with 'none \| 3'"
+    ):
+        reproductions.cell(["E05", "none | 3", "loss"])
+    with pytest.raises(ValueError, match="not in list"):
+        reproductions.cell(["E05", "none", "gain"])
+
+
+def test_a_method_of_a_comparison():
+    found = reproductions.cell(["results/compare_mlp.jsonl", "none"])
+    path = evidence.ROOT / "results/compare_mlp.jsonl"
+    lines = [json.loads(text) for text in path.read_text().splitlines()]
+    tests = [one["result"]["test"] for one in lines if one["arm"] == "none"]
+    mean = 100 * sum(test["accuracy"] for test in tests) / len(tests)
+    assert found.startswith(f"{mean:.2f} [")
+    with pytest.raises(ValueError, match="has no method 'nothing'"):
+        reproductions.cell(["results/compare_mlp.jsonl", "nothing"])
+
+
+def test_each_is_judged_by_one_rule():
+    for row in reproductions.rows():
+        assert ("number" in row and "within" in row) != ("check" in row), row
+
+
+def test_the_page_is_that_of_the_results(tmp_path):
+    reproductions.main(tmp_path / "page.md")
+    assert reproductions.PATH.read_text() == (tmp_path / "page.md").read_text()
