@@ -36,6 +36,11 @@ WAYS = {
     "plain ensemble": "ensemble without dropout",
     "sampled ensemble": "ensemble, MC dropout in each",
 }
+LEVELS = {
+    "plain": "no dropout",
+    "scaled": "weight scaling",
+    "plain ensemble": "ensemble",
+}
 COLUMNS = {
     "accuracy": "accuracy, %",
     "nll": "NLL",
@@ -248,9 +253,10 @@ def draw(found, counts) -> Figure:
         by_count = zip(*counts, strict=True)
         means = [[one[metric] for one in same] for same in by_count]
         curve(axes, passes, means, 0, label="MC dropout")
-        for n, way in enumerate(("plain", "scaled", "plain ensemble"), start=1):
+        for n, (way, name) in enumerate(LEVELS.items(), start=1):
             level = np.mean([one[metric] for one in found[way]])
-            axes.axhline(level, color=COLOURS[n], linestyle=(0, (4, n)), label=way)
+            line = ("--", "-.", ":")[n - 1]
+            axes.axhline(level, color=COLOURS[n], linestyle=line, label=name)
         axes.set(xscale="log", xlabel="passes")
         axes.set_xticks(passes, [f"{n}" for n in passes])
         axes.minorticks_off()
@@ -258,14 +264,14 @@ def draw(found, counts) -> Figure:
     calibration.set_ylabel("ECE")
     likelihood.legend(frameon=False)
     diagram.plot([0, 1], [0, 1], color="0.5", linewidth=0.6)
-    for n, way in enumerate(("sampled", "plain", "plain ensemble")):
+    for n, (way, name) in enumerate({"sampled": "MC dropout", **LEVELS}.items()):
         bins = np.array([one["bins"] for one in found[way]])  # [networks, 3, BINS]
         weight = bins[:, 2]
         total = weight.sum(0)
         kept = total > 0
         sure, right = ((bins[:, k] * weight).sum(0)[kept] / total[kept] for k in (0, 1))
         look = {"color": COLOURS[n], "marker": MARKS[n][0], "markersize": 3.5}
-        diagram.plot(sure, right, label=way, **look)
+        diagram.plot(sure, right, label=name, **look)
     diagram.set(xlabel="confidence", ylabel="share that is right")
     diagram.legend(frameon=False)
     return figure

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from dropout_jax.data import load
 from dropout_jax.reports.palette import COLOURS, MARKS
 from dropout_jax.transforms import variational_dense
+from experiments import one_layer
 from experiments.experiment import Check, Experiment, Findings
+from experiments.one_layer import in_proportion, sigmas
 
-ALPHA = 0.5  # variance of the noise over the square of the weight
 IMAGES, SIDE, HIDDEN, CLASSES, BATCH = 1_000, 14, 32, 10, 100
 LAYERS, STAGES, LARGEST = ("first", "last"), (10, 100), 64  # epochs; examples
 NAMES = {
@@ -23,7 +24,6 @@ NAMES = {
     "weight": "weights per batch",
     "none": "no noise",
 }
-NOISY = ("local", "separate", "weight")
 HELD, LOOKS = "last, noise held", 10
 ERROR, PRINTED = "standard error", "published: over local at 1,000"
 SIGMAS = 5.0  # some 150 statistics of skewed values: a false alarm in a few thousand
@@ -42,11 +42,6 @@ def data():
     small = part.train_images.reshape(IMAGES, SIDE, 2, SIDE, 2).mean((2, 4)) / 255.0
     flat = jnp.asarray(small.reshape(IMAGES, -1), jnp.float32)
     return flat, jax.nn.one_hot(part.train_labels, CLASSES)
-
-
-def in_proportion(kernel):
-    """Logarithm of sigma**2, of noise of variance ALPHA kernel**2."""
-    return jnp.log(ALPHA * jnp.square(kernel))
 
 
 def loss(kernels, noises, images, labels, weights, key, sampling):
@@ -128,54 +123,6 @@ def trained(images, labels):
         yield epochs, carry[0]
 
 
-def sigmas(values):
-    """The mean of independent values, in standard errors."""
-    return values.mean(0) / (values.std(0, ddof=1) / np.sqrt(len(values)))
-
-
-def by_formula(x, kernel, targets):
-    """Variances of the gradient of half the mean squared error by log sigma**2.
-
-    Of one linear layer of one output, y = x w, w ~ N(kernel, sigma**2) independently.
-    With a = x sigma, S = a a' and r the residual at the mean weights, by hand from the
-    moments of normal variables up to the fourth. Returns those of NOISY, and the mean.
-    """
-    a = x * jnp.exp(0.5 * in_proportion(kernel))[:, 0]
-    shared, residual = a @ a.T, (x @ kernel)[:, 0] - targets
-    own, square = jnp.diag(shared)[:, None], jnp.square(residual)[:, None]
-    pairs = jnp.einsum("mi,ni->mni", a, a)
-    products = jnp.outer(residual, residual)[..., None] + shared[..., None] + pairs
-    sums = (
-        square * a**4 / own + 2.0 * a**4,
-        (square + own) * a**2 + a**4,
-        products * pairs,
-    )
-    scale = 2 * len(x)
-    return [total.sum() / scale**2 for total in sums], jnp.square(a).sum(0) / scale
-
-
-def one_layer(images, labels, draws):
-    """Errors of variances and means, drawn NOISY ways, from those by formula."""
-    x, targets = images[:16], labels[:16] @ jnp.arange(CLASSES)
-    kernel = jax.random.normal(jax.random.key(8), (images.shape[1], 1)) / SIDE
-    noise = in_proportion(kernel)
-
-    def error(noise, key, sampling):
-        y = variational_dense(key, x, noise, kernel=kernel, sampling=sampling)
-        return 0.5 * jnp.square(y[:, 0] - targets).mean()
-
-    def draw(key):
-        pairs = zip(jax.random.split(key, len(NOISY)), NOISY, strict=True)
-        return [jax.grad(error)(noise, *pair)[:, 0] for pair in pairs]
-
-    keys = jax.random.split(jax.random.key(20), draws)
-    found = jax.jit(lambda keys: jax.lax.map(draw, keys))(keys)
-    variances, mean = by_formula(x, kernel, targets)
-    for variance, slopes in zip(variances, found, strict=True):
-        yield float(sigmas(jnp.square(slopes - mean).sum(1) - variance))
-        yield float(sigmas((slopes - mean).sum(1)))
-
-
 def run(quick: bool) -> Findings:
     """Compares the variances, and the means, of the gradients."""
     sizes, draws = ((1, 8, LARGEST), 100) if quick else ((1, 4, 16, LARGEST), 1_000)
@@ -214,11 +161,12 @@ def run(quick: bool) -> Findings:
         a, b, _, _ = found[epochs, HELD]
         held.append(sigmas(b[-1] - a[-1]))
     everywhere = "in both layers, early and late"
+    targets = labels[:16] @ jnp.arange(CLASSES)
     checks = {
         "formula of one layer": Check(
             "one linear layer has variances and mean of the formula, drawn all three "
             "ways: the largest error",
-            max(map(abs, one_layer(images, labels, 20 * draws))),
+            max(map(abs, one_layer.errors(images[:16], targets, 20 * draws))),
             high=SIGMAS,
         ),
         "one mean": Check(
