@@ -91,10 +91,8 @@ screenshot: results-mlp setup-browser  ## README's picture of the report page
 	  file://$(CURDIR)/runs/results/mlp/report/report.html
 
 evidence: setup-dev data  ## run every experiment on the texts' claims (hours; resumable), then the pages that rest on them
-	$(BIN)/python -m experiments.run all
-	$(BIN)/python -m experiments.claims.page
-	$(BIN)/python -m experiments.claims.site
-	$(BIN)/python -m experiments.reproductions
+	@$(BIN)/python -m experiments.run all; held=$$?; \
+	  for page in claims.page claims.site reproductions; do $(BIN)/python -m experiments.$$page || exit; done; exit $$held
 
 evidence-quick: setup-dev data  ## the same in quick form, into build/evidence (minutes)
 	$(BIN)/python -m experiments.run all --quick

@@ -133,11 +133,13 @@ def judge(logits, labels) -> dict:
         name: [np.asarray(score(each)) for each in logits]
         for name, score in scores.items()
     }
+    # One prediction agrees with itself: its information is rounding.
+    told = {n: both for n, both in doubts.items() if n == "entropy" or len(known) > 1}
     return {
         **{name: float(v) for name, v in metrics.summary(mean, labels).items()},
         "adaptive_ece": float(metrics.adaptive_ece(mean, labels)),
         "bins": np.stack(bins).tolist(),
-        **{f"auroc_{n}": detection.auroc(*both) for n, both in doubts.items()},
+        **{f"auroc_{n}": detection.auroc(*both) for n, both in told.items()},
         "area": detection.risk_coverage(doubts["entropy"][0], right).area,
     }
 
@@ -150,7 +152,7 @@ def run(quick: bool) -> Findings:
     counts = found.pop("counts")
 
     def values(way, metric):
-        return [one[metric] for one in found[way]]
+        return [one[metric] for one in found[way] if metric in one]
 
     def over(way, other, metric):
         return paired_difference(values(way, metric), values(other, metric))
@@ -171,20 +173,28 @@ def run(quick: bool) -> Findings:
             high=0.0,
             full=True,
         ),
+        "fewer errors": Check(
+            "accuracy of MC dropout less that of a network without dropout: lower end "
+            "of the interval, share",
+            over("sampled", "plain", "accuracy").low,
+            low=0.0,
+            full=True,
+        ),
         "passes agree on more than one says": Check(
             "NLL of all passes less that of one: the largest of the seeds, nats",
             max(np.subtract(values("sampled", "nll"), alone)),
             high=0.0,
         ),
         "an ensemble is better than its members": Check(
-            "NLL of the ensemble without dropout less the mean of its members, nats "
-            "(never above 0, by Jensen's inequality)",
-            values("plain ensemble", "nll")[0] - np.mean(values("plain", "nll")),
+            "NLL of the ensemble without dropout less that of its best member, nats",
+            values("plain ensemble", "nll")[0] - min(values("plain", "nll")),
             high=0.0,
+            full=True,
         ),
         "and than MC dropout": Check(
-            "NLL of the ensemble without dropout less the mean of MC dropout, nats",
-            values("plain ensemble", "nll")[0] - np.mean(values("sampled", "nll")),
+            "NLL of the ensemble without dropout less that of MC dropout in the best "
+            "of the seeds, nats",
+            values("plain ensemble", "nll")[0] - min(values("sampled", "nll")),
             high=0.0,
             full=True,
         ),
@@ -214,10 +224,7 @@ def run(quick: bool) -> Findings:
         [name, *(cell(values(way, metric), metric) for metric in COLUMNS)]
         for way, name in WAYS.items()
     ]
-    rows += [
-        [f"published: {name}", *numbers, *[""] * (len(COLUMNS) - len(numbers))]
-        for name, numbers in PUBLISHED.items()
-    ]
+    rows += [[f"published: {name}", *numbers] for name, numbers in PUBLISHED.items()]
     for metric in ("nll", "ece", "auroc_entropy"):
         difference = bracketed(
             over("sampled", "scaled", metric), functools.partial(plain, digits=4)
@@ -238,9 +245,11 @@ def run(quick: bool) -> Findings:
 
 
 def cell(values, metric) -> str:
-    """A mean with its interval, or the one number there is."""
+    """A mean with its interval, the one number there is, or nothing."""
     values = [100.0 * v for v in values] if metric == "accuracy" else values
     digits = 2 if metric == "accuracy" else 4
+    if not values:
+        return ""
     return shown(values, digits) if len(values) > 1 else f"{values[0]:.{digits}f}"
 
 
@@ -270,8 +279,8 @@ def draw(found, counts) -> Figure:
         total = weight.sum(0)
         kept = total > 0
         sure, right = ((bins[:, k] * weight).sum(0)[kept] / total[kept] for k in (0, 1))
-        look = {"color": COLOURS[n], "marker": MARKS[n][0], "markersize": 3.5}
-        diagram.plot(sure, right, label=name, **look)
+        style = {"color": COLOURS[n], "marker": MARKS[n][0], "markersize": 3.5}
+        diagram.plot(sure, right, label=name, **style)
     diagram.set(xlabel="confidence", ylabel="share that is right")
     diagram.legend(frameon=False)
     return figure

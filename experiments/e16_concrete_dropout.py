@@ -77,6 +77,7 @@ def run(quick: bool) -> Findings:
         [
             f"{int(size):,}",
             *(shown(site[size]) for site in found),
+            shown(mean[size]),
             shown(accuracy[size]),
         ]
         for size in sizes
@@ -84,7 +85,7 @@ def run(quick: bool) -> Findings:
     headings = [f"rate of site {n}" for n in sites]
     return Findings(
         checks,
-        ["examples", *headings, "test accuracy, %"],
+        ["examples", *headings, "mean rate", "test accuracy, %"],
         rows,
         draw([int(size) for size in sizes], found, sizes),
         f"Rates that the MLP learned, at its input and behind its hidden layers, by "

@@ -51,8 +51,8 @@ def run(quick: bool) -> Findings:
     small, middle = sizes[0], 5_000 if 5_000 in sizes else sizes[-1]
     checks = {
         "it does not pay on a hundred": Check(
-            f"with {small} examples dropout .5 gains less than half a point: lower end "
-            "of the interval",
+            f"with {small} examples dropout .5 is not shown to gain half a point: "
+            "lower end of the interval, points",
             gains[small].low,
             high=0.5,
             full=True,

@@ -11,22 +11,41 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.evaluation.statistics import Interval, paired_difference
 from dropout_jax.files import write_atomically
+from dropout_jax.reports.numbers import bracketed
 from dropout_jax.reports.study import load_study
 from experiments import evidence
-from experiments.claims import held
+from experiments.claims import NOT_RUN, held
 from experiments.claims.page import table
 from experiments.intervals import shown
 
 PATH = evidence.ROOT / "docs" / "reproductions.md"
 HEADINGS = ["published in", "it says", "ours", "difference", "verdict", "what differs"]
-NOT_RUN = "not run yet"
+REPRODUCED, NOT_REPRODUCED = "reproduced", "**not reproduced**"
+NOT_TOLD, CONTRADICTED = "not told apart", "**contradicted**"
 APART = " | "  # between the first cells that name a row
 
 
 def rows() -> list[dict[str, Any]]:
     """Returns the published results, in their order."""
     return tomllib.loads(Path(__file__).with_suffix(".toml").read_text())["row"]
+
+
+def accuracies(ledger: str, method: str) -> dict[int, float] | None:
+    """Returns the test accuracies, in %, of a method by seed; None before its run.
+
+    Raises:
+      ValueError: the ledger has no such method.
+    """
+    path = evidence.ROOT / ledger
+    if not path.exists():
+        return None
+    study = load_study(path)
+    if method not in study.arms:
+        raise ValueError(f"{ledger} has no method {method!r}, but {study.arms}")
+    done = study.done(method).items()
+    return {seed: 100.0 * trial.test["accuracy"] for seed, trial in done}
 
 
 def cell(where: Sequence[str]) -> str | None:
@@ -40,11 +59,8 @@ def cell(where: Sequence[str]) -> str | None:
       ValueError: there is no such method, row or column.
     """
     if len(where) == 2:
-        ledger, method = where
-        study = load_study(evidence.ROOT / ledger)
-        if method not in study.arms:
-            raise ValueError(f"{ledger} has no method {method!r}, but {study.arms}")
-        return shown([100.0 * t.test["accuracy"] for t in study.done(method).values()])
+        found = accuracies(*where)
+        return None if found is None else shown([*found.values()])
     name, first, heading = where
     record = evidence.found(name)
     if record is None:
@@ -57,35 +73,60 @@ def cell(where: Sequence[str]) -> str | None:
     raise ValueError(f"{name} has no row that begins with {first!r}")
 
 
+def judged(row: dict[str, Any], ours: str) -> tuple[str, str]:
+    """Returns the difference and the verdict of a published result.
+
+    Args:
+      row: the published result.
+      ours: the first cell that stands beside it.
+    """
+    if "number" in row:
+        off = float(ours.split()[0]) - row["number"]
+        verdict = REPRODUCED if abs(off) <= row["within"] else NOT_REPRODUCED
+        return f"{off:+.3g} (allowed: {row['within']:g})", verdict
+    if "checks" in row:
+        good = all(held(*check.split(": ", 1)) for check in row["checks"])
+        return "–", REPRODUCED if good else NOT_REPRODUCED
+    found = [gain(*rank) for rank in row["ranks"]]
+    if any(one.high < 0.0 for one in found):
+        verdict = CONTRADICTED
+    else:
+        verdict = REPRODUCED if all(one.low > 0.0 for one in found) else NOT_TOLD
+    return "; ".join(map(bracketed, found)), verdict
+
+
+def gain(ledger: str, better: str, worse: str) -> Interval:
+    """Returns the paired difference in test accuracy of two methods, points."""
+    high, low = (accuracies(ledger, method) or {} for method in (better, worse))
+    seeds = sorted(high.keys() & low.keys())
+    return paired_difference([high[s] for s in seeds], [low[s] for s in seeds])
+
+
 def line(row: dict[str, Any]) -> list[str]:
     """Returns the cells of a published result."""
-    ours = [cell(where) for where in row["ours"]]
-    difference, verdict = "–", NOT_RUN
-    if None not in ours:
-        if "number" in row:
-            off = float(str(ours[0]).split()[0]) - row["number"]
-            within, good = row["within"], abs(off) <= row["within"]
-            difference = f"{off:+.3g} (allowed: {within:g})"
-        else:
-            good = held(*row["check"].split(": ", 1))
-        verdict = "reproduced" if good else "**not reproduced**"
-    labels = [where[1].replace(APART, ", ") for where in row["ours"]]
-    each = zip(labels, [one or NOT_RUN for one in ours], strict=True)
-    return [
-        row["source"],
-        row["says"],
-        f"{place(row['ours'][0][0])}: {'; '.join(map(': '.join, each))}",
-        difference,
-        verdict,
-        row["differs"],
-    ]
+    name = row["ours"][0][0]
+    cells = [cell(where) for where in row["ours"]]
+    ours, difference, verdict = name, "–", NOT_RUN
+    if None not in cells:
+        texts = [str(one) for one in cells]
+        difference, verdict = judged(row, texts[0])
+        each = zip(labels(row["ours"]), texts, strict=True)
+        ours = f"{place(name)}: {'; '.join(map(': '.join, each))}"
+    return [row["source"], row["says"], ours, difference, verdict, row["differs"]]
+
+
+def labels(ours: Sequence[Sequence[str]]) -> list[str]:
+    """Returns what to call cells: their rows, and their columns where those differ."""
+    alike = len({where[-1] for where in ours}) == 1 or len(ours[0]) == 2
+    names = [where[1] if alike else APART.join(where[1:]) for where in ours]
+    return [name.replace(APART, ", ") for name in names]
 
 
 def place(name: str) -> str:
-    """Returns a link to a ledger, or to an experiment that has run."""
+    """Returns a link to a ledger, or to the page of an experiment."""
     if "/" in name:
         return f"[{Path(name).stem}](../{name})"
-    return name if evidence.found(name) is None else f"[{name}](evidence/{name}.md)"
+    return f"[{name}](evidence/{name}.md)"
 
 
 def page() -> str:
@@ -95,11 +136,14 @@ def page() -> str:
             "# Published results, and ours\n",
             "What others have published of dropout, and what this project finds on the "
             "same question. A number is reproduced if ours lies within the difference "
-            "that is allowed, a statement if the check of the experiment holds; both "
-            "were written down before the experiments were run in full. Most of the "
+            "that is allowed; an order if the intervals of the paired differences lie "
+            "above 0, and contradicted if one lies below; a statement if the checks of "
+            "the experiment hold. Rules about experiments (E01 to E23) were written "
+            "down before these were run in full; the rows on the course and on the "
+            "comparisons were added after their results were known. Most of the "
             "field's numbers are of MNIST and ours of Fashion-MNIST: there the "
             "statement can be reproduced, the number cannot. Ours are means over seeds "
-            "with 95 % intervals.\n",
+            "with 95 % intervals; differences are in points of test accuracy.\n",
             table(HEADINGS, [line(row) for row in rows()]),
             "`python -m experiments.reproductions` writes this page.",
             "",

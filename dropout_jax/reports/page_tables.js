@@ -51,7 +51,8 @@
 
   // A space before every word: "0.5" is not to be found in 90.52.
   function words(row) {
-    return [...row.cells].map((cell) => ` ${cell.textContent}`).join("").toLowerCase();
+    const text = [...row.cells].map((cell) => ` ${cell.textContent}`).join("");
+    return text.replaceAll(/\s+/g, " ").toLowerCase();
   }
 
   filter.addEventListener("input", () => {

@@ -101,21 +101,28 @@ def load_run(directory: str | Path, *, trust_plugin: bool = False) -> LoadedRun:
 
 
 def _sample(prepared, variables, images, key, n_samples) -> jax.Array:
-    model, rates = prepared.programs.model, prepared.hparams.rates
-
-    def noisy(variables, images, key):
-        # Nothing is mutable, so that batch normalisation keeps its running statistics.
-        keys = {"dropout": key}
-        return model.apply(variables, pixels(images), rates, train=True, rngs=keys)
-
+    rates = prepared.hparams.rates
     parts = [
         mc_predict(
-            noisy,
+            _noisy(prepared.programs.model),
             variables,
-            jnp.asarray(images[start : start + PREDICTION_BATCH]),
+            (jnp.asarray(images[start : start + PREDICTION_BATCH]), rates),
             step_key(key, start // PREDICTION_BATCH),
             n_samples,
         )
         for start in range(0, len(images), PREDICTION_BATCH)
     ]
     return jnp.concatenate(parts, axis=1)
+
+
+@functools.cache
+def _noisy(model):
+    """One function per model for `mc_predict`, which compiles each that it is given."""
+
+    def noisy(variables, inputs, key):
+        images, rates = inputs
+        # Nothing is mutable, so that batch normalisation keeps its running statistics.
+        keys = {"dropout": key}
+        return model.apply(variables, pixels(images), rates, train=True, rngs=keys)
+
+    return noisy

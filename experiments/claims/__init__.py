@@ -7,8 +7,12 @@ import collections
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from experiments import evidence
+
+NOTHING = "nothing is run for it"
+NOT_RUN, FAILS = "not run yet", "does not hold"
 
 TEXTS = {
     "textbook": "The textbook, section 9.4",
@@ -32,8 +36,8 @@ class Claim:
       says: the claim, in our words and names.
       verdict: one of VERDICTS.
       right: the correct statement.
-      shown: what shows it: "E05: name of a check", "E05" while that experiment has no
-        check for it yet, or the name of a test.
+      shown: what shows it: "E05: name of a check"; "E05", whose figure shows what no
+        number decides; or the name of a test.
     """
 
     number: int
@@ -63,6 +67,39 @@ def tally() -> str:
     counts = collections.Counter(every)
     of_each = ", ".join(f"{name} {counts[key]}" for key, name in VERDICTS.items())
     return f"{len(every)} claims. Verdicts: {of_each}."
+
+
+class Exhibit(NamedTuple):
+    """An entry of `Claim.shown`.
+
+    Attributes:
+      name: of an experiment, or of a test.
+      check: of the experiment; may be empty.
+      state: NOT_RUN or FAILS, or empty where there is nothing to be said.
+    """
+
+    name: str
+    check: str = ""
+    state: str = ""
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a test."""
+        return self.name.startswith("test_")
+
+
+def exhibit(entry: str) -> Exhibit:
+    """Returns what an entry of `Claim.shown` names, and how it stands.
+
+    Raises:
+      ValueError: the experiment has run and has no such check.
+    """
+    name, _, check = entry.partition(": ")
+    if name.startswith("test_"):
+        return Exhibit(name)
+    if evidence.found(name) is None:
+        return Exhibit(name, state=NOT_RUN)
+    return Exhibit(name, check, "" if not check or held(name, check) else FAILS)
 
 
 def held(name: str, check: str) -> bool:

@@ -13,32 +13,37 @@ from pathlib import Path
 
 from dropout_jax.files import write_atomically
 from experiments import evidence
-from experiments.claims import TEXTS, VERDICTS, Claim, held, read, tally
+from experiments.claims import (
+    FAILS,
+    NOT_RUN,
+    NOTHING,
+    TEXTS,
+    VERDICTS,
+    Claim,
+    exhibit,
+    read,
+    tally,
+)
 
 PATH = evidence.ROOT / "docs" / "claims.md"
 HEADINGS = ["#", "where", "it says", "verdict", "what is right", "shown by"]
 
 
-def evidence_of(entry: str) -> str:
-    """Returns an entry of `Claim.shown` as it is printed.
-
-    Raises:
-      ValueError: its experiment has run and has no such check.
-    """
-    if entry.startswith("test_"):
-        return f"`{entry}`"
-    name, _, check = entry.partition(": ")
-    if evidence.found(name) is None:
-        return f"{name} (not run yet)"
-    link = f"[{name}](evidence/{name}.md)"
-    if not check:
-        return link
-    return f"{link}: {check}" + ("" if held(name, check) else " **does not hold**")
+def shown_by(entry: str) -> str:
+    """Returns an entry of `Claim.shown` as Markdown."""
+    one = exhibit(entry)
+    if one.is_test:
+        return f"`{one.name}`"
+    if one.state == NOT_RUN:
+        return f"{one.name} ({NOT_RUN})"
+    check = f": {one.check}" if one.check else ""
+    fails = f" **{FAILS}**" if one.state else ""
+    return f"[{one.name}](evidence/{one.name}.md){check}{fails}"
 
 
 def row(claim: Claim) -> list[str]:
     """Returns the cells of a claim."""
-    shown = "; ".join(map(evidence_of, claim.shown)) or "nothing is run for it"
+    shown = "; ".join(map(shown_by, claim.shown)) or NOTHING
     verdict = VERDICTS[claim.verdict]
     return [
         str(claim.number),

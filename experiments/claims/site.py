@@ -19,7 +19,17 @@ from dropout_jax.files import write_atomically
 from dropout_jax.reports.assets import asset, script_hash
 from dropout_jax.reports.markup import headings, table, word_filter
 from experiments import evidence
-from experiments.claims import TEXTS, VERDICTS, Claim, held, read, tally
+from experiments.claims import (
+    FAILS,
+    NOT_RUN,
+    NOTHING,
+    TEXTS,
+    VERDICTS,
+    Claim,
+    exhibit,
+    read,
+    tally,
+)
 
 PATH = evidence.ROOT / "docs" / "claims.html"
 HEADINGS = ["#", "text", "where", "it says", "verdict", "what is right", "shown by"]
@@ -32,16 +42,14 @@ def text(value: str) -> str:
 
 def shown_by(entry: str) -> str:
     """Returns an entry of `Claim.shown`: an experiment links to its figure."""
-    if entry.startswith("test_"):
-        return f"<code>{escape(entry)}</code>"
-    name, _, check = entry.partition(": ")
-    if evidence.found(name) is None:
-        return f"{name} (not run yet)"
-    link = f'<a href="#{name}">{name}</a>'
-    if not check:
-        return link
-    fails = "" if held(name, check) else " <strong>does not hold</strong>"
-    return f"{link}: {escape(check)}{fails}"
+    one = exhibit(entry)
+    if one.is_test:
+        return f"<code>{escape(one.name)}</code>"
+    if one.state == NOT_RUN:
+        return f"{one.name} ({NOT_RUN})"
+    check = f": {escape(one.check)}" if one.check else ""
+    fails = f" <strong>{FAILS}</strong>" if one.state else ""
+    return f'<a href="#{one.name}">{one.name}</a>{check}{fails}'
 
 
 def row(source: str, claim: Claim) -> str:
@@ -53,7 +61,7 @@ def row(source: str, claim: Claim) -> str:
         text(claim.says),
         f'<span class="{claim.verdict}">{verdict}</span>',
         text(claim.right),
-        "<br>".join(map(shown_by, claim.shown)),
+        "<br>\n".join(map(shown_by, claim.shown)) or NOTHING,
     ]
     return (
         f'<tr id="claim-{claim.number}"><th scope="row">{claim.number}</th>'
@@ -61,7 +69,7 @@ def row(source: str, claim: Claim) -> str:
     )
 
 
-def exhibit(record: dict[str, Any]) -> str:
+def gallery_of(record: dict[str, Any]) -> str:
     """Returns an experiment: its question, its checks, its figure."""
     name, caption = record["id"], escape(record["caption"])
     checks = [
@@ -72,7 +80,7 @@ def exhibit(record: dict[str, Any]) -> str:
         for check in record["checks"]
     ]
     head = headings(["check", "found", "holds for", "verdict"])
-    rules = table(f"Checks of {name}", "Rules fixed beforehand", head, checks, "claims")
+    rules = table(f"Checks of {name}", "Rules fixed beforehand", head, checks, "checks")
     return (
         f'<article id="{name}" aria-labelledby="{name}-heading">\n'
         f'<h3 id="{name}-heading">{name}: {escape(record["question"])}</h3>\n'
@@ -108,7 +116,7 @@ def page() -> str:
             f'<li><a href="#{one["id"]}">{one["id"]}</a></li>' for one in done
         ),
         claims=word_filter("claims") + grid,
-        gallery="\n".join(map(exhibit, done)),
+        gallery="\n".join(map(gallery_of, done)),
     )
 
 

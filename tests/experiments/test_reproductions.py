@@ -42,16 +42,18 @@ def test_a_number_is_judged_by_its_distance(one, number, within, difference, ver
     ("check", "verdict"), [("it: is", "reproduced"), ("falls", "**not reproduced**")]
 )
 def test_a_statement_is_judged_by_its_check(one, check, verdict):
-    row = {**ROW, "check": f"E05: {check}", "ours": [ACCURACY, LOSS]}
+    row = {**ROW, "checks": ["E05: it: is", f"E05: {check}"], "ours": [ACCURACY, LOSS]}
     found = reproductions.line(row)
-    assert found[2].endswith("none, 0.1: 90.50 [90.10, 90.90]; none, 0.1: 0.25")
+    assert found[2].endswith(
+        "none, 0.1, accuracy, %: 90.50 [90.10, 90.90]; none, 0.1, loss: 0.25"
+    )
     assert found[3:5] == ["–", verdict]
 
 
 def test_what_is_not_run_is_not_judged(one):
-    row = {**ROW, "check": "E06: falls", "ours": [["E06", "a", "b"]]}
+    row = {**ROW, "checks": ["E06: falls"], "ours": [["E06", "a", "b"]]}
     found = reproductions.line(row)
-    assert found[2:5] == ["E06: a: not run yet", "–", "not run yet"]
+    assert found[2:5] == ["E06", "–", "not run yet"]
 
 
 def test_what_is_not_in_the_table_is_refused(one):
@@ -75,9 +77,36 @@ def test_a_method_of_a_comparison():
         reproductions.cell(["results/compare_mlp.jsonl", "nothing"])
 
 
-def test_each_is_judged_by_one_rule():
+@pytest.mark.parametrize(
+    ("better", "verdict"),
+    [
+        ([91.0, 92.1, 93.0], "reproduced"),
+        ([90.0, 91.1, 91.9], "not told apart"),
+        ([89.0, 90.1, 91.0], "**contradicted**"),
+    ],
+)
+def test_an_order_is_judged_by_paired_differences(monkeypatch, better, verdict):
+    known = {"a": dict(enumerate(better)), "b": {2: 92.0, 1: 91.0, 0: 90.0, 3: 0.0}}
+    monkeypatch.setattr(reproductions, "accuracies", lambda _, method: known[method])
+    row = {**ROW, "ranks": [["a.jsonl", "a", "b"]], "ours": [["a.jsonl", "a"]]}
+    found = reproductions.line(row)
+    assert found[4] == verdict
+    mean = sum(better) / 3 - 91.0
+    assert found[3].startswith(f"{mean:.2f} [".replace("-", "−"))
+    row["ranks"] = [["a.jsonl", "a", "b"], ["a.jsonl", "b", "a"]]
+    wanted = "not told apart" if verdict == "not told apart" else "**contradicted**"
+    assert reproductions.line(row)[4] == wanted
+
+
+def test_each_is_judged_by_one_rule_whose_parts_are_there():
     for row in reproductions.rows():
-        assert ("number" in row and "within" in row) != ("check" in row), row
+        rules = [name for name in ("number", "ranks", "checks") if name in row]
+        assert len(rules) == 1 and ("within" in row) == ("number" in row), row
+        for check in row.get("checks", ()):
+            name, _, check_name = check.partition(": ")
+            module = evidence.experiments()[name].replace(".", "/")
+            source = (evidence.ROOT / f"{module}.py").read_text()
+            assert f'"{check_name}": Check(' in source, check
 
 
 def test_the_page_is_that_of_the_results(tmp_path):

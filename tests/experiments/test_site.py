@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from chromium import Chromium
-from experiments import evidence
+from experiments import claims, evidence
 from experiments.claims import TEXTS, read, site
 from experiments.experiment import Check, Experiment, Findings
 
@@ -30,7 +30,7 @@ def page(tmp_path_factory):
         evidence.store(experiment, findings, 1.0, quick=False)
         # Of the other checks that claims name, none is part of this experiment.
         patch.setattr(
-            site, "held", lambda name, check: check not in checks or checks[check].holds
+            claims, "held", lambda _, check: check not in checks or checks[check].holds
         )
         site.main(root / "docs" / "claims.html")
     browser = Chromium(tmp_path_factory.mktemp("profile"))
@@ -77,6 +77,17 @@ def test_claims_are_found_by_words(page):
     )
     write(page, "nonsuch")
     assert visible(page) == []
+
+
+def test_every_experiment_of_a_claim_is_found(page):
+    write(page, "E01")
+    wanted = [
+        claim.number
+        for text in TEXTS
+        for claim in read(text)
+        if any(entry.startswith("E01") for entry in claim.shown)
+    ]
+    assert 24 in wanted and visible(page) == wanted  # of 24 it is not the first
 
 
 def test_a_heading_sorts_them(page):
