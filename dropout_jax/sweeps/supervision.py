@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -45,7 +46,7 @@ class Worker:
     def start(self) -> None:
         """Starts the process; what it says is added to the log."""
         self.beat.unlink(missing_ok=True)
-        self.started = time.time()
+        self.heard = time.time()
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C comes to it from us, once.
             self.process = subprocess.Popen(
@@ -57,9 +58,13 @@ class Worker:
             )
 
     def silence(self) -> float:
-        """Returns the seconds since the last sign of life."""
-        beats = [self.beat.stat().st_mtime] if self.beat.exists() else []
-        return time.time() - max([self.started, *beats])
+        """Returns the seconds since the last sign of life.
+
+        One that ends takes its heartbeat away: what was seen of it still counts.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            self.heard = max(self.heard, self.beat.stat().st_mtime)
+        return time.time() - self.heard
 
     def last_line(self) -> str:
         """Returns the last line of the log, or why there is none."""

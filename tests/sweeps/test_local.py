@@ -69,6 +69,19 @@ def pid(beat):
     return int(beat.process.rpartition(":")[2])
 
 
+def test_a_worker_that_ends_after_a_long_life_is_not_taken_for_silent(tmp_path):
+    command = [sys.executable, "-c", "import time; time.sleep(60)", "--name=a"]
+    worker = supervision.Worker(tmp_path, command)
+    worker.heard -= 1000.0  # it has run for long
+    heartbeat.write(worker.beat, heartbeat.WAITING)
+    assert worker.silence() < 100.0
+    worker.beat.unlink()  # as it ends
+    assert worker.silence() < 100.0
+    worker.heard -= 1000.0  # and then it hangs
+    assert worker.silence() > 900.0
+    worker.close()
+
+
 def test_workers_share_a_study(tmp_path, many, undisturbed, console):
     study = StudyDirectory(tmp_path)
     study.extend(many)
