@@ -12,7 +12,7 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
   compare results results-mlp results-cnn results-rnn results-far results-small_data \
   results-course publish search search-mlp search-cnn search-rnn pictures screenshot \
   evidence evidence-quick notebook test \
-  test-notebook test-peers test-ray test-next torture mutations audit lint bench lock clean
+  test-long test-peers test-ray test-next torture mutations audit lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -91,8 +91,10 @@ screenshot: results-mlp setup-browser  ## README's picture of the report page
 	  file://$(CURDIR)/runs/results/mlp/report/report.html
 
 evidence: setup-dev data  ## run every experiment on the texts' claims (hours; resumable), then the pages that rest on them
-	@$(BIN)/python -m experiments.run all; held=$$?; \
-	  for page in claims.page claims.site reproductions; do $(BIN)/python -m experiments.$$page || exit; done; exit $$held
+	-$(BIN)/python -m experiments.run all  # the pages say what does not hold
+	$(BIN)/python -m experiments.claims.page
+	$(BIN)/python -m experiments.claims.site
+	$(BIN)/python -m experiments.reproductions
 
 evidence-quick: setup-dev data  ## the same in quick form, into build/evidence (minutes)
 	$(BIN)/python -m experiments.run all --quick
@@ -101,10 +103,10 @@ notebook: setup-dev data  ## run examples/quickstart.ipynb and keep what it show
 	$(BIN)/jupyter-execute --inplace examples/quickstart.ipynb
 
 test: setup-dev $(if $(filter browser,$(WITHOUT)),,setup-browser) data  ## all tests; under ten minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers and not ray and not torture and not notebook$(foreach mark,$(WITHOUT), and not $(mark))")
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers and not ray and not torture and not long$(foreach mark,$(WITHOUT), and not $(mark))")
 
-test-notebook: setup-dev data  ## the notebook runs from top to end and says what it says
-	$(BIN)/python -m pytest -m notebook tests/test_examples.py
+test-long: setup-dev setup-browser data  ## tests of the slow kind: the notebook, a thousand runs, four devices
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 test-peers: setup-dev setup-bench  ## moments and masks of other libraries
 	$(BIN)/python -m pytest -m peers tests/peers

@@ -63,7 +63,7 @@ def test_the_command_of_an_example_trains(name, tmp_path, run):
 NOTEBOOK = ROOT / "examples" / "quickstart.ipynb"
 
 
-@pytest.mark.notebook
+@pytest.mark.long
 def test_the_notebook_runs_and_answers():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)

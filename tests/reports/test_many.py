@@ -14,6 +14,8 @@ import many
 from chromium import Chromium
 from dropout_jax.reports import choose, load_study
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def ledger_of_many(tmp_path_factory):

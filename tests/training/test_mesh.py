@@ -78,6 +78,7 @@ def check(found, name):
         assert a == pytest.approx(b, rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.long
 def test_losses_on_four_devices(quick_environment):
     found = measure(quick_environment, "right")
     for name in ("mlp", "rnn", "cnn"):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 FAMILIES = {
     "cnn": {"model.channels": [2], "model.widths": [], "model.batch_norm": True},

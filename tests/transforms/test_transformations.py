@@ -13,6 +13,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import cases
 from cases import every
@@ -193,6 +194,7 @@ print("all equal")
 """
 
 
+@pytest.mark.long
 def test_on_four_devices(quick_environment):
     devices = " --xla_force_host_platform_device_count=4"
     environment = {
