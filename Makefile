@@ -103,7 +103,7 @@ notebook: setup-dev data  ## run examples/quickstart.ipynb and keep what it show
 	$(BIN)/jupyter-execute --inplace examples/quickstart.ipynb
 
 test: setup-dev $(if $(filter browser,$(WITHOUT)),,setup-browser) data  ## all tests; under ten minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(WITHOUT),-m "not peers and not ray and not torture and not long$(foreach mark,$(WITHOUT), and not $(mark))")
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/sweeps tests/reports tests $(if $(WITHOUT),-m "not peers and not ray and not torture and not long$(foreach mark,$(WITHOUT), and not $(mark))")
 
 test-long: setup-dev setup-browser data  ## tests of the slow kind: the notebook, a thousand runs, four devices
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long

@@ -72,6 +72,7 @@ def plain(leaves):
     return {path: leaf for path, leaf in leaves.items() if "noise_" not in path}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_layers_are_those_of_the_model_without_noise(cell, leaves_of):
     quiet, noisy = (model_of(kind, cell) for kind in ("none", "variational_dense"))

@@ -92,6 +92,7 @@ def test_workers_share_a_study(tmp_path, many, undisturbed, console):
     assert not list((study.path / "workers").iterdir())  # nothing is left behind
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_that_dies_or_falls_silent_is_replaced(
     tmp_path, many, undisturbed, console, how
@@ -168,6 +169,7 @@ def test_shares_of_the_machine(monkeypatch):
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "7" and len(taken) == 3
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(
     tmp_path, many, undisturbed
 ):

@@ -57,6 +57,7 @@ def call(monkeypatch, quick_environment):
     return run
 
 
+@pytest.mark.long
 def test_a_study_from_plan_to_report(call, config, tmp_path, capsys):
     study = tmp_path / "study"
     flags = [f"--config={config}:96", "--seeds=2"]
