@@ -39,8 +39,11 @@ def describe() -> str:
     vectors = next((v for v in ("avx512f", "avx2", "avx") if v in flags), "no AVX")
     device = jax.devices()[0]
     cores = f"{threads()} cores" if threads() > 1 else "1 core"
+    name = fields.get("model name", "unknown CPU")
+    # Clouds give processors of several generations one name.
+    which = f"family {fields.get('cpu family')} model {fields.get('model')}"
     return (
-        f"{cores}, {fields.get('model name', 'unknown CPU')} ({vectors}); "
+        f"{cores}, {name} ({which}, {vectors}); "
         f"device {device.platform} ({device.device_kind}); {_versions()}"
     )
 
