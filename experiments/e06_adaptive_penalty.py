@@ -77,11 +77,6 @@ def run(quick: bool) -> Findings:
             worst((10.0,), rates),
             low=0.1,
         ),
-        "never negative": Check(
-            "the exact penalty is never below zero",
-            min(exact for _, exact in found.values()),
-            low=0.0,
-        ),
         "a weight grows, the penalty falls": Check(
             "beside a weight of 6, one of 3 has a smaller penalty than one of 0: it "
             "is no norm (logistic, one example, rate 0.5; their ratio)",

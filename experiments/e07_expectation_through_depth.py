@@ -16,7 +16,7 @@ RATE, OUTPUTS = 0.5, 10
 DEPTHS = (1, 2, 3, 4, 5, 6)  # hidden layers
 WIDTHS = (20, 200)
 ACTIVATIONS = {"linear": lambda x: x, "ReLU": jax.nn.relu, "tanh": jnp.tanh}
-SIGMAS = 5.5  # 10 outputs, 24 networks: a false alarm in 1e5
+SIGMAS = 5.5  # 10 outputs, 12 linear networks, two means: a false alarm in 1e5
 
 
 def network(width):
@@ -94,7 +94,7 @@ def run(quick: bool) -> Findings:
     """Means over masks against the product rule, the clean network, fast dropout."""
     samples = 2_000 if quick else 20_000
     depths = DEPTHS[::2] if quick else DEPTHS
-    rows, linear, bent, shares, gains = [], [], [], {}, []
+    rows, linear, nonlinear, unlike_clean, shares, gains = [], [], [], [], {}, []
     for name in ACTIVATIONS:
         for width in WIDTHS:
             for depth in depths:
@@ -105,15 +105,15 @@ def run(quick: bool) -> Findings:
                 share = norm(mean) / norm(product)
                 shares[name, width, depth] = share
                 off = norm(scaled - clean) / norm(clean)
-                apart = jnp.max(jnp.abs(mean - product) / error)
+                unscaled_errors = float(jnp.max(jnp.abs(mean - product) / error))
+                scaled_errors = float(jnp.max(jnp.abs(scaled - clean) / scaled_error))
                 if name == "linear":
-                    linear += [
-                        apart,
-                        jnp.max(jnp.abs(scaled - clean) / scaled_error),
-                    ]
+                    linear += [unscaled_errors, scaled_errors]
                 elif depth == max(depths):
-                    bent.append(apart)
-                rows.append([name, width, depth, share, float(apart), off, ""])
+                    nonlinear.append(unscaled_errors)
+                    unlike_clean.append(scaled_errors)
+                errors = unscaled_errors, scaled_errors
+                rows.append([name, width, depth, share, off, *errors, ""])
                 if name == "ReLU":
                     fast = by_fast_dropout(depth, width)
                     rows[-1][-1] = norm(fast - scaled) / norm(clean)
@@ -124,14 +124,14 @@ def run(quick: bool) -> Findings:
         "exact where it is linear": Check(
             "in linear networks the mean over masks is the product rule (unscaled) and "
             "the clean output (scaled): the largest distance in standard errors",
-            float(max(linear)),
+            max(linear),
             high=SIGMAS,
         ),
         "fails where it is not": Check(
             f"behind {max(depths)} hidden layers of ReLU or tanh, at both widths, the "
             "mean of some output is off the product rule: the smallest distance in "
             "standard errors",
-            float(min(bent)),
+            min(nonlinear),
             low=SIGMAS,
             full=True,
         ),
@@ -142,10 +142,12 @@ def run(quick: bool) -> Findings:
             low=1.2,
         ),
         "weight scaling is an approximation": Check(
-            "scaled, the mean output of the deepest ReLU network of width 20 is off "
-            "the clean one by more than a tenth",
-            next(r[5] for r in rows if r[:3] == ["ReLU", 20, max(depths)]),
-            low=0.1,
+            f"scaled, behind {max(depths)} hidden layers of ReLU or tanh, at both "
+            "widths, the mean of some output is off the clean one: the smallest "
+            "distance in standard errors",
+            min(unlike_clean),
+            low=SIGMAS,
+            full=True,
         ),
         "fast dropout is closer": Check(
             "carrying mean and variance gives a mean output closer to that over masks "
@@ -161,15 +163,16 @@ def run(quick: bool) -> Findings:
             "width",
             "hidden layers",
             "unscaled: mean / product rule",
-            "its distance in standard errors",
             "scaled: |mean - clean| / |clean|",
+            "unscaled: distance in standard errors",
+            "scaled: distance in standard errors",
             "scaled: |mean - fast dropout| / |clean|",
         ],
         rows,
         draw(shares, depths),
         f"Size of the mean output over {samples:,} masks without rescaling, over that "
         f"of the product rule, (1 - rate) per layer (rate {RATE}, He's kernels without "
-        "bias, one input, 10 outputs). At 1 the rule holds.",
+        "bias, a network for each width, one input, 10 outputs). At 1 the rule holds.",
     )
 
 

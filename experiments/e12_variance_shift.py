@@ -17,6 +17,7 @@ from dropout_jax.theory.variance_shift import (
     variance_shift_ratio,
 )
 from experiments.experiment import Check, Experiment, Findings
+from experiments.intervals import sigmas
 
 RATES = (0.1, 0.3, 0.5, 0.7)
 UNITS = ((0.0, 1.0), (0.5, 1.0), (1.0, 1.0), (2.0, 0.5))  # means and variances
@@ -94,14 +95,13 @@ def ratio(noisy, clean):
     return clean.mean(0) / noisy.mean(0)
 
 
-def sigmas(noisy, clean, predicted):
+def error_of(noisy, clean, predicted):
     """How far each unit is above the prediction, in standard errors.
 
     Of clean - predicted * noisy, whose mean is 0: a ratio of two means would have a
     bias of its own.
     """
-    off = clean - predicted * noisy
-    return off.mean(0) / (off.std(0, ddof=1) / np.sqrt(len(off)))
+    return sigmas(clean - predicted * noisy)
 
 
 def made_up():
@@ -137,12 +137,12 @@ def run(quick: bool) -> Findings:
     copies = 50 if quick else 400
     units, hidden = made_up(), activations()
     means, variances = jnp.array(UNITS).T
-    rows, alone, layer, naive, ahead, later = [], [], [], [], [], []
+    rows, alone, layer, naive, unshifted, shifted = [], [], [], [], [], []
     for rate in RATES:
         [(noisy, clean)], _ = learned(ALONE, units, rate, copies)
         found = ratio(noisy, clean)
         expected = variance_shift_ratio(means, variances, rate)
-        off = jnp.abs(sigmas(noisy, clean, expected))
+        off = np.abs(error_of(noisy, clean, expected))
         alone.append(float(off.max()))
         for n, (mean, variance) in enumerate(UNITS):
             name = f"c = {mean:g}, v = {variance:g}"
@@ -150,13 +150,13 @@ def run(quick: bool) -> Findings:
         [(noisy, clean)], params = learned(BEHIND, hidden, rate, copies)
         found, kernel = ratio(noisy, clean), params["dense_1"]["kernel"]
         for kind, expected in of_a_layer(hidden, kernel, rate).items():
-            off = float(jnp.abs(sigmas(noisy, clean, expected)).max())
+            off = float(np.abs(error_of(noisy, clean, expected)).max())
             (naive if kind == INDEPENDENT else layer).append(off)
             rows.append([kind, rate, found.mean(), expected.mean(), off])
         [first, (noisy, clean)], _ = learned(BETWEEN, hidden, rate, copies)
         untouched, found = ratio(first[0], first[1]), ratio(noisy, clean)
-        ahead.append(float(jnp.abs(untouched - 1.0).max()))
-        later.append(-float(sigmas(noisy, clean, 1.0).max()))
+        unshifted.append(float(jnp.abs(untouched - 1.0).max()))
+        shifted.append(-float(error_of(noisy, clean, 1.0).max()))
         rows.append([", ".join(BETWEEN[:4]), rate, untouched.mean(), 1.0, ""])
         rows.append([", ".join(BETWEEN), rate, found.mean(), "", ""])
     example = next(float(r[2]) for r in rows if r[:2] == ["c = 0.5, v = 1", 0.5])
@@ -190,13 +190,13 @@ def run(quick: bool) -> Findings:
         "none before dropout": Check(
             "a normalisation with no dropout before it learns the same variance with "
             "dropout and without: the largest distance of the ratio from 1",
-            max(ahead),
+            max(unshifted),
             high=1e-6,
         ),
         "the next one is shifted": Check(
             "dropout behind one normalisation and before another shifts the other: its "
             "ratio is below 1 in every output at every rate: by standard errors",
-            min(later),
+            min(shifted),
             low=SIGMAS,
         ),
     }

@@ -5,30 +5,26 @@ import itertools
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.evaluation.power import seeds_needed
-from dropout_jax.evaluation.statistics import paired_difference
+from dropout_jax.reports.numbers import bracketed
 from dropout_jax.reports.palette import COLOURS, MARKS
 from dropout_jax.sweeps import across_seeds
 from experiments.experiment import Check, Experiment, Findings
 from experiments.intervals import shown
-from experiments.trained import Trained, by_arm, train
+from experiments.trained import Trained, by_arm, mlp, over, train
 
 ARMS = {"none": {}, "dropout": {"noise.kind": "dropout", "noise.rates": (0.3,)}}
 
 
 def study(name: str, seeds: int, quick: bool) -> list[Trained]:
     """Trains the MLP with and without dropout."""
-    fields = {
-        "model.widths": (256, 256),
-        "train.epochs": 2 if quick else 10,
-        "data.train_size": 2_000 if quick else 55_000,
-    }
     sweep = [{"arm": arm, **more} for arm, more in ARMS.items()]
     trials = across_seeds(sweep, seeds)
-    return train(name, override(defaults(), fields), trials, quick=quick)
+    return train(name, override(defaults(), mlp(10, quick=quick)), trials, quick=quick)
 
 
 def run(quick: bool) -> Findings:
@@ -45,7 +41,7 @@ def run(quick: bool) -> Findings:
     accuracy = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
     plain, noisy = accuracy["none"], accuracy["dropout"]
     paired = np.subtract(noisy, plain)
-    difference = paired_difference(noisy, plain)
+    difference = over(accuracy, "dropout", "none")
     sign = np.sign(difference.mean)
     any_two = [np.sign(b - a) != sign for a, b in itertools.product(plain, noisy)]
     same_seed = np.sign(paired) != sign
@@ -74,7 +70,9 @@ def run(quick: bool) -> Findings:
         [arm, shown(values), float(np.std(values, ddof=1)), min(values), max(values)]
         for arm, values in accuracy.items()
     ]
-    rows.append(["difference", shown(list(paired)), float(paired.std(ddof=1)), "", ""])
+    rows.append(
+        ["difference", bracketed(difference), float(paired.std(ddof=1)), "", ""]
+    )
     needed = seeds_needed(0.2, float(paired.std(ddof=1)))
     rows.append(["seeds that show .2 points", float(needed), "", "", ""])
     rows.append(["pairs of one seed that mislead, share", np.mean(any_two), "", "", ""])
@@ -102,6 +100,7 @@ def draw(accuracy, paired) -> Figure:
     left.set_ylabel("test accuracy, %")
     right.axhline(0.0, color="0.5", linewidth=0.6)
     right.plot(np.sort(paired), linestyle="", marker=MARKS[1][0], color=COLOURS[1])
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="seed, by difference", ylabel="dropout less none, points")
     return figure
 
@@ -110,7 +109,7 @@ EXPERIMENT = Experiment(
     id="E14",
     question="What does a seed decide, and is a comparison of one seed worth anything?",
     protocol="The MLP with and without dropout under 20 seeds each; one seed of each "
-    "trained once more in other processes.",
+    "trained once more in other processes. The epoch best in validation is tested.",
     budget="20 seeds of 10 epochs for each of two arms.",
     expected="Equal seeds give equal bits; unequal ones spread by tenths of a point, "
     "as much as the arms differ.",

@@ -13,7 +13,7 @@ from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.data import load
 from dropout_jax.evaluation import metrics
-from dropout_jax.evaluation.statistics import mean_interval, paired_difference
+from dropout_jax.evaluation.statistics import mean_interval
 from dropout_jax.reports.numbers import bracketed, plain
 from dropout_jax.reports.palette import COLOURS
 from dropout_jax.sweeps import across_seeds
@@ -22,7 +22,7 @@ from dropout_jax.training.step import pixels
 from dropout_jax.transforms import sparse_kernel, sparsity, weight_log_alpha
 from experiments.experiment import Check, Experiment, Findings
 from experiments.intervals import bars, shown
-from experiments.trained import Trained, by_arm, train
+from experiments.trained import Trained, by_arm, over, train
 
 WIDTHS = (300, 100)
 LAYERS = ("dense_0", "dense_1", "logits")
@@ -94,8 +94,7 @@ def run(quick: bool) -> Findings:
     accuracy = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
     sparse = [one.model for one in trained if one.arm == "sparse"]
     alphas = [one.model["alpha"] for one in trained if one.arm == "variational"]
-    loss = paired_difference(accuracy["none"], accuracy["sparse"])
-    gain = paired_difference(accuracy["variational"], accuracy["none"])
+    loss, gain = over(accuracy, "none", "sparse"), over(accuracy, "variational", "none")
     compression = [one["compression"] for one in sparse]
     layers = [*zip(*[one["sparsity"] for one in sparse], strict=True)]
     dropped = np.subtract(accuracy["sparse"], [one["whole"] for one in sparse])

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """E17: dropout early, late, growing or fading, where the network over- or underfits."""
 
-import numpy as np
+import functools
+
 from matplotlib.figure import Figure
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
-from dropout_jax.evaluation.statistics import paired_difference
+from dropout_jax.reports.numbers import bracketed, plain
 from dropout_jax.sweeps import across_seeds
+from dropout_jax.training.loop import CLEAN_TRAIN_EXAMPLES
 from experiments.experiment import Check, Experiment, Findings
 from experiments.intervals import bars, shown
-from experiments.trained import Trained, by_arm, train
+from experiments.trained import Trained, by_arm, over, train
 
 RATE, EPOCHS = 0.1, 20
 SCHEDULES = ("constant", "early", "late", "curriculum")
@@ -51,8 +53,8 @@ def run(quick: bool) -> Findings:
     trained = study(quick)
     test = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
     loss = by_arm(trained, lambda one: one.line["history"]["clean_train_loss"][-1])
-    gains = {arm: gain(test, arm) for arm in test if not arm.endswith("none")}
-    fits = {arm: gain(loss, arm) for arm in gains}
+    gains = {arm: over_none(test, arm) for arm in test if not arm.endswith("none")}
+    fits = {arm: over_none(loss, arm) for arm in gains}
     checks = {
         "early dropout reduces underfitting": Check(
             "early noise lowers the training loss of the small network, measured "
@@ -74,29 +76,45 @@ def run(quick: bool) -> Findings:
             full=True,
         ),
     }
-    rows = [[arm, shown(test[arm]), f"{np.mean(loss[arm]):.4f}"] for arm in test]
+    fine = functools.partial(plain, digits=4)
+    rows = [
+        [
+            arm,
+            shown(test[arm]),
+            bracketed(gains.get(arm)),
+            shown(loss[arm], 4),
+            bracketed(fits.get(arm), fine),
+        ]
+        for arm in test
+    ]
     return Findings(
         checks,
-        ["network: schedule", "test accuracy, %", "training loss without noise"],
+        [
+            "network: schedule",
+            "test accuracy, %",
+            "over none, points",
+            "training loss without noise",
+            "less that of none",
+        ],
         rows,
         draw(gains, fits),
         f"What dropout at {RATE} changes by its schedule: test accuracy (left) and "
-        "training loss at the end, without noise (right), less those without dropout; "
+        f"loss of the first {CLEAN_TRAIN_EXAMPLES:,} training images at the end, "
+        "without noise (right), less those without dropout; "
         f"means and 95 % intervals of {len(test['underfits: none'])} paired seeds.",
     )
 
 
-def gain(values, arm):
+def over_none(values, arm):
     """The paired difference of an arm to its network without noise."""
-    network = arm.partition(":")[0]
-    return paired_difference(values[arm], values[f"{network}: none"])
+    return over(values, arm, f"{arm.partition(':')[0]}: none")
 
 
 def draw(gains, fits) -> Figure:
     """Both differences, by schedule, a mark per network."""
     figure = Figure(figsize=(6.5, 2.4), layout="constrained")
     panels = figure.subplots(1, 2)
-    labels = ("test accuracy, points", "training loss, nats")
+    labels = ("test accuracy less none's, points", "training loss less none's, nats")
     for axes, found, label in zip(panels, (gains, fits), labels, strict=True):
         axes.axhline(0.0, color="0.5", linewidth=0.6)
         for n, network in enumerate(NETWORKS):

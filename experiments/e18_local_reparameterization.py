@@ -14,7 +14,8 @@ from dropout_jax.reports.palette import COLOURS, MARKS
 from dropout_jax.transforms import variational_dense
 from experiments import one_layer
 from experiments.experiment import Check, Experiment, Findings
-from experiments.one_layer import in_proportion, sigmas
+from experiments.intervals import sigmas
+from experiments.one_layer import in_proportion
 
 IMAGES, SIDE, HIDDEN, CLASSES, BATCH = 1_000, 14, 32, 10, 100
 LAYERS, STAGES, LARGEST = ("first", "last"), (10, 100), 64  # epochs; examples

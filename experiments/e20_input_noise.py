@@ -15,6 +15,7 @@ from dropout_jax.reports.palette import COLOURS, MARKS
 from dropout_jax.training.step import pixels
 from dropout_jax.transforms import gaussian_noise
 from experiments.experiment import Check, Experiment, Findings
+from experiments.intervals import bars, sigmas
 from experiments.trajectory import trajectory
 
 EXAMPLES, FEATURES = 40, 6
@@ -53,7 +54,7 @@ def noisy_moments(key, inputs, targets, std, copies):
 
 
 def linear(copies):
-    """Per std: the loss by draws and by formula, and both minima, apart in errors.
+    """Per std: the loss by draws and by formula; errors of the loss and the minimum.
 
     The draws know of no penalty: theirs is plain least squares on noisy copies.
     """
@@ -70,13 +71,11 @@ def linear(copies):
         grams, moments = (np.asarray(moment, np.float64) for moment in found)
         minima = np.linalg.solve(grams, moments[..., None])[..., 0]
         losses = grams @ best @ best - 2.0 * moments @ best + targets @ targets
-        yield std, losses.mean(), formula, apart(losses, formula), apart(minima, best)
-
-
-def apart(found, expected):
-    """How far means over the groups are from what was expected, in standard errors."""
-    error = found.std(0, ddof=1) / np.sqrt(len(found))
-    return float(np.max(np.abs(found.mean(0) - expected) / error))
+        errors = [
+            float(np.abs(sigmas(*pair)).max())
+            for pair in ((losses, formula), (minima, best))
+        ]
+        yield std, losses.mean(), formula, *errors
 
 
 def network(x):
@@ -164,7 +163,7 @@ def run(quick: bool) -> Findings:
         arm: np.array([trained(arm, seed, quick) for seed in range(seeds)])
         for arm in ARMS
     }
-    near, far = ratios[0], ratios[STDS.index(1.0)]
+    smallest, large = ratios[0], ratios[STDS.index(1.0)]
     # The same seed is the same start and the same batches: compared seed by seed.
     changes = {
         arm: mean_interval(values[:, 0] / found["no noise"][:, 0] - 1.0)
@@ -186,24 +185,24 @@ def run(quick: bool) -> Findings:
         "nonlinear: small noise at the minimum": Check(
             f"where the output is the mean of the targets, noise of std {STDS[0]} adds "
             "std² times half the squared Jacobian: their ratio",
-            near[1],
+            smallest[1],
             low=0.99,
             high=1.01,
         ),
         "nonlinear: large noise": Check(
             "noise of std 1 adds something else there, by more than a fifth",
-            abs(far[1] - 1.0),
+            abs(large[1] - 1.0),
             low=0.2,
         ),
         "nonlinear: not at the minimum": Check(
             "where targets are twice the output, so does the smallest noise",
-            abs(near[2] - 1.0),
+            abs(smallest[2] - 1.0),
             low=0.2,
         ),
         "nonlinear: what is missing there": Check(
             "less std² times half the residual times the Laplacian, what it adds there "
             "is the penalty again: their ratio",
-            near[3],
+            smallest[3],
             low=0.99,
             high=1.01,
         ),
@@ -260,12 +259,11 @@ def draw(ratios, found) -> Figure:
     left.xaxis.set_minor_formatter(NullFormatter())
     left.legend(frameon=False)
     for n, values in enumerate(found.values()):
-        norms, whole = values[:, 0], mean_interval(values[:, 0])
+        norms = values[:, 0]
         places = n + np.linspace(-0.2, 0.0, len(norms))
         look = {"color": COLOURS[n], "linestyle": "none", "marker": MARKS[n][0]}
         right.plot(places, norms, markersize=3, alpha=0.6, **look)
-        ends = [[whole.mean - whole.low], [whole.high - whole.mean]]
-        right.errorbar([n + 0.2], [whole.mean], ends, capsize=3, markersize=5, **look)
+        bars(right, [n + 0.2], [mean_interval(norms)], n, markersize=5)
     right.set_xticks(range(len(ARMS)), labels=[*ARMS])
     right.set_xlim(-0.5, len(ARMS) - 0.5)
     right.set(

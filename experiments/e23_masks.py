@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from dropout_jax.evaluation.statistics import Interval, mean_interval
+from dropout_jax.reports.numbers import bracketed, plain
 from dropout_jax.reports.palette import COLOURS, MARKS
 from dropout_jax.transforms import (
     dropout,
@@ -20,10 +21,12 @@ from dropout_jax.transforms import (
     variational_dropout,
 )
 from experiments.experiment import Check, Experiment, Findings
+from experiments.intervals import bars, sigmas
 
 RATE, SIGMA = 0.5, 1.0
 ALPHA = RATE / (1.0 - RATE)  # at which N(1, alpha) has the variance of dropout
 SIZE, ROUNDS = 1 << 20, 30  # of the timing: floats, and times that each is called
+TIMED = (gaussian_dropout, dropout)
 MAPS, SIDE = 6, 8
 ERRORS = 5.0  # bound in standard errors
 # Who showed that noise is a penalty on the weights, by year; the text names another.
@@ -58,16 +61,17 @@ def drawn_anew() -> float:
 
 
 def times_slower() -> Interval:
-    """Logarithm of the time of Gaussian dropout over that of dropout, call by call."""
+    """Time of Gaussian dropout over that of dropout: the geometric mean of calls."""
     x, key = jnp.ones(SIZE), jax.random.key(3)
     seconds = np.empty((ROUNDS + 1, 2))
     for n in range(ROUNDS + 1):
-        for k, transform in enumerate((gaussian_dropout, dropout)):
+        # Either is first in turn.
+        for k in (n % 2, 1 - n % 2):
             begun = time.perf_counter()
-            transform(jax.random.fold_in(key, n), x, RATE).block_until_ready()
+            TIMED[k](jax.random.fold_in(key, n), x, RATE).block_until_ready()
             seconds[n, k] = time.perf_counter() - begun
     # The first calls compile.
-    return mean_interval([*np.log(seconds[1:, 0] / seconds[1:, 1])])
+    return Interval(*np.exp(mean_interval(np.log(seconds[1:, 0] / seconds[1:, 1]))))
 
 
 def dropped_whole(examples: int) -> float:
@@ -111,7 +115,6 @@ def run(quick: bool) -> Findings:
     # Of the log-normal law that has the same first two moments.
     spread = np.log1p(textbook.var() / textbook.mean() ** 2)
     law = stats.lognorm(spread**0.5, scale=textbook.mean() * np.exp(-spread / 2.0))
-    off = abs(under.mean() - calm) / (under.std() / np.sqrt(draws))
     checks = {
         "the variational factor leaves [0, 1]": Check(
             "share of the draws of N(1, alpha), alpha = 1, outside",
@@ -123,9 +126,6 @@ def run(quick: bool) -> Findings:
             "equal mean and variance (Kolmogorov's)",
             float(stats.kstest(textbook, law.cdf).statistic),
             low=0.03,
-        ),
-        "it never exceeds 1": Check(
-            "the largest of its draws", float(textbook.max()), high=1.0
         ),
         "the log-normal does": Check(
             "share of the log-normal factors above 1",
@@ -140,7 +140,7 @@ def run(quick: bool) -> Findings:
         "and it is not faster": Check(
             "its time over that of dropout, calls on a million floats in turn: lower "
             "end of the interval of the geometric mean",
-            float(np.exp(slower.low)),
+            slower.low,
             low=1.0,
             full=True,
         ),
@@ -153,7 +153,7 @@ def run(quick: bool) -> Findings:
         "inference returns the input as the mean of the noise": Check(
             "mean output under masks, weights unchanged, off that of inference, in "
             "standard errors",
-            float(off),
+            float(abs(sigmas(under, calm))),
             high=ERRORS,
         ),
         "unchanged weights do not still the noise": Check(
@@ -166,16 +166,19 @@ def run(quick: bool) -> Findings:
         [name, values.mean(), values.std(), values.min(), values.max()]
         for name, values in found.items()
     ]
+    times = bracketed(slower, plain)
+    rows.append(["Gaussian dropout's time / dropout's", times, "", "", ""])
     return Findings(
         checks,
-        ["factor", "mean", "deviation", "least", "most"],
+        ["factor, or ratio", "mean", "deviation", "least", "most"],
         rows,
-        draw(found, shown, under, calm, float(np.exp(slower.mean))),
+        draw(found, shown, under, calm, slower),
         f"{draws:,} draws each. (a) What the textbook's variational mask multiplies a "
         "unit by, the log-normal factor it is said to be, and the factor N(1, alpha) "
         "of variational dropout. (b) Six feature maps under dropout of units and under "
-        "spatial dropout; black is dropped. (c) Time of Gaussian dropout and of "
-        "dropout. (d) A layer whose weights nobody updates: outputs under masks, and "
+        "spatial dropout; black is dropped. (c) Time of Gaussian dropout over "
+        f"that of dropout, geometric mean of {ROUNDS} calls in turn with its 95 % "
+        "interval. (d) A layer whose weights nobody updates: outputs under masks, and "
         "at inference. (e) Who showed that noise is a penalty on the weights, by year; "
         "orange: whom the text names first.",
     )
@@ -200,8 +203,9 @@ def draw(found, shown, under, calm, slower) -> Figure:
     size = SIDE + 2
     panels["b"].set_yticks([size / 2 - 0.5, 1.5 * size - 0.5], [*shown])
     panels["b"].set(xticks=[], xlabel="maps")
-    bars = panels["c"].bar([0, 1], [1.0, slower], width=0.6, color=COLOURS[1])
-    bars[1].set_color(COLOURS[0])
+    columns = panels["c"].bar([0, 1], [1.0, slower.mean], width=0.6, color=COLOURS[1])
+    columns[1].set_color(COLOURS[0])
+    bars(panels["c"], [1], [slower], 0, color="black", fmt="none")
     panels["c"].set_xticks([0, 1], ["dropout", "Gaussian"])
     panels["c"].set_ylabel("time over dropout's")
     panels["d"].hist(under, 80, density=True, color="0.75")

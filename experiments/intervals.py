@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Means over seeds with their 95 % intervals, as experiments print and draw them."""
+"""Means with their 95 % intervals or standard errors, as experiments use them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from dropout_jax.evaluation.statistics import Interval, mean_interval
 from dropout_jax.reports.numbers import bracketed, plain
@@ -22,6 +24,25 @@ def shown(values: Sequence[float], digits: int = 2) -> str:
       '91.00 [88.52, 93.48]'
     """
     return bracketed(mean_interval(values), functools.partial(plain, digits=digits))
+
+
+def sigmas(values: ArrayLike, expected: ArrayLike = 0.0) -> np.ndarray:
+    """Returns how far means are from what was expected, in their standard errors.
+
+    Args:
+      values: independent ones along the first axis, [n, ...] with n >= 2.
+      expected: broadcastable to the mean.
+
+    Returns:
+      An array [...]; positive where the mean is larger.
+
+    Example:
+      >>> round(float(sigmas([1.0, 2.0, 3.0], 1.0)), 3)
+      1.732
+    """
+    array = np.asarray(values, np.float64)
+    error = array.std(0, ddof=1) / np.sqrt(len(array))
+    return (array.mean(0) - np.asarray(expected, np.float64)) / error
 
 
 def curve(

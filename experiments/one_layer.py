@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dropout_jax.transforms import variational_dense
+from experiments.intervals import sigmas
 
 ALPHA = 0.5  # variance of the noise over the square of the weight
 NOISY = ("local", "separate", "weight")
@@ -14,11 +15,6 @@ NOISY = ("local", "separate", "weight")
 def in_proportion(kernel):
     """Logarithm of sigma**2, of noise of variance ALPHA kernel**2."""
     return jnp.log(ALPHA * jnp.square(kernel))
-
-
-def sigmas(values):
-    """The mean of independent values, in standard errors."""
-    return values.mean(0) / (values.std(0, ddof=1) / np.sqrt(len(values)))
 
 
 def by_formula(x, kernel, targets):

@@ -9,13 +9,15 @@ The runs themselves are in runs/evidence; in quick form everything is in build/e
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
+from dropout_jax.evaluation.statistics import Interval, paired_difference
 from dropout_jax.files import writing
 from dropout_jax.sweeps import StudyDirectory, Trial, plan, run_local, unfinished
 from dropout_jax.sweeps.local import default_workers
@@ -93,35 +95,64 @@ def train(
             trial.arm,
             trial.seed,
             lines[trial.id],
-            seen.at([trial], alone),
-            seen.at(arms[trial.arm], look_at_arm),
+            seen.at([trial], alone, called(look)),
+            seen.at(arms[trial.arm], look_at_arm, called(look_at_arm)),
         )
         for trial in trials
     ]
 
 
 class Seen:
-    """What was looked up in trained models; nothing is looked up twice."""
+    """What was looked up in trained models; nothing is looked up twice.
+
+    Known by the trials and by the look's name and options: whoever changes what a look
+    does gives it another name, or deletes the file.
+    """
 
     def __init__(self, path: Path, study: StudyDirectory):
         self._path, self._study = path, study
         self._known: dict[tuple[str, ...], dict[str, Any]] = {}
         for text in stored.whole_lines(path.read_bytes()) if path.exists() else ():
             entry = stored.record(text, path)
-            self._known[tuple(entry.pop("trials"))] = entry
+            self._known[entry.pop("look"), *entry.pop("trials")] = entry
 
-    def at(self, trials: list[Trial], look: LookAtArm | None) -> dict[str, Any]:
+    def at(
+        self, trials: list[Trial], look: LookAtArm | None, name: str
+    ) -> dict[str, Any]:
         """Returns what is seen in some trials' models, now or earlier."""
         if look is None:
             return {}
         ids = tuple(trial.id for trial in trials)
-        if ids not in self._known:
+        if (name, *ids) not in self._known:
             places = [self._study.run_directory(trial) for trial in trials]
-            self._known[ids] = dict(look([load_run(place) for place in places]))
-            line = json.dumps({"trials": ids, **self._known[ids]})
+            found = dict(look([load_run(place) for place in places]))
+            line = json.dumps({"look": name, "trials": ids, **found})
             with writing(self._path, len(line)), self._path.open("a") as file:
                 file.write(f"{line}\n")
-        return self._known[ids]
+            self._known[name, *ids] = found
+        return self._known[name, *ids]
+
+
+def called(look: Callable[..., Any] | None) -> str:
+    """Returns the name of a look, with the options that it was given."""
+    if isinstance(look, functools.partial):
+        options = ", ".join(f"{k}={v!r}" for k, v in sorted(look.keywords.items()))
+        return f"{called(look.func)}({options})"
+    return "" if look is None else look.__name__
+
+
+def over(values: Mapping[str, Sequence[float]], arm: str, other: str) -> Interval:
+    """Returns the paired difference of an arm to another, of what `by_arm` found."""
+    return paired_difference(values[arm], values[other])
+
+
+def mlp(epochs: int, *, quick: bool) -> dict[str, Any]:
+    """Returns the fields of the MLP 784-256-256-10 on all images, or quickly on few."""
+    return {
+        "model.widths": (256, 256),
+        "train.epochs": 2 if quick else epochs,
+        "data.train_size": 2_000 if quick else 55_000,
+    }
 
 
 def by_arm(

@@ -27,9 +27,10 @@ def one(monkeypatch):
 @pytest.mark.parametrize(
     ("number", "within", "difference", "verdict"),
     [
-        (90.0, 0.5, "+0.5 (allowed: 0.5)", "reproduced"),
-        (90.0, 0.4, "+0.5 (allowed: 0.4)", "**not reproduced**"),
-        (92.0, 1.0, "-1.5 (allowed: 1)", "**not reproduced**"),
+        (90.2, 0.5, "+0.3 (allowed: 0.5)", "reproduced"),
+        (90.2, 0.2, "+0.3 (allowed: 0.2)", "**not reproduced**"),
+        (92.0, 2.0, "-1.5 (allowed: 2; outside our interval)", "reproduced"),
+        (92.0, 1.0, "-1.5 (allowed: 1; outside our interval)", "**not reproduced**"),
     ],
 )
 def test_a_number_is_judged_by_its_distance(one, number, within, difference, verdict):

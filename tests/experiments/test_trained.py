@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What experiments train: a study whose finished trials and looks are kept."""
 
+import functools
 import json
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy import stats
 
 from dropout_jax.config import UserError, defaults
 from dropout_jax.config.loading import override
 from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.training import run
 from experiments import evidence, trained
-from experiments.intervals import bars, curve
+from experiments.intervals import bars, curve, sigmas
 from experiments.trajectory import trajectory
 
 TINY = {
@@ -42,7 +44,10 @@ def train(tmp_path, monkeypatch):
 
 
 def test_what_is_finished_is_not_run_again(train, tmp_path, monkeypatch):
-    found = train(look=lambda run: {"bias": float(run.params["logits"]["bias"][0])})
+    def bias(run, times=1):
+        return {"bias": times * float(run.params["logits"]["bias"][0])}
+
+    found = train(look=bias)
     assert [(one.arm, one.seed) for one in found] == [
         ("slow", 1),
         ("fast", 1),
@@ -60,8 +65,14 @@ def test_what_is_finished_is_not_run_again(train, tmp_path, monkeypatch):
         raise AssertionError("it has run already")
 
     monkeypatch.setattr(trained, "run_local", never)
-    assert train(look=never) == found
-    assert train() == [one._replace(model={}) for one in found]
+    with monkeypatch.context() as patch:
+        patch.setattr(trained, "load_run", never)
+        assert train(look=bias) == found
+        assert train() == [one._replace(model={}) for one in found]
+    twice = train(look=functools.partial(bias, times=2))  # another look: anew
+    assert [one.model["bias"] for one in twice] == [
+        2 * one.model["bias"] for one in found
+    ]
     accuracy = trained.by_arm(found, lambda one: one.seed)
     assert accuracy == {"slow": [0, 1], "fast": [0, 1]}
 
@@ -88,6 +99,19 @@ def test_a_trajectory_is_the_run_that_train_py_makes(tmp_path):
         accuracies.append(float(right.mean()))
     assert steps == [2, 6]
     assert accuracies[-1] == pytest.approx(result["test"]["accuracy"])
+
+
+def test_distances_are_in_errors_of_the_mean():
+    values = np.array([[1.0, 7.0], [2.0, 7.5], [6.0, 8.0]])
+    expected = [stats.ttest_1samp(values[:, n], n).statistic for n in range(2)]
+    np.testing.assert_allclose(sigmas(values, [0.0, 1.0]), expected)
+
+
+def test_arms_are_compared_seed_by_seed():
+    values = {"a": [90.0, 80.0, 70.0], "b": [89.0, 78.9, 69.1]}
+    found = trained.over(values, "a", "b")
+    assert found.mean == pytest.approx(1.0) and found.high < 1.3
+    assert trained.over(values, "b", "a").mean == pytest.approx(-1.0)
 
 
 def test_means_and_intervals_are_where_the_numbers_are():

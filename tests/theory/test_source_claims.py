@@ -82,7 +82,7 @@ def test_masking_weights_is_masking_inputs_for_one_output_alone(outputs):
     assert np.allclose(weights, inputs, atol=1e-5) == (outputs == 1)
 
 
-def test_noise_on_the_data_is_tikhonov_to_second_order_only():
+def test_noise_on_the_data_is_to_second_order_what_the_second_derivatives_say():
     """The rest falls with the fourth power of the noise, and is not 0."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(20)
     weights = weights / weights.sum()
@@ -97,6 +97,17 @@ def test_noise_on_the_data_is_tikhonov_to_second_order_only():
             for s in (0.1, 0.05)
         ]
     assert 14 < rest[0] / rest[1] < 18 and abs(rest[1]) > 1e-8
+
+
+def test_the_penalised_norm_falls_with_the_rate_and_the_plain_one_need_not():
+    """Two features whose scales differ by ten, the target the second one itself."""
+    x = jnp.linalg.cholesky(jnp.array([[1.0, 9.0], [9.0, 100.0]])).T
+    scales = jnp.sqrt(jnp.sum(x**2, 0))
+    found = [theory.dropout_ridge_solution(x, x[:, 1], r) for r in (0.1, 0.3, 0.5, 0.9)]
+    penalised = [float(jnp.linalg.norm(scales * w)) for w in found]
+    plain = [float(jnp.linalg.norm(w)) for w in found]
+    assert penalised == sorted(penalised, reverse=True)
+    assert plain[1] > 1.2 * plain[0] and plain[3] < plain[0]
 
 
 def test_the_training_loss_stays_noisy_at_its_best_weights():
