@@ -8,6 +8,7 @@ The second start finds what the first one compiled in the cache.
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +17,6 @@ from benchmarks import measure, processes
 
 NAME = "startup"
 CONFIGS = ("mlp", "cnn", "rnn")
-TRAIN_SIZE = 640  # few steps, so that the run ends soon
 
 
 def start(config: str, cache: Path) -> float:
@@ -26,12 +26,14 @@ def start(config: str, cache: Path) -> float:
       config: name of the file in configs/.
       cache: of the compiler.
     """
+    # A single batch: progress is shown for the first time after one step.
+    size = importlib.import_module(f"configs.{config}").get_config().train.batch_size
     with tempfile.TemporaryDirectory() as directory:
         arguments = [
             *("-m", "benchmarks.first_step", str(time.time())),
             f"--config=configs/{config}.py",
             "--config.train.epochs=1",
-            f"--config.data.train_size={TRAIN_SIZE}",
+            f"--config.data.train_size={size}",
             f"--workdir={directory}/run",
         ]
         return float(processes.run(arguments, cache=cache)[1])
