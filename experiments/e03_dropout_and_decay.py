@@ -163,7 +163,7 @@ def draw(accuracy) -> Figure:
         for axes, norm, grid in zip(row, MAX_NORMS, grids, strict=True):
             axes.imshow(grid, cmap="Greys", vmin=low - (high - low), vmax=high)
             for (i, j), value in np.ndenumerate(grid):
-                colour = "white" if value > low + 0.5 * (high - low) else "black"
+                colour = "white" if value > low + 0.25 * (high - low) else "black"
                 look = {"ha": "center", "va": "center", "color": colour}
                 axes.text(j, i, f"{value:.2f}", **look)
             axes.set_xticks(range(len(DECAYS)), list(map(str, DECAYS)))
