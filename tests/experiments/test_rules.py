@@ -67,14 +67,19 @@ def test_a_flat_curve_is_told_from_a_falling_one(monkeypatch, slope, flat):
     assert checks["the fixed width loses more"].holds
 
 
-@pytest.mark.parametrize(("gain", "none"), [(-1.0, True), (0.3, True), (0.8, False)])
-def test_too_little_evidence_is_not_no_gain(monkeypatch, gain, none):
+@pytest.mark.parametrize(
+    ("gain", "spread", "none"),
+    [(-1.0, 0.0, True), (0.3, 0.0, True), (0.8, 0.0, False), (0.0, 1.0, False)],
+)
+def test_too_little_evidence_is_not_no_gain(monkeypatch, gain, spread, none):
+    """The last: seeds that disagree by points tell neither a gain nor none."""
     e19 = importlib.import_module("experiments.e19_training_set_size")
     arms = [f"{arm} {size}" for size in e19.SIZES for arm in e19.ARMS]
 
     def accuracy(arm, seed):
         kind, size = arm.split()
-        return 60.0 + seed + 5.0 * np.log10(float(size)) + gain * (kind == "dropout")
+        noisy = (gain + spread * (seed - SEEDS // 2)) * (kind == "dropout")
+        return 60.0 + seed + 5.0 * np.log10(float(size)) + noisy
 
     checks = made(accuracy, arms, monkeypatch, e19)
     assert checks["it does not pay on a hundred"].holds == none
