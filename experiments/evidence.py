@@ -20,6 +20,7 @@ from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import to_json, write_atomically
 from dropout_jax.reports.render import grid
+from dropout_jax.sweeps import Ledger
 from experiments.experiment import Experiment, Findings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,6 +83,7 @@ def store(
         "rows": [[_plain(cell) for cell in row] for row in findings.rows],
         "caption": findings.caption,
         "seconds": round(seconds, 1),
+        "trainings": trainings(experiment.id, quick=quick),
         "versions": {name: metadata.version(name) for name in PACKAGES},
     }
     places = results(quick=quick), pictures(quick=quick)
@@ -91,6 +93,22 @@ def store(
     write_atomically(places[1] / f"{experiment.id}.md", page(record))
     write_atomically(places[0] / f"{experiment.id}.json", to_json(record))
     return record
+
+
+def trainings(name: str, *, quick: bool) -> dict[str, float] | None:
+    """Returns the number of an experiment's trainings and their seconds in all.
+
+    They are in its ledgers, whoever ran them and when; None if it trains no trials.
+    """
+    paths = results(quick=quick).glob(f"{name}*.jsonl")
+    lines = [
+        line
+        for path in sorted(paths)
+        if not path.stem.endswith("_models")
+        for line in Ledger(path).by_trial().values()
+    ]
+    seconds = sum(line["result"]["seconds"] for line in lines)
+    return {"count": len(lines), "seconds": round(seconds)} if lines else None
 
 
 def found(name: str, *, quick: bool = False) -> dict[str, Any] | None:
@@ -115,7 +133,7 @@ def page(record: dict[str, Any]) -> str:
         [
             f"# {record['id']}: {record['question']}\n",
             f"**Protocol.** {record['protocol']}\n",
-            f"**Budget.** {record['budget']} Took {record['seconds']:g} s.\n",
+            f"**Budget.** {record['budget']} {took(record)}\n",
             f"**Expected.** {record['expected']}\n",
             grid(["check", "found", "holds for", "verdict"], checks),
             f"![{record['caption']}]({record['id']}.png)\n",
@@ -125,6 +143,16 @@ def page(record: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def took(record: dict[str, Any]) -> str:
+    """Returns how long an experiment took: its trainings, or all of it without any."""
+    if trained := record["trainings"]:
+        return (
+            f"{trained['count']:,} trainings took {trained['seconds']:,} s in all, "
+            f"several at a time."
+        )
+    return f"Took {record['seconds']:g} s."
 
 
 def number(value: str | float | None) -> str:

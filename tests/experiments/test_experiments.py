@@ -55,6 +55,10 @@ def test_what_was_found_is_kept(places):
     page = (places / "docs/evidence/E99.md").read_text()
     assert page.startswith("# E99: Is it a half?\n")
     assert "| half: it is about a half | 0.5 | from 0.4 to 0.6 | holds |" in page
+    assert f"None. Took {record['seconds']:g} s." in page
+    record["trainings"] = {"count": 1_200, "seconds": 5_400}
+    spent = "None. 1,200 trainings took 5,400 s in all"
+    assert spent in evidence.page(record)
     assert "python -m experiments.run E99" in page
     assert (places / "docs/evidence/E99.png").read_bytes()[:4] == b"\x89PNG"
 

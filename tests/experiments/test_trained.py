@@ -73,6 +73,10 @@ def test_what_is_finished_is_not_run_again(train, tmp_path, monkeypatch):
     assert [one.model["bias"] for one in twice] == [
         2 * one.model["bias"] for one in found
     ]
+    seconds = [one.line["result"]["seconds"] for one in found]
+    took = {"count": 4, "seconds": round(sum(seconds))}
+    assert evidence.trainings("E99", quick=False) == took
+    assert evidence.trainings("E98", quick=False) is None
     accuracy = trained.by_arm(found, lambda one: one.seed)
     assert accuracy == {"slow": [0, 1], "fast": [0, 1]}
 
