@@ -8,6 +8,7 @@ The second start finds what the first one compiled in the cache.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import tempfile
 import time
@@ -17,6 +18,8 @@ from benchmarks import measure, processes
 
 NAME = "startup"
 CONFIGS = ("mlp", "cnn", "rnn")
+# What a cached load reads, and what it would read without that.
+STORES = ("builder", "arrays")
 
 
 def start(config: str, cache: Path) -> float:
@@ -58,6 +61,19 @@ def sides_of(config: str, directory: str) -> dict[str, measure.Side]:
     return {"first": first, "second": second}
 
 
+def load(store: str) -> float:
+    """Returns the seconds of a process that reads the prepared data, and no more.
+
+    Args:
+      store: the module of `dropout_jax.data` that reads it.
+    """
+    code = (
+        f"from dropout_jax.data import cache, {store}\n"
+        f"{store}.read(cache.directory() / {processes.DATA!r})"
+    )
+    return processes.run(["-c", code])[0]
+
+
 def main() -> None:
     """Measures all configs and writes the table."""
     option = {"type": measure.names, "default": CONFIGS}
@@ -65,12 +81,15 @@ def main() -> None:
     costs: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as directory:
         sides = {"import": lambda: processes.run(["-c", "import jax"])[0]}
-        costs |= measure.alternate(sides, flags.rounds, label="import jax:")
+        sides |= {store: functools.partial(load, store) for store in STORES}
+        costs |= measure.alternate(sides, flags.rounds, label="import and data:")
         for config in flags.models:
             sides = sides_of(config, directory)
             found = measure.alternate(sides, flags.rounds, warmup=0, label=config)
             costs |= {f"{config} {name}": seconds for name, seconds in found.items()}
     titles = {"import": '`python -c "import jax"`'}
+    titles["builder"] = "the data, read from the records of TFDS"
+    titles["arrays"] = "the data, read from the plain arrays, as a run does"
     for config in flags.models:
         command = f"`train.py --config=configs/{config}.py`"
         titles[f"{config} first"] = f"{command}, empty cache"
@@ -88,8 +107,8 @@ def main() -> None:
         "Start-up",
         measure.command(NAME),
         f"Seconds from the start of the process, median of {flags.rounds} rounds with "
-        "its range: until the end for the import, until the end of the first training "
-        "step for a run.",
+        "its range: until the end for import and data, until the end of the first "
+        "training step for a run.",
         ["command", "seconds (range)", "times the import (range)"],
         rows,
     )

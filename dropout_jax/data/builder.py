@@ -3,8 +3,7 @@
 
 TFDS's own builder packs each image as PNG with TensorFlow. This one keeps raw
 bytes (`features.Tensor`, encoding "bytes") in ArrayRecord, a format that checks
-itself. A record is a block of 1,000 images: reading 70 blocks takes about a
-quarter of a second, reading 70,000 single images 7 (docs/data.md).
+itself. A record is a block of 1,000 images, since each costs time in Python.
 """
 
 from collections.abc import Iterator

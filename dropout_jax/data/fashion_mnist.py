@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fashion-MNIST out of the cache, where TFDS prepares it once."""
 
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.data import cache, idx, sources
+from dropout_jax.data import arrays, cache, idx, sources
 from dropout_jax.data.dataset import Dataset
 from dropout_jax.data.fashion_files import SHA256, Prepared, read_files
 
@@ -81,10 +84,22 @@ def _read_prepared(directory: Path) -> Prepared | None:
     """The data set in `directory` if it is there and right to the last bit."""
     if not directory.exists():
         return None  # and TFDS need not be imported to know it
-    from dropout_jax.data import builder
+    prepared = _believed(arrays.read, directory)
+    if prepared is None:
+        from dropout_jax.data import builder
 
+        prepared = _believed(builder.read, directory)
+        if prepared is not None:
+            # Without them the next load is slower, and nothing else.
+            with contextlib.suppress(UserError):
+                arrays.write(directory, *prepared)
+    return prepared
+
+
+def _believed(read: Callable[..., Any], directory: Path) -> Prepared | None:
+    """What is read from `directory`, if it has the right content."""
     try:
-        parts, source = builder.read(directory)
+        parts, source = read(directory)
         train, test = parts["train"], parts["test"]
     except Exception:  # a damaged store fails wherever the damage happens to lie
         return None

@@ -77,10 +77,69 @@ def stored(directory):
     return sorted(directory.rglob("*.array_record*"))
 
 
+def plain(directory):
+    return directory / "fashion_mnist/arrays.npz"
+
+
+def test_a_cached_load_does_without_tfds(python, prepared, tmp_path):
+    """Which takes longer to import than the arrays to read."""
+    shutil.copytree(prepared, tmp_path / "cache")
+    code = (
+        "import sys; from dropout_jax.data import load; print(load().sha256,"
+        "'tensorflow_datasets' in sys.modules)"
+    )
+    for expected in (False, True, False):
+        answer = python("-c", code).communicate(timeout=60)
+        assert answer == (f"{SHA256} {expected}\n", "")
+        if not expected:  # without the arrays the records serve, and make them anew
+            plain(tmp_path / "cache").unlink()
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "swap", "object"])
+def test_damaged_arrays_are_not_used(cache, prepared, fashion, damage):
+    """The records of TFDS are, and the arrays are made anew."""
+    shutil.copytree(prepared, cache)
+    path = plain(cache)
+    whole = path.read_bytes()
+    content = bytearray(whole)
+    if damage == "flip":
+        content[2**22] ^= 1
+    elif damage == "cut":
+        del content[len(content) // 2 :]
+    elif damage == "empty":
+        content.clear()
+    if damage in ("swap", "object"):  # a good file of other content
+        with np.load(path) as file:
+            others = dict(file)
+        others["test_labels"] = others["test_labels"][::-1]
+        if damage == "object":
+            others["source"] = np.array({"pickled": "code"}, object)
+        np.savez(path, **others)
+    else:
+        path.write_bytes(content)
+    np.testing.assert_array_equal(load().test_labels, fashion.test_labels)
+    assert path.read_bytes() == whole
+
+
+def test_a_cache_that_cannot_be_written_serves(cache, prepared, monkeypatch):
+    """As it is: only more slowly without the arrays."""
+    from dropout_jax.data import arrays
+
+    def full(path, content):
+        raise UserError("no room")
+
+    shutil.copytree(prepared, cache)
+    plain(cache).unlink()
+    monkeypatch.setattr(arrays, "write_atomically", full)
+    assert load().sha256 == SHA256
+    assert not plain(cache).exists()
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "delete", "empty", "half"])
 def test_damaged_cache_is_not_used(cache, prepared, damage):
     """With no source to mend it from, nothing is returned."""
     shutil.copytree(prepared, cache)
+    plain(cache).write_bytes(b"")
     for seed, path in enumerate(stored(cache)):
         content = bytearray(path.read_bytes())
         if damage == "flip":
@@ -101,6 +160,7 @@ def test_damaged_cache_is_not_used(cache, prepared, damage):
 
 def test_damaged_cache_is_mended(cache, prepared, idx_files):
     shutil.copytree(prepared, cache)
+    plain(cache).unlink()
     stored(cache)[0].write_bytes(b"")
     (cache / "work-dead").mkdir()
     load(source_dir=str(idx_files))
