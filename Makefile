@@ -126,6 +126,7 @@ test-next: setup-browser data  ## all tests on Python 3.12 with the newest jax a
 	@$(NEXT) -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-next.lock
 	@$(NEXT) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(NEXT) -m pytest -n 2 --dist loadfile
+	$(NEXT) -m pytest -m torture -rA tests/torture/test_golden.py
 
 mutations: setup-dev  ## plant mistakes one by one; docs/mutations.md says which test noticed
 	$(BIN)/python tests/mutations/run.py

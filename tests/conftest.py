@@ -24,20 +24,38 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_disable_most_optimizations", True)
 
 
-def _without_fusion_emitters(get_compile_options):
-    """Much of the compiler's time; JAX has no setting for it but for a process."""
+_OLD_EMITTERS = ("xla_cpu_use_fusion_emitters", False)
+
+
+def _has_old_emitters() -> bool:
+    """Whether this JAX's compiler can do without the new ones, which take their time.
+
+    Those of a GPU never can, and those for a CPU of jaxlib 0.12 no longer.
+    """
+    try:
+        program = jax.jit(lambda: 0).lower()
+        program.compile(compiler_options=dict([_OLD_EMITTERS]))
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+OLD_EMITTERS = _has_old_emitters()
+
+
+def _with_old_emitters(get_compile_options):
+    """JAX has no setting for it but for a process."""
 
     def get(*args, **kwargs):
         options = get_compile_options(*args, **kwargs)
-        on_cpu = jax.default_backend() == "cpu"  # a GPU's compiler knows no such option
-        if on_cpu and jax.config.values["jax_disable_most_optimizations"]:
-            options.env_option_overrides += [("xla_cpu_use_fusion_emitters", False)]
+        if OLD_EMITTERS and jax.config.values["jax_disable_most_optimizations"]:
+            options.env_option_overrides += [_OLD_EMITTERS]
         return options
 
     return get
 
 
-compiler.get_compile_options = _without_fusion_emitters(compiler.get_compile_options)
+compiler.get_compile_options = _with_old_emitters(compiler.get_compile_options)
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +77,7 @@ def quick_environment(tmp_path_factory):
     """The environment of a new process that compiles as quickly as this one."""
     flags = {
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+        "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false" if OLD_EMITTERS else "",
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
     }
     return {**os.environ, **flags}
