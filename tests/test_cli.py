@@ -99,7 +99,7 @@ def test_a_config_file_may_take_an_argument(tmp_path):
 
 def test_a_plugin_opens_the_names(tmp_path):
     args = ["--config.model.name=mine", "--config.noise.kind=shake"]
-    config = accepted([*args, "--config.plugin=my.module"], tmp_path).config
+    config = accepted([*args, "--config.plugin=json.tool"], tmp_path).config
     assert (config.model.name, config.noise.kind) == ("mine", "shake")
 
 

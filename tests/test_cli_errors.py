@@ -84,6 +84,7 @@ WRONG = [
     (["--config.data.name=fashion"], ["data.name='fashion'", "fashion_mnist"]),
     (["--config.data.source_dir=/no/where"], ["source_dir='/no/where'", "directory"]),
     (["--config.plugin=no/such.py"], ["config.plugin='no/such.py'", "no such Python"]),
+    (["--config.plugin=no.such"], ["config.plugin='no.such'", "no module no on Py"]),
     (["--config.plugin=None"], ["config.plugin='None'", "name of a module"]),
     # Unknown fields and wrong nesting.
     (["--config.noise.rate=0.5"], ["config.noise.rate ", "config.noise.rates"]),

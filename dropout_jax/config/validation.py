@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is this configuration one that a run can mean? Asked before JAX is imported."""
 
+import importlib.util
 import itertools
 import keyword
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -111,11 +113,15 @@ def _check_places(values: Values) -> None:
     if plugin.endswith(".py") or "/" in plugin:
         if not os.path.isfile(plugin):
             refuse(values, "plugin", "there is no such Python file")
-    elif plugin and not all(
-        part.isidentifier() and not keyword.iskeyword(part)
-        for part in plugin.split(".")
-    ):
-        refuse(values, "plugin", "must be a Python file or the name of a module")
+    elif plugin:
+        parts = plugin.split(".")
+        if not all(
+            part.isidentifier() and not keyword.iskeyword(part) for part in parts
+        ):
+            refuse(values, "plugin", "must be a Python file or the name of a module")
+        # Looked for only: nothing is imported to find the first part of a name.
+        if parts[0] not in sys.modules and importlib.util.find_spec(parts[0]) is None:
+            refuse(values, "plugin", f"there is no module {parts[0]} on Python's path")
 
 
 def _check_effects(values: Values) -> None:

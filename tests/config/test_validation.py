@@ -163,8 +163,8 @@ ACCEPTED = [
     {"optimizer.schedule": "constant", "optimizer.warmup_epochs": 19.5},
     {"data.train_size": 128},
     {"data.name": "."},
-    {"plugin": "my.models", "model.name": "mine", "model.channels": (1,)},
-    {"plugin": "my.noises", "noise.kind": "mine", "noise.rates": (1.0,) * 7},
+    {"plugin": "textwrap", "model.name": "mine", "model.channels": (1,)},
+    {"plugin": "json.tool", "noise.kind": "mine", "noise.rates": (1.0,) * 7},
 ]
 
 
