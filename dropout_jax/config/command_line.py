@@ -5,17 +5,15 @@ absl and ml_collections parse; this file sees to it that whatever they, or the
 user's config file, complain about reaches the user as one line.
 """
 
-import contextlib
 import difflib
 import gc
 import os
 import re
 import shlex
-import signal
 import stat
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -27,6 +25,7 @@ from dropout_jax.config.field import show
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.schema import BY_PATH
+from dropout_jax.config.signals import caught
 from dropout_jax.config.validation import unknown, validate
 
 # Allocations between two looks of Python's collector for cycles. Tracing a program
@@ -89,7 +88,7 @@ def main(
 
 def guarded(command: Callable[[], int | None]) -> int:
     """Returns the exit code of a command; what stops it is told in one line."""
-    with _signals() as received:
+    with caught() as received:
         try:
             return command() or 0
         except UserError as error:
@@ -105,30 +104,6 @@ def guarded(command: Callable[[], int | None]) -> int:
                 raise
             _say("interrupted; the same command goes on from the last checkpoint")
             return 128 + received[0]
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Makes SIGTERM end a command as Ctrl-C does; gives the signals that came."""
-    received: list[int] = []
-
-    def interrupt(number: int, frame: object) -> None:
-        del frame
-        received.append(number)
-        raise KeyboardInterrupt
-
-    try:
-        previous = {
-            number: signal.signal(number, interrupt)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-    except ValueError:  # not the main thread, to which Python delivers none
-        previous = {}
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:

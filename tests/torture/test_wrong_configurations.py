@@ -42,7 +42,7 @@ OTHERS = [
     ["--config.model.batch_norm=true"],
     ["--config.model.cell=gru"],
     ["--config.noise.kl_weight=0.5"],
-    ["--config.noise.block=3"],
+    ["--config.noise.block=5"],
     ["--config.data.train_size=10", "--config.train.batch_size=20"],
     ["seed=3"],
     ["--config.plugin=no_such_module"],
