@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dropout_jax.files import to_json
 
 SEAL = "sha256"
 MOST_NESTED = 50  # nothing here is deeper than 5; readers may use recursion
+_HUGE = re.compile(r"\d{300}")  # near the largest float, which an integer may exceed
 
 
 class Damaged(UserError):
@@ -37,6 +39,8 @@ def parse(text: str | bytes, place: object) -> Any:
         value = json.loads(text)
         if "\\u" in text:  # half a character, which cannot be written anywhere
             json.dumps(value, ensure_ascii=False).encode()
+        if _HUGE.search(text):
+            raise ValueError("a number in it has hundreds of digits")
         if text.count("[") + text.count("{") > MOST_NESTED and _deep(value):
             raise RecursionError
     except (ValueError, RecursionError) as error:

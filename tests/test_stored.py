@@ -13,6 +13,12 @@ def test_what_was_sealed_is_read_back(tmp_path):
     assert stored.read_sealed(tmp_path / "sealed.json") == CONTENT
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "[1, -" + "9" * 400 + "]", '{"a": 1', "é"])
+def test_what_is_no_value_is_damaged(text):
+    with pytest.raises(stored.Damaged, match="file is not JSON"):
+        stored.parse(text, "file")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

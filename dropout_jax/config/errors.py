@@ -10,7 +10,20 @@ class UserError(ValueError):
 
     Its message is one line that says what was wrong, the value, what is allowed
     and the fix. Command lines print it alone and exit with code 2.
+
+    Args:
+      message: the line. White space in it, as the line break of a strange file's name,
+        becomes a space; what else cannot be printed is escaped.
     """
+
+    def __init__(self, message: str):
+        super().__init__("".join(map(_printable, message)))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else repr(character)[1:-1]
 
 
 class InUse(UserError):

@@ -73,7 +73,6 @@ def unknown(path: str, *value: Any) -> UserError:
         given = "".join(f"={show(v)}" for v in value)
         fields = ", ".join(p for p in BY_PATH if p.startswith(path + "."))
         return UserError(f"config.{path}{given}: is a group, not a field: set {fields}")
-    path = path if path.isprintable() else repr(path)[1:-1]  # in one line
     parent = path.rpartition(".")[0]
     if parent in BY_PATH:
         return UserError(f"config.{path} does not exist: config.{parent} has no parts")

@@ -250,7 +250,7 @@ def test_lost_types_are_found():
         ({"noise": 3}, "config.noise=3: is a group"),
         ({"seed": {"x": 1}}, "config.seed={'x': 1}: must be a whole number"),
         ({"extra": 1}, "config.extra does not exist"),
-        ({"ex\ntra": 1}, "config.ex\\ntra does not exist"),
+        ({"ex\ntra": 1}, "config.ex tra does not exist"),
         ({"extra": {"x": 1}}, "config.extra does not exist"),
         (
             {"noise": defaults().noise.to_dict() | {"kind": {"a": 1}}},
