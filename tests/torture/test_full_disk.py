@@ -108,7 +108,7 @@ def test_a_run_on_a_full_disk(tmp_path, disk, environment, amount, figure):
         "is room",
         f"{full} of {count} runs met the full disk; {len(wrong)} complaints",
     )
-    assert not wrong
+    assert not wrong, "\n".join(map(str, wrong))
     assert full >= count // 3
 
 
@@ -154,5 +154,5 @@ def test_a_study_on_a_full_disk(tmp_path, disk, environment, amount, figure):
         "as 6a",
         f"{full} of {count} studies met the full disk; {len(wrong)} complaints",
     )
-    assert not wrong
+    assert not wrong, "\n".join(map(str, wrong))
     assert full >= count // 3
