@@ -27,7 +27,7 @@ def caught() -> Iterator[list[int]]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) < _LOOKS and _importing(frame):
+        if len(received) < _LOOKS and _deaf(frame):
             look = threading.Timer(_SECONDS, os.kill, (os.getpid(), number))
             look.daemon = True
             look.start()
@@ -48,10 +48,15 @@ def caught() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _importing(frame: FrameType | None) -> bool:
-    """Whether a module is being imported where the main thread is."""
+def _deaf(frame: FrameType | None) -> bool:
+    """Whether the main thread is where an exception would be printed, and lost.
+
+    That is in an import, and in what JAX has Python's collector call.
+    """
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        if frame.f_code.co_name == "_xla_gc_callback":
             return True
         frame = frame.f_back
     return False

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asked to end, a command ends in one line, imports or not."""
 
+import gc
 import signal
 import time
 
@@ -49,6 +50,20 @@ def test_an_import_is_not_interrupted(like_c, capsys, number):
     assert guarded(like_c(f"like_c_{number.name}", number)) == 128 + number
     assert capsys.readouterr().err.count("\n") == 1
     assert time.monotonic() - begun < 20  # and what follows it is, at once
+
+
+def test_nor_is_what_the_collector_calls(capsys):
+    def _xla_gc_callback(phase, info):
+        gc.callbacks.remove(_xla_gc_callback)
+        signal.raise_signal(signal.SIGINT)
+
+    def command():
+        gc.callbacks.append(_xla_gc_callback)
+        gc.collect()
+        time.sleep(30)
+
+    assert guarded(command) == 130
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_one_without_end_is(like_c, capsys, monkeypatch):
