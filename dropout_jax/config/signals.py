@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# An import that is under way is given this long, in looks of so many seconds; who
+# What must not be interrupted is given this long, in looks of so many seconds; who
 # presses Ctrl-C again shortens it.
 _LOOKS, _SECONDS = 100, 0.05
 
@@ -19,8 +19,9 @@ def caught() -> Iterator[list[int]]:
     """Makes SIGTERM end a command as Ctrl-C does; gives the signals that came.
 
     Raises:
-      KeyboardInterrupt: inside, for either; if that is in the middle of an import
-        after it, since C extensions print a traceback where theirs is interrupted.
+      KeyboardInterrupt: inside, for either; in the middle of an import after it, since
+        C extensions print a traceback where theirs is interrupted, and so after what
+        JAX has Python's collector call, where it would be lost.
     """
     received: list[int] = []
     looks: list[threading.Timer] = []
