@@ -43,3 +43,10 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_the_version_is_the_one_of_pyproject():
     text = (ROOT / "pyproject.toml").read_text()
     assert re.search(r'^version = "(.+)"', text, re.M)[1] == dropout_jax.__version__
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """pytest would refuse the second, and notices only when it runs them all."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) > 100
+    assert sorted(names) == sorted(set(names))
