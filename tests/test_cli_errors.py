@@ -132,6 +132,7 @@ WRONG = [
     (["--workdir="], ["--workdir is missing", "--workdir=runs/a"]),
     (["--workdir={tmp}/empty.py"], ["--workdir=", "empty.py'", "it is a file"]),
     (["--workdir={tmp}/empty.py/run"], ["--workdir=", "Not a directory"]),
+    (["--workdir=/proc/none"], ["--workdir='/proc/none' cannot be written", "may"]),
     (["--workdir=" + "w" * 300], ["--workdir='www", "File name too long"]),
     (["--config=" + "c" * 300], ["no config file 'ccc"]),
     (["--config.data.name=" + "d" * 300], ["data.name='ddd", "nothing at that path"]),

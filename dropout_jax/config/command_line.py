@@ -12,6 +12,7 @@ import re
 import shlex
 import stat
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -232,11 +233,25 @@ def _check_directory(flag: str, path: str) -> None:
     try:
         usable, why = stat.S_ISDIR(os.stat(path).st_mode), "it is a file"
     except FileNotFoundError:
+        _check_room_for(flag, Path(path).absolute())
         return
     except (OSError, ValueError) as error:
         usable, why = False, getattr(error, "strerror", None) or error
     if not usable:
         raise UserError(f"--{flag}={show(path)}: must be a directory; {why}")
+
+
+def _check_room_for(flag: str, path: Path) -> None:
+    """Raises UserError if no directory can be made there: before JAX is imported."""
+    try:
+        nearest_there = next(parent for parent in path.parents if parent.exists())
+        with tempfile.TemporaryDirectory(dir=nearest_there):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"--{flag}={show(str(path))} cannot be written ({error.strerror}); choose "
+            "a directory you may write to"
+        ) from None
 
 
 def _use_device(device: str) -> None:

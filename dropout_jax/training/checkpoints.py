@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import logging
 import os
 import re
 import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
@@ -72,7 +76,7 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
         raise UserError(no_room(target, needed, os.strerror(errno.ENOSPC)))
     try:
         with writing(target, needed):
-            with _checkpointer() as checkpointer:
+            with _unheard_threads(), _checkpointer() as checkpointer:
                 checkpointer.save(target, tree)
             files = _digests(target)
         manifest = {"step": step, "host": host, "arrays": _kinds(tree), "files": files}
@@ -99,7 +103,8 @@ def restore(
       note: called with one line for each checkpoint that is passed over.
 
     Returns:
-      The tree, and the host data saved with it. None if there is no checkpoint, or
+      The tree, on the default device and bound to none, whatever it was saved from,
+      and the host data saved with it. None if there is no checkpoint, or
       one at most that was never finished.
 
     Raises:
@@ -139,11 +144,15 @@ def _restore(path: Path, abstract_tree: Any) -> tuple[Any, dict[str, Any]]:
     # Orbax would cast a wrong dtype without a word.
     if manifest.get("arrays") != _kinds(abstract_tree):
         raise Damaged("it holds the arrays of another program")
+    # Asked for arrays of a device, Orbax looks up on which they were, by a call of
+    # TensorStore that never frees what it returns; and that device may be gone.
+    wanted = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), abstract_tree)
     with _checkpointer() as checkpointer:
         try:
-            return checkpointer.restore(path, abstract_tree), host
+            tree = checkpointer.restore(path, wanted)
         except Exception as error:
             raise Damaged(f"Orbax cannot read it: {_first_line(error)}") from error
+    return jax.tree.map(jnp.asarray, tree), host
 
 
 def discard_after(directory: Path, step: int) -> None:
@@ -156,6 +165,24 @@ def discard_after(directory: Path, step: int) -> None:
     for newer in _steps(directory):
         if newer > step:
             _remove(directory / str(newer))
+
+
+@contextlib.contextmanager
+def _unheard_threads() -> Iterator[None]:
+    """Silences the threads of TensorStore that a failed save leaves behind.
+
+    They come back to an event loop that Orbax has closed by then, each with a
+    traceback on the terminal; the failure itself is raised.
+    """
+    previous = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            previous(unraisable)
+
+    sys.unraisablehook = hook
+    yield
+    sys.unraisablehook = previous  # not after a failure: they are still at work
 
 
 def _remove_what_failed(directory: Path, target: Path) -> None:

@@ -67,6 +67,34 @@ def filled(disk, delay, spare):
         (disk / "filler").unlink(missing_ok=True)
 
 
+# A disk that fills up right after the look at it, again and again.
+SAVES = """
+import contextlib, shutil, sys, time, types
+from pathlib import Path
+import jax
+from dropout_jax.config import UserError
+from dropout_jax.training import checkpoints
+
+tree = {f"a{i}": jax.random.normal(jax.random.key(i), (60_000,)) for i in range(30)}
+room = types.SimpleNamespace(free=2**40)
+checkpoints.shutil = types.SimpleNamespace(
+    disk_usage=lambda place: room, rmtree=shutil.rmtree)
+if sys.argv[2] == "heard":
+    checkpoints._unheard_threads = contextlib.nullcontext
+checkpoints.quiet()
+(place := Path(sys.argv[1])).mkdir()
+with (place.parent / "filler").open("wb") as file:
+    file.write(bytes(shutil.disk_usage(place).free - 2_000_000))
+for step in range(10):
+    try:
+        checkpoints.save(place, step, tree, {})
+        sys.exit("it had room")
+    except UserError as error:
+        print(error)
+    assert not list(place.iterdir())
+"""
+
+
 def leftovers(directory):
     return [p for p in directory.rglob("*") if "tmp" in p.name]
 
@@ -110,6 +138,24 @@ def test_a_run_on_a_full_disk(tmp_path, disk, environment, amount, figure):
     )
     assert not wrong, "\n".join(map(str, wrong))
     assert full >= count // 3
+
+
+def test_threads_of_a_failed_save_are_not_heard(disk, environment):
+    """Those of TensorStore come back to an event loop that Orbax has closed."""
+    for which in ("unheard", "heard"):
+        done = subprocess.run(
+            [sys.executable, "-c", SAVES, str(disk / which), which],
+            cwd=runs.ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=runs.SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("cannot be written (No space left") == 10
+        assert ("Event loop is closed" in done.stderr) == (which == "heard")
+        assert done.stderr == "" or which == "heard"
 
 
 def test_a_study_on_a_full_disk(tmp_path, disk, environment, amount, figure):
