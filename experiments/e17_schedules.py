@@ -138,7 +138,7 @@ def draw(gains, fits) -> Figure:
             bars(axes, places, ends, n, label=network)
         axes.set_xticks(range(len(SCHEDULES)), SCHEDULES)
         axes.set_ylabel(label)
-    panels[0].legend(frameon=False)
+    panels[1].legend(frameon=False, loc="upper left")
     return figure
 
 
@@ -149,7 +149,8 @@ EXPERIMENT = Experiment(
     "without noise and with dropout all the time, early, late and growing; equally "
     "many steps for both.",
     budget="20 seeds of the small network and 5 of the large one, 20 epochs of the "
-    "whole data or as many steps, in five arms each.",
+    "whole data or as many steps, in five arms each; and five earlier seeds of the small "
+    "one, which do not count.",
     expected="Early dropout lowers the training loss where a network underfits (Liu et "
     "al. 2023); noise to the end helps where it overfits.",
     run=run,
