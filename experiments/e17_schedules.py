@@ -149,8 +149,8 @@ EXPERIMENT = Experiment(
     "without noise and with dropout all the time, early, late and growing; equally "
     "many steps for both.",
     budget="20 seeds of the small network and 5 of the large one, 20 epochs of the "
-    "whole data or as many steps, in five arms each; and five earlier seeds of the small "
-    "one, which do not count.",
+    "whole data or as many steps, in five arms each; and five earlier seeds of the "
+    "small one, which do not count.",
     expected="Early dropout lowers the training loss where a network underfits (Liu et "
     "al. 2023); noise to the end helps where it overfits.",
     run=run,
