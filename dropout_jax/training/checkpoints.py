@@ -77,7 +77,9 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     try:
         with writing(target, needed):
             with _unheard_threads(), _checkpointer() as checkpointer:
-                checkpointer.save(target, tree)
+                # Of arrays of the host Orbax collects no statistics, which
+                # TensorStore never frees.
+                checkpointer.save(target, jax.device_get(tree))
             files = _digests(target)
         manifest = {"step": step, "host": host, "arrays": _kinds(tree), "files": files}
         write_atomically(target / MANIFEST, stored.sealed(manifest))
