@@ -4,9 +4,11 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # What must not be interrupted is given this long, in looks of so many seconds; who
@@ -20,26 +22,37 @@ def caught() -> Iterator[list[int]]:
 
     Raises:
       KeyboardInterrupt: inside, for either; in the middle of an import after it, since
-        C extensions print a traceback where theirs is interrupted, and so after what
-        JAX has Python's collector call, where it would be lost.
+        C extensions print a traceback where theirs is interrupted; and once more where
+        Python drops it, in a finalizer or in what JAX has the collector call.
     """
     received: list[int] = []
     looks: list[threading.Timer] = []
+    report = sys.unraisablehook
+
+    def again(number: int) -> None:
+        look = threading.Timer(_SECONDS, os.kill, (os.getpid(), number))
+        look.daemon = True
+        look.start()
+        looks.append(look)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) < _LOOKS and _deaf(frame):
-            look = threading.Timer(_SECONDS, os.kill, (os.getpid(), number))
-            look.daemon = True
-            look.start()
-            looks.append(look)
-            return
-        raise KeyboardInterrupt
+        if len(received) < _LOOKS and _importing(frame):
+            again(number)
+        else:
+            raise KeyboardInterrupt
+
+    def dropped(unraisable: Any) -> None:
+        if received and issubclass(unraisable.exc_type, KeyboardInterrupt):
+            again(received[-1])
+        else:
+            report(unraisable)
 
     try:
         previous = {number: signal.signal(number, interrupt) for number in _SIGNALS}
     except ValueError:  # not the main thread, to which Python delivers none
         previous = {}
+    sys.unraisablehook = dropped
     try:
         yield received
     finally:
@@ -47,17 +60,12 @@ def caught() -> Iterator[list[int]]:
             look.cancel()
         for number, handler in previous.items():
             signal.signal(number, handler)
+        sys.unraisablehook = report
 
 
-def _deaf(frame: FrameType | None) -> bool:
-    """Whether the main thread is where an exception would be printed, and lost.
-
-    That is in an import, and in what JAX has Python's collector call.
-    """
+def _importing(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            return True
-        if frame.f_code.co_name == "_xla_gc_callback":
             return True
         frame = frame.f_back
     return False

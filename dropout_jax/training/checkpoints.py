@@ -18,7 +18,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
@@ -30,6 +29,7 @@ from dropout_jax.files import (
 )
 from dropout_jax.stored import Damaged
 from dropout_jax.training.lanes import widen
+from dropout_jax.training.packing import empty, pack, unpack
 
 MANIFEST = "MANIFEST.json"
 KEEP = 2
@@ -51,8 +51,9 @@ def shapes(state: Any, lanes: int) -> dict[str, Any]:
 def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     """Writes the checkpoint of `step`, then removes all but the newest `KEEP`.
 
-    Orbax does not notice flipped bits; the manifest, written last, does. A
-    checkpoint without one was never finished.
+    Orbax does not notice flipped bits; the manifest, written last, does, and it knows
+    the arrays, of which Orbax is handed vectors of the host's. A checkpoint without a
+    manifest was never finished.
 
     Args:
       directory: of all checkpoints of the run.
@@ -77,9 +78,7 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     try:
         with writing(target, needed):
             with _unheard_threads(), _checkpointer() as checkpointer:
-                # Of arrays of the host Orbax collects no statistics, which
-                # TensorStore never frees.
-                checkpointer.save(target, jax.device_get(tree))
+                checkpointer.save(target, pack(tree))
             files = _digests(target)
         manifest = {"step": step, "host": host, "arrays": _kinds(tree), "files": files}
         write_atomically(target / MANIFEST, stored.sealed(manifest))
@@ -146,15 +145,12 @@ def _restore(path: Path, abstract_tree: Any) -> tuple[Any, dict[str, Any]]:
     # Orbax would cast a wrong dtype without a word.
     if manifest.get("arrays") != _kinds(abstract_tree):
         raise Damaged("it holds the arrays of another program")
-    # Asked for arrays of a device, Orbax looks up on which they were, by a call of
-    # TensorStore that never frees what it returns; and that device may be gone.
-    wanted = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), abstract_tree)
     with _checkpointer() as checkpointer:
         try:
-            tree = checkpointer.restore(path, wanted)
+            vectors = checkpointer.restore(path, empty(abstract_tree))
         except Exception as error:
             raise Damaged(f"Orbax cannot read it: {_first_line(error)}") from error
-    return jax.tree.map(jnp.asarray, tree), host
+    return jax.tree.map(jnp.asarray, unpack(vectors, abstract_tree)), host
 
 
 def discard_after(directory: Path, step: int) -> None:

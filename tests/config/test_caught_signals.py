@@ -52,14 +52,27 @@ def test_an_import_is_not_interrupted(like_c, capsys, number):
     assert time.monotonic() - begun < 20  # and what follows it is, at once
 
 
-def test_nor_is_what_the_collector_calls(capsys):
-    def _xla_gc_callback(phase, info):
-        gc.callbacks.remove(_xla_gc_callback)
+def in_a_callback_of_the_collector():
+    def callback(phase, info):
+        gc.callbacks.remove(callback)
         signal.raise_signal(signal.SIGINT)
 
+    gc.callbacks.append(callback)
+    gc.collect()
+
+
+def in_a_finalizer():
+    class Finalized:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    Finalized()
+
+
+@pytest.mark.parametrize("where", [in_a_callback_of_the_collector, in_a_finalizer])
+def test_what_python_drops_comes_again(where, capsys):
     def command():
-        gc.callbacks.append(_xla_gc_callback)
-        gc.collect()
+        where()
         time.sleep(30)
 
     assert guarded(command) == 130

@@ -71,11 +71,13 @@ def filled(disk, delay, spare):
 SAVES = """
 import contextlib, shutil, sys, time, types
 from pathlib import Path
-import jax
+import jax, jax.numpy as jnp
 from dropout_jax.config import UserError
 from dropout_jax.training import checkpoints
 
-tree = {f"a{i}": jax.random.normal(jax.random.key(i), (60_000,)) for i in range(30)}
+kinds = (jnp.float32, jnp.int32, jnp.bfloat16, jnp.float16, jnp.uint32)
+normals = jax.random.normal(jax.random.key(0), (450_000,))
+tree = {f"a{i}": normals.astype(kind) for i, kind in enumerate(kinds)}
 room = types.SimpleNamespace(free=2**40)
 checkpoints.shutil = types.SimpleNamespace(
     disk_usage=lambda place: room, rmtree=shutil.rmtree)

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dropout_jax.training import checkpoints
+from dropout_jax.training import checkpoints, packing
 
 SAVED_ON_FOUR = """
 import sys
 from pathlib import Path
 import jax, jax.numpy as jnp
-from dropout_jax.training import checkpoints
+from dropout_jax.training import checkpoints, packing
 
 mesh = jax.make_mesh((4,), ("lane",))
 lanes = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane"))
@@ -74,9 +74,29 @@ def test_nothing_of_a_checkpoint_stays_in_memory(tmp_path):
 
     def restore_arrays_of_a_device():
         with checkpoints._checkpointer() as checkpointer:
-            checkpointer.restore(saved / "20", abstract)
+            checkpointer.restore(max(peers.iterdir()), abstract)
 
     assert grown(20, save) < 100  # a path or two of each
     assert grown(20, restore) < 20
     assert grown(20, save_arrays_of_a_device) > 200
     assert grown(20, restore_arrays_of_a_device) > 200
+
+
+def test_packing_keeps_every_bit_and_place():
+    tree = {
+        "b": [jnp.arange(6, dtype=jnp.float32).reshape(2, 3), jnp.float32(jnp.nan)],
+        "a": (jnp.arange(3), jnp.zeros((0, 4)), jnp.arange(4, dtype=jnp.bfloat16)),
+        "c": np.arange(5, dtype=np.uint8),
+    }
+    vectors = packing.pack(tree)
+    assert {name: len(of) for name, of in vectors.items()} == {
+        "float32": 7, "int32": 3, "bfloat16": 4, "uint8": 5,
+    }  # fmt: skip
+    assert [(n, v.shape, v.dtype) for n, v in packing.empty(tree).items()] == [
+        (n, v.shape, v.dtype) for n, v in vectors.items()
+    ]
+    found = packing.unpack(vectors, jax.eval_shape(lambda: tree))
+    assert checkpoints.sha256_of_tree(found) == checkpoints.sha256_of_tree(tree)
+    vectors["float32"] = vectors["float32"][::-1]
+    found = packing.unpack(vectors, tree)
+    assert checkpoints.sha256_of_tree(found) != checkpoints.sha256_of_tree(tree)
