@@ -2,7 +2,6 @@
 """Ctrl-C and SIGTERM while a command runs: one exception, at a moment that bears it."""
 
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -27,10 +26,12 @@ def caught() -> Iterator[list[int]]:
     """
     received: list[int] = []
     looks: list[threading.Timer] = []
-    report = sys.unraisablehook
+    report, here = sys.unraisablehook, threading.get_ident()
 
     def again(number: int) -> None:
-        look = threading.Timer(_SECONDS, os.kill, (os.getpid(), number))
+        # To this thread: sent to the process, another one may take it, and what this
+        # one waits for is not cut short.
+        look = threading.Timer(_SECONDS, signal.pthread_kill, (here, number))
         look.daemon = True
         look.start()
         looks.append(look)
