@@ -10,9 +10,9 @@ from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# What must not be interrupted is given this long, in looks of so many seconds; who
-# presses Ctrl-C again shortens it.
-_LOOKS, _SECONDS = 100, 0.05
+# An import is given this long to end, in looks of so many seconds: interrupted sooner,
+# it may swallow the interrupt.
+_LOOKS, _SECONDS = 600, 0.05
 
 
 @contextlib.contextmanager
