@@ -24,6 +24,8 @@ def write(directory: Path, parts: dict[str, Part], source: str) -> None:
     Raises:
         UserError: they cannot be written; what was there stays.
     """
+    for left in directory.glob(f".{NAME}.*.tmp"):  # of a killed writer
+        left.unlink(missing_ok=True)
     buffer = io.BytesIO()
     content = {
         f"{split}_{kind}": array

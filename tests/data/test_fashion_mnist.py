@@ -121,6 +121,13 @@ def test_damaged_arrays_are_not_used(cache, prepared, fashion, damage):
     assert path.read_bytes() == whole
 
 
+def test_what_a_killed_writer_left_goes(cache, prepared):
+    shutil.copytree(prepared, cache)
+    left = plain(cache).rename(plain(cache).with_name(".arrays.npz.4711.tmp"))
+    assert load().sha256 == SHA256
+    assert plain(cache).exists() and not left.exists()
+
+
 def test_a_cache_that_cannot_be_written_serves(cache, prepared, monkeypatch):
     """As it is: only more slowly without the arrays."""
     from dropout_jax.data import arrays
