@@ -148,6 +148,8 @@ def run(quick: bool) -> Findings:
         ["noise", "mean, or accuracy in %", "variance", "power"],
         rows,
         draw(found, accuracy, rates),
+        f"The first rows are moments of the noise on an input of {INPUT:g}, with k = "
+        f"{KEEP:g} and sigma² = {SIGMA_SQUARED:g} (eq. 9.4.14: of the mask alone). "
         f"Left: mean and standard deviation of the textbook's mask, eq. 9.4.14, by "
         f"sigma, from {samples:,} samples. Right: test accuracy of the MLP under noise "
         "of mean 1 and variance rate / (1 - rate); means and 95 % intervals of "

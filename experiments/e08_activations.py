@@ -19,7 +19,7 @@ from experiments.trajectory import trajectory
 RATE, LAYERS, WIDTH = 0.5, 4, 256
 EPOCHS = (1, 2, 5, 10, 20)
 IMAGES = 1_000  # validation images whose activations are taken
-FORMS = ("without noise", "scaled", "unscaled")
+FORMS = ("without noise", "rescaled", "unscaled")
 
 
 def activations(params, images, form, key):
@@ -32,7 +32,7 @@ def activations(params, images, form, key):
         weights = params[f"dense_{n}"]
         x = jax.nn.relu(x @ weights["kernel"] + weights["bias"].reshape(1, -1))
         if form != "without noise":
-            scaling = "train" if form == "scaled" else "test"
+            scaling = "train" if form == "rescaled" else "test"
             x = dropout(layer, x, RATE, scaling=scaling)
         found.append(x)
     return found
@@ -88,13 +88,13 @@ def run(quick: bool) -> Findings:
     kept, lost = (form[..., 0] / clean[..., 0] for form in (scaled, unscaled))
     growth = beyond_chance(clean[:, :, 0], scaled[:, :, 0])
     checks = {
-        "scaled, it does not decay": Check(
+        "rescaled, it does not decay": Check(
             "the mean activation under noise over that without is at least .9 in every "
             "layer, at every epoch and seed: the least",
             float(kept.min()),
             low=0.9,
         ),
-        "scaled, it rises behind ReLU": Check(
+        "rescaled, it rises behind ReLU": Check(
             "it is above 1 behind every layer but the first, at every epoch: the least "
             "lower end of the intervals",
             min(mean_interval(of).low for of in kept[..., 1:].reshape(len(kept), -1).T),
@@ -102,8 +102,8 @@ def run(quick: bool) -> Findings:
             full=True,
         ),
         "unscaled, it decays": Check(
-            "without rescaling it falls from layer to layer: the largest ratio of "
-            "neighbours",
+            "without rescaling the mean under noise over that without falls from layer "
+            "to layer: the largest ratio of neighbours",
             float((lost[..., 1:] / lost[..., :-1]).max()),
             high=1.0,
         ),
@@ -135,7 +135,7 @@ def run(quick: bool) -> Findings:
         draw(epochs, clean, kept, lost),
         f"An MLP of {LAYERS} hidden layers trained with dropout at {RATE}. Left: mean "
         "activation without noise by epoch. Right: mean activation under noise over "
-        "that without, by layer at the last epoch, with rescaled and plain masks on "
+        "that without, by layer at the last epoch, with rescaled and unscaled masks on "
         f"the same weights, and the product rule; means and 95 % intervals of "
         f"{len(found)} seeds, {IMAGES:,} validation images.",
     )
@@ -149,7 +149,7 @@ def draw(epochs, clean, kept, lost) -> Figure:
         curve(left, epochs, clean[:, :, n, 0].T, n, label=f"layer {n + 1}")
     left.set(xlabel="epoch", ylabel="mean activation", ylim=(0.0, None), xticks=epochs)
     layers = list(range(1, LAYERS + 1))
-    for n, (name, ratio) in enumerate((("rescaled", kept), ("plain", lost))):
+    for n, (name, ratio) in enumerate((("rescaled", kept), ("unscaled", lost))):
         curve(right, layers, ratio[:, -1].T, n, label=name)
     rule = [(1.0 - RATE) ** n for n in layers]
     right.plot(layers, rule, color="0.5", linestyle="--", label="product rule")
@@ -165,11 +165,11 @@ EXPERIMENT = Experiment(
     question="What does dropout do to mean, variance and power of the activations?",
     protocol="An MLP of four hidden layers trained with dropout at .5; after 1 to 20 "
     "epochs its activations on validation images without noise, under rescaled and "
-    "under plain masks.",
+    "under unscaled masks.",
     budget="5 short trainings on 10,000 images.",
     expected="Rescaled, the power grows by 1 / k behind a mask and the mean does not "
     "decay; behind ReLU it rises, for noise of mean 0 lifts the mean of a convex "
-    "function. Plain, the mean decays from layer to layer, behind ReLU and biases by "
-    "less than the product rule says.",
+    "function. Unscaled, the mean decays from layer to layer, behind ReLU and biases "
+    "by less than the product rule says.",
     run=run,
 )

@@ -78,13 +78,13 @@ def run(quick: bool) -> Findings:
     rows = [
         [
             f"{int(size):,}",
-            *(shown(site[size]) for site in found),
-            shown(mean[size]),
+            *(shown(site[size], 3) for site in found),
+            shown(mean[size], 3),
             shown(accuracy[size]),
         ]
         for size in sizes
     ]
-    headings = [f"rate of site {n}" for n in sites]
+    headings = [f"rate, {where(n)}" for n in sites]
     return Findings(
         checks,
         ["examples", *headings, "mean rate", "test accuracy, %"],
@@ -96,13 +96,17 @@ def run(quick: bool) -> Findings:
     )
 
 
+def where(site: int) -> str:
+    """What a site's noise acts on."""
+    return f"hidden layer {site}" if site else "input"
+
+
 def draw(numbers, found, sizes) -> Figure:
     """A line per site."""
     figure = Figure(figsize=(3.6, 2.4), layout="constrained")
     axes = figure.subplots()
     for n, site in enumerate(found):
-        label = "input" if n == 0 else f"hidden layer {n}"
-        curve(axes, numbers, [site[size] for size in sizes], n, label=label)
+        curve(axes, numbers, [site[size] for size in sizes], n, label=where(n))
     axes.set(xscale="log", xlabel="training images", ylabel="learned rate")
     axes.legend(frameon=False)
     return figure

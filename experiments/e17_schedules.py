@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """E17: dropout early, late, growing or fading, where the network over- or underfits."""
 
-import functools
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
-from dropout_jax.reports.numbers import bracketed, plain
+from dropout_jax.reports.numbers import bracketed
 from dropout_jax.training.loop import CLEAN_TRAIN_EXAMPLES
 from experiments.experiment import Check, Experiment, Findings
 from experiments.intervals import bars, shown
@@ -66,19 +65,21 @@ def run(quick: bool) -> Findings:
     """What each schedule gains over none, on training and on test images."""
     trained = study(quick)
     test = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
-    loss = by_arm(trained, lambda one: one.line["history"]["clean_train_loss"][-1])
+    loss = by_arm(
+        trained, lambda one: 1e3 * one.line["history"]["clean_train_loss"][-1]
+    )
     gains = {arm: over_none(test, arm) for arm in test if not arm.endswith("none")}
     fits = {arm: over_none(loss, arm) for arm in gains}
     checks = {
         "early dropout reduces underfitting": Check(
             "early noise lowers the training loss of the small network, measured "
-            "without noise at the end: upper end of the interval",
+            "without noise at the end: upper end of the interval, 1e-3 nats",
             fits["underfits: early"].high,
             high=0.0,
             full=True,
         ),
         "constant dropout does not": Check(
-            "noise to the end raises it: lower end of the interval",
+            "noise to the end raises it: lower end of the interval, 1e-3 nats",
             fits["underfits: constant"].low,
             low=0.0,
             full=True,
@@ -90,14 +91,13 @@ def run(quick: bool) -> Findings:
             full=True,
         ),
     }
-    fine = functools.partial(plain, digits=4)
     rows = [
         [
             arm,
             shown(test[arm]),
             bracketed(gains.get(arm)),
-            shown(loss[arm], 4),
-            bracketed(fits.get(arm), fine),
+            shown(loss[arm]),
+            bracketed(fits.get(arm)),
         ]
         for arm in test
     ]
@@ -107,16 +107,16 @@ def run(quick: bool) -> Findings:
             "network: schedule",
             "test accuracy, %",
             "over none, points",
-            "training loss without noise",
-            "less that of none",
+            "training loss without noise, 1e-3 nats",
+            "its loss less that of none",
         ],
         rows,
         draw(gains, fits),
         f"What dropout at {RATE} changes by its schedule: test accuracy (left) and "
         f"loss of the first {CLEAN_TRAIN_EXAMPLES:,} training images at the end, "
         "without noise (right), less those without dropout; "
-        f"means and 95 % intervals of {len(test['underfits: none'])} and "
-        f"{len(test['overfits: none'])} paired seeds.",
+        f"means and 95 % intervals of {len(test['underfits: none'])} paired seeds (of "
+        f"the network that underfits) and {len(test['overfits: none'])}.",
     )
 
 
@@ -129,7 +129,10 @@ def draw(gains, fits) -> Figure:
     """Both differences, by schedule, a mark per network."""
     figure = Figure(figsize=(6.5, 2.4), layout="constrained")
     panels = figure.subplots(1, 2)
-    labels = ("test accuracy less none's, points", "training loss less none's, nats")
+    labels = (
+        "test accuracy less none's, points",
+        "training loss less none's, 1e-3 nats",
+    )
     for axes, found, label in zip(panels, (gains, fits), labels, strict=True):
         axes.axhline(0.0, color="0.5", linewidth=0.6)
         for n, network in enumerate(NETWORKS):
@@ -145,9 +148,10 @@ def draw(gains, fits) -> Figure:
 EXPERIMENT = Experiment(
     id="E17",
     question="Does it matter when dropout acts, and can it reduce underfitting?",
-    protocol="A network too small for the data and one too large for few of them, "
-    "without noise and with dropout all the time, early, late and growing; equally "
-    "many steps for both.",
+    protocol="A network too small for the data (16-16 units, 55,000 images) and one "
+    "too large for few of them (512-512, 5,000), without noise and with dropout all "
+    "the time, early (falling to 0 over the first quarter), late (after it) and "
+    "growing (63 % of its way in it); equally many steps for both.",
     budget="20 seeds of the small network and 5 of the large one, 20 epochs of the "
     "whole data or as many steps, in five arms each; and five earlier seeds of the "
     "small one, which do not count.",

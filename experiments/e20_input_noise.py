@@ -212,6 +212,11 @@ def run(quick: bool) -> Findings:
             changes["input noise"].high,
             high=-0.01,
         ),
+        "trained: so does hidden dropout": Check(
+            "so does hidden dropout, by 1 % or more: upper end of the 95 % interval",
+            changes["hidden dropout"].high,
+            high=-0.01,
+        ),
         "trained: all have learned": Check(
             "every network is right on more than 70 % of the held-out images",
             min(values[:, 1].min() for values in found.values()),

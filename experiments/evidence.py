@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
@@ -183,7 +183,12 @@ def _png(figure: Figure) -> bytes:
         # Its powers of ten would be typeset, which the style leaves out.
         if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):
             axis.set_major_formatter("{x:g}")
-            axis.set_minor_formatter(NullFormatter())
+            low, high = sorted(axis.get_view_interval())
+            if high < 100.0 * low:  # else two numbers at most, and nothing to read off
+                axis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+                axis.set_minor_formatter("{x:g}")
+            else:
+                axis.set_minor_formatter(NullFormatter())
     # No date in it: equal findings give equal bytes.
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     return buffer.getvalue()

@@ -13,7 +13,7 @@ RECORD = {
     "checks": [{"name": "it: is", "holds": True}, {"name": "falls", "holds": False}],
 }
 ROW = {"source": "A", "says": "B", "differs": "C"}
-ACCURACY, LOSS = (["E05", "none | 0.1", name] for name in ("accuracy, %", "loss"))
+ACCURACY = ["E05", "none | 0.1", "accuracy, %"]
 
 
 @pytest.fixture
@@ -27,15 +27,15 @@ def one(monkeypatch):
 @pytest.mark.parametrize(
     ("number", "within", "difference", "verdict"),
     [
-        (90.2, 0.5, "+0.3 (allowed: 0.5)", "reproduced"),
-        (90.2, 0.2, "+0.3 (allowed: 0.2)", "**not reproduced**"),
-        (92.0, 2.0, "-1.5 (allowed: 2; outside our interval)", "reproduced"),
-        (92.0, 1.0, "-1.5 (allowed: 1; outside our interval)", "**not reproduced**"),
+        (90.2, 0.5, "+0.30 (allowed: 0.5)", "reproduced"),
+        (90.2, 0.2, "+0.30 (allowed: 0.2)", "**not reproduced**"),
+        (92.0, 2.0, "−1.50 (allowed: 2; outside our interval)", "reproduced"),
+        (92.0, 1.0, "−1.50 (allowed: 1; outside our interval)", "**not reproduced**"),
     ],
 )
 def test_a_number_is_judged_by_its_distance(one, number, within, difference, verdict):
     row = {**ROW, "number": number, "within": within, "ours": [ACCURACY]}
-    ours = "[E05](evidence/E05.md): none, 0.1: 90.50 [90.10, 90.90]"
+    ours = "[E05](evidence/E05.md): (accuracy, %) none, 0.1: 90.50 [90.10, 90.90]"
     assert reproductions.line(row) == ["A", "B", ours, difference, verdict, "C"]
 
 
@@ -43,10 +43,13 @@ def test_a_number_is_judged_by_its_distance(one, number, within, difference, ver
     ("check", "verdict"), [("it: is", "reproduced"), ("falls", "**not reproduced**")]
 )
 def test_a_statement_is_judged_by_its_check(one, check, verdict):
-    row = {**ROW, "checks": ["E05: it: is", f"E05: {check}"], "ours": [ACCURACY, LOSS]}
+    others = [["E05", f"none | {rate}", "loss"] for rate in (0.1, 0.3)]
+    row = {**ROW, "checks": ["E05: it: is", f"E05: {check}"]}
+    row["ours"] = [ACCURACY, *others]
     found = reproductions.line(row)
     assert found[2].endswith(
-        "none, 0.1, accuracy, %: 90.50 [90.10, 90.90]; none, 0.1, loss: 0.25"
+        ": (accuracy, %) none, 0.1: 90.50 [90.10, 90.90]; "
+        "(loss) none, 0.1: 0.25; none, 0.3: 0.5"
     )
     assert found[3:5] == ["–", verdict]
 
