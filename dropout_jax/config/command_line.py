@@ -89,22 +89,24 @@ def main(
 
 def guarded(command: Callable[[], int | None]) -> int:
     """Returns the exit code of a command; what stops it is told in one line."""
-    with caught() as received:
+    with caught() as signals:
         try:
             return command() or 0
-        except UserError as error:
-            _say(f"error: {error}")
-            return 2
-        except Interrupted as stop:
-            # As it was typed: of `python -m package` sys.argv does not know.
-            _say(f"{stop}; to go on: {shlex.join(['python', *sys.orig_argv[1:]])}")
-            return stop.exit_code
-        except BaseException:
+        except BaseException as error:
+            signals.heeded = False
+            if isinstance(error, UserError):
+                _say(f"error: {error}")
+                return 2
+            if isinstance(error, Interrupted):
+                # As it was typed: of `python -m package` sys.argv does not know.
+                typed = shlex.join(["python", *sys.orig_argv[1:]])
+                _say(f"{error}; to go on: {typed}")
+                return error.exit_code
             # An import that is interrupted may end with any exception.
-            if not received:
+            if not signals.numbers:
                 raise
             _say("interrupted; the same command goes on from the last checkpoint")
-            return 128 + received[0]
+            return 128 + signals.numbers[0]
 
 
 def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:

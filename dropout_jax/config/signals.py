@@ -2,21 +2,37 @@
 """Ctrl-C and SIGTERM while a command runs: one exception, at a moment that bears it."""
 
 import contextlib
+import dataclasses
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# An import is given this long to end, in looks of so many seconds: interrupted sooner,
-# it may swallow the interrupt.
-_LOOKS, _SECONDS = 600, 0.05
+# An import is given this long to end, with a look so often, in seconds: interrupted
+# sooner, it may swallow the interrupt.
+_PATIENCE, _LOOK = 30.0, 0.05
+
+
+@dataclasses.dataclass
+class Signals:
+    """What came.
+
+    Attributes:
+      numbers: of the signals, in order.
+      heeded: whether they interrupt; set to False by who tells of the first, which a
+        second one must not cut short.
+    """
+
+    numbers: list[int] = dataclasses.field(default_factory=list)
+    heeded: bool = True
 
 
 @contextlib.contextmanager
-def caught() -> Iterator[list[int]]:
+def caught() -> Iterator[Signals]:
     """Makes SIGTERM end a command as Ctrl-C does; gives the signals that came.
 
     Raises:
@@ -24,28 +40,23 @@ def caught() -> Iterator[list[int]]:
         C extensions print a traceback where theirs is interrupted; and once more where
         Python drops it, in a finalizer or in what JAX has the collector call.
     """
-    received: list[int] = []
-    looks: list[threading.Timer] = []
-    report, here = sys.unraisablehook, threading.get_ident()
-
-    def again(number: int) -> None:
-        # To this thread: sent to the process, another one may take it, and what this
-        # one waits for is not cut short.
-        look = threading.Timer(_SECONDS, signal.pthread_kill, (here, number))
-        look.daemon = True
-        look.start()
-        looks.append(look)
+    signals, looks = Signals(), _Looks(threading.get_ident())
+    report = sys.unraisablehook
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) < _LOOKS and _importing(frame):
-            again(number)
+        if not looks.arrived():
+            signals.numbers.append(number)
+        if looks.under_way or not signals.heeded:
+            return
+        if looks.patient() and _importing(frame):
+            looks.send(number)
         else:
             raise KeyboardInterrupt
 
     def dropped(unraisable: Any) -> None:
-        if received and issubclass(unraisable.exc_type, KeyboardInterrupt):
-            again(received[-1])
+        interrupted = issubclass(unraisable.exc_type, KeyboardInterrupt)
+        if signals.numbers and signals.heeded and interrupted:
+            looks.send(signals.numbers[-1])
         else:
             report(unraisable)
 
@@ -55,13 +66,58 @@ def caught() -> Iterator[list[int]]:
         previous = {}
     sys.unraisablehook = dropped
     try:
-        yield received
+        yield signals
     finally:
-        for look in looks:
-            look.cancel()
+        signals.heeded = False
+        looks.cancel()
         for number, handler in previous.items():
             signal.signal(number, handler)
-        sys.unraisablehook = report
+        if sys.unraisablehook is dropped:  # else who came after it goes on to report
+            sys.unraisablehook = report
+
+
+class _Looks:
+    """Signals that a thread is sent later, one under way at a time."""
+
+    def __init__(self, thread: int):
+        # To the thread: sent to the process, another one may take it, and what this
+        # one waits for is not cut short.
+        self.thread = thread
+        self.under_way = False
+        self._fired = False
+        self._until = None
+        self._timer = None
+
+    def patient(self) -> bool:
+        """Whether there is still time to wait; it begins with the first question."""
+        now = time.monotonic()
+        self._until = self._until or now + _PATIENCE
+        return now < self._until
+
+    def send(self, number: int) -> None:
+        """Has a signal come in a moment, unless one is to come already."""
+        if self.under_way:
+            return
+        self.under_way = True
+        self._timer = threading.Timer(_LOOK, self._fire, (number,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def arrived(self) -> bool:
+        """Whether the signal that is handled is the one that was under way."""
+        if not self._fired:
+            return False
+        self._fired = self.under_way = False
+        return True
+
+    def cancel(self) -> None:
+        """Sends none any more; one that is sent already still arrives."""
+        if self._timer:
+            self._timer.cancel()
+
+    def _fire(self, number: int) -> None:
+        self._fired = True
+        signal.pthread_kill(self.thread, number)
 
 
 def _importing(frame: FrameType | None) -> bool:

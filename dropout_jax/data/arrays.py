@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dropout_jax.data.dataset import Part
-from dropout_jax.files import write_atomically
+from dropout_jax.files import write_atomically, writing
 
 NAME = "arrays.npz"
 _SPLITS = ("train", "test")
@@ -24,8 +24,9 @@ def write(directory: Path, parts: dict[str, Part], source: str) -> None:
     Raises:
         UserError: they cannot be written; what was there stays.
     """
-    for left in directory.glob(f".{NAME}.*.tmp"):  # of a killed writer
-        left.unlink(missing_ok=True)
+    with writing(directory / NAME, 0):
+        for left in directory.glob(f".{NAME}.*.tmp"):  # of a killed writer
+            left.unlink(missing_ok=True)
     buffer = io.BytesIO()
     content = {
         f"{split}_{kind}": array

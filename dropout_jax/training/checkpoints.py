@@ -58,7 +58,7 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     Args:
       directory: of all checkpoints of the run.
       step: number of optimiser steps taken.
-      tree: any pytree of arrays.
+      tree: a pytree of arrays of numbers; of each type one at least is not empty.
       host: JSON data that belongs to the same moment.
 
     Raises:
@@ -75,18 +75,20 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     # Orbax ends badly on a full disk, with threads that write on: better not begun.
     if shutil.disk_usage(directory).free < needed:
         raise UserError(no_room(target, needed, os.strerror(errno.ENOSPC)))
+    vectors = pack(tree)
     try:
         with writing(target, needed):
             with _unheard_threads(), _checkpointer() as checkpointer:
-                checkpointer.save(target, pack(tree))
+                checkpointer.save(target, vectors)
             files = _digests(target)
         manifest = {"step": step, "host": host, "arrays": _kinds(tree), "files": files}
         write_atomically(target / MANIFEST, stored.sealed(manifest))
     except Exception as error:
+        reason = _lack_of_room(error, directory, needed)
         _remove_what_failed(directory, target)
-        if isinstance(error, UserError):
+        if reason is None:
             raise
-        raise UserError(no_room(target, needed, _reason(error))) from error
+        raise UserError(no_room(target, needed, reason)) from error
     for old in _steps(directory)[KEEP:]:
         _remove(directory / str(old))
 
@@ -144,13 +146,16 @@ def _restore(path: Path, abstract_tree: Any) -> tuple[Any, dict[str, Any]]:
             )
     # Orbax would cast a wrong dtype without a word.
     if manifest.get("arrays") != _kinds(abstract_tree):
-        raise Damaged("it holds the arrays of another program")
+        raise Damaged(
+            "it holds the arrays of another program, or of another version of this one"
+        )
     with _checkpointer() as checkpointer:
         try:
             vectors = checkpointer.restore(path, empty(abstract_tree))
+            tree = unpack(vectors, abstract_tree)
         except Exception as error:
             raise Damaged(f"Orbax cannot read it: {_first_line(error)}") from error
-    return jax.tree.map(jnp.asarray, unpack(vectors, abstract_tree)), host
+    return jax.tree.map(jnp.asarray, tree), host
 
 
 def discard_after(directory: Path, step: int) -> None:
@@ -210,18 +215,21 @@ def _room(tree: Any) -> int:
     return sum(array.nbytes for array in arrays) + 2048 * len(arrays) + 65536
 
 
-def _kinds(tree: Any) -> dict[str, str]:
-    """Returns shape and type of each array, by its place in the tree."""
-    return {
-        jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
+def _kinds(tree: Any) -> list[list[str]]:
+    """Returns place, type and shape of each array, in the order they are packed in."""
+    return [
+        [jax.tree_util.keystr(path), f"{leaf.dtype}{list(leaf.shape)}"]
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
+    ]
 
 
-def _reason(error: Exception) -> str:
-    """Returns why it was; TensorStore has the system's own reason among much else."""
-    code = re.search(r"os_error_code='(\d+)'", str(error))
-    return os.strerror(int(code[1])) if code else _first_line(error)
+def _lack_of_room(error: Exception, directory: Path, needed: int) -> str | None:
+    """Returns what the system had against a save; None where `error` is of its own."""
+    if code := re.search(r"os_error_code='(\d+)'", str(error)):  # TensorStore's
+        return os.strerror(int(code[1]))
+    told = isinstance(error, UserError)
+    full = shutil.disk_usage(directory).free < needed
+    return os.strerror(errno.ENOSPC) if full and not told else None
 
 
 def _first_line(error: Exception) -> str:

@@ -27,7 +27,7 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turns the first SIGINT or SIGTERM into a request; the second one kills.
+    """Turns the first SIGINT or SIGTERM into a request; a second one kills.
 
     Outside the main thread, where Python delivers no signals, nothing changes.
     """
@@ -41,12 +41,15 @@ def stop_requests() -> Iterator[StopRequest]:
     def ask(number: int, frame: object) -> None:
         del frame
         request.number = number
-        signal.signal(number, previous[number])
+        restore()
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
     for number in signals:
         signal.signal(number, ask)
     try:
         yield request
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        restore()

@@ -106,11 +106,12 @@ class Loop:
                 self._finish_epoch(step // self.steps)
             if not self.at_work:
                 break
+            asked = self.stop.made  # once: who is not saved must not be told so
             age = time.monotonic() - saved_at
-            if self.stop.made or age > self.train_config.checkpoint_seconds:
+            if asked or age > self.train_config.checkpoint_seconds:
                 self._save()
                 saved_at = time.monotonic()
-            if self.stop.made and step < self.total_steps:
+            if asked and step < self.total_steps:
                 raise Interrupted(self.saved.parent, self.stop.number)
         self._finish()
 

@@ -128,6 +128,13 @@ def test_what_a_killed_writer_left_goes(cache, prepared):
     assert plain(cache).exists() and not left.exists()
 
 
+def test_what_cannot_go_does_not_stand_in_the_way(cache, prepared):
+    shutil.copytree(prepared, cache)
+    plain(cache).unlink()
+    plain(cache).with_name(".arrays.npz.4711.tmp").mkdir()
+    assert load().sha256 == SHA256
+
+
 def test_a_cache_that_cannot_be_written_serves(cache, prepared, monkeypatch):
     """As it is: only more slowly without the arrays."""
     from dropout_jax.data import arrays

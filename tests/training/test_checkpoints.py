@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints alone: restored for any device, and nothing stays in memory."""
 
+import contextlib
 import gc
 import itertools
 import subprocess
 import sys
+from collections import namedtuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from dropout_jax.stored import Damaged
 from dropout_jax.training import checkpoints, packing
 
 SAVED_ON_FOUR = """
 import sys
 from pathlib import Path
 import jax, jax.numpy as jnp
-from dropout_jax.training import checkpoints, packing
+from dropout_jax.training import checkpoints
 
 mesh = jax.make_mesh((4,), ("lane",))
 lanes = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("lane"))
@@ -41,6 +45,30 @@ def test_what_four_devices_saved_one_restores(tmp_path, quick_environment):
     tree, _ = checkpoints.restore(tmp_path / "saved", wanted, print)
     assert tree["a"].tolist() == list(range(8))
     assert tree["a"].devices() == {jax.devices()[0]} and not tree["a"].committed
+
+
+def test_what_is_named_otherwise_or_ordered_otherwise_is_not_restored(tmp_path):
+    """Else moments of Adam, whose order somebody changes, take each other's place."""
+    saved = namedtuple("State", "mu nu")(jnp.zeros(3), jnp.ones(3))
+    checkpoints.save(tmp_path / "saved", 1, saved, {})
+    found, _ = checkpoints.restore(tmp_path / "saved", saved, print)
+    assert found.nu.tolist() == [1.0, 1.0, 1.0]
+    for names in ("nu mu", "mu xi"):
+        other = namedtuple("State", names)(jnp.zeros(3), jnp.ones(3))
+        with pytest.raises(Damaged, match="arrays of another program"):
+            checkpoints.restore(tmp_path / "saved", other, print)
+
+
+def test_a_failure_that_is_not_the_disks_stays_what_it_is(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def broken():
+        raise RuntimeError("a mistake of ours")
+        yield
+
+    monkeypatch.setattr(checkpoints, "_checkpointer", broken)
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        checkpoints.save(tmp_path / "saved", 1, {"a": jnp.ones(3)}, {})
+    assert list((tmp_path / "saved").iterdir()) == []
 
 
 def grown(times, action):
