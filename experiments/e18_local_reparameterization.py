@@ -257,7 +257,6 @@ def draw(found, sizes) -> Figure:
         axes.set_xticks(ticks, [f"{size:,}" for size in ticks])
         axes.minorticks_off()
         axes.legend(frameon=False)
-    left.yaxis.set_major_formatter("{x:g}")
     return figure
 
 

@@ -184,7 +184,7 @@ def _png(figure: Figure) -> bytes:
         if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):
             axis.set_major_formatter("{x:g}")
             low, high = sorted(axis.get_view_interval())
-            if high < 100.0 * low:  # else two numbers at most, and nothing to read off
+            if high < 1000.0 * low:  # else the powers of ten are enough to read off
                 axis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
                 axis.set_minor_formatter("{x:g}")
             else:
