@@ -27,9 +27,11 @@ def run(flag_values: flags.FlagValues) -> int:
     Returns:
       0, or 1 if the run diverged.
     """
-    # This imports JAX, for which the answer to a wrong flag need not wait.
+    # The run imports JAX, for which the answer to what is wrong need not wait.
     from dropout_jax import training
+    from dropout_jax.training.run_directory import RunDirectory
 
+    RunDirectory(flag_values.workdir).check(flag_values.config)
     result = training.run(flag_values.config, flag_values.workdir)
     return 0 if result.status == "done" else 1
 

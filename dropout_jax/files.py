@@ -63,16 +63,44 @@ def no_room(path: Path, needed: int, reason: str | None) -> str:
     )
 
 
-def refuse_links(directory: Path) -> None:
-    """Raises UserError if the directory holds a link: its target would be written to.
+def make_private(directory: Path) -> None:
+    """Makes a directory that is nobody else's to read, and those above as they come.
 
-    The directory may itself be one; a user named it.
+    One that is there already keeps the rights it has.
     """
-    for link in filter(Path.is_symlink, directory.glob("*")):
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def refuse_odd(directory: Path) -> None:
+    """Raises UserError if the directory holds else than files and directories.
+
+    The target of a link would be written to; a pipe would never end to be read. The
+    directory may itself be a link; a user named it.
+    """
+    for path in directory.glob("*"):
+        if path.is_symlink():
+            raise UserError(
+                f"{path} is a link, and none is followed inside a run or a study; put "
+                "what it points at in its place"
+            )
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UserError(f"{path} is a pipe or a device; remove it")
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what the system has against reading there into one line.
+
+    Raises:
+      UserError: instead of an OSError; names the path and the reason.
+    """
+    try:
+        yield
+    except OSError as error:
         raise UserError(
-            f"{link} is a link, and none is followed inside a run or a study; put what "
-            "it points at in its place"
-        )
+            f"{path} cannot be read ({error.strerror}); choose a place of your own"
+        ) from error
 
 
 def to_json(value: Any) -> str:

@@ -16,6 +16,7 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.files import to_json
 
 SEAL = "sha256"
+MOST_LETTERS = 100  # of a name
 MOST_NESTED = 50  # nothing here is deeper than 5; readers may use recursion
 _HUGE = re.compile(r"\d{300}")  # near the largest float, which an integer may exceed
 
@@ -100,6 +101,21 @@ def record(text: str | bytes, place: object) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Damaged(f"{place} is not a JSON object")
     return found
+
+
+def is_name(value: Any) -> bool:
+    r"""Whether a value is text that can stand in a line of a terminal or of a page.
+
+    Example:
+      >>> is_name("dropout"), is_name(""), is_name("two\nlines"), is_name(3)
+      (True, False, False, False)
+    """
+    return (
+        isinstance(value, str)
+        and bool(value.strip())
+        and value.isprintable()
+        and len(value) <= MOST_LETTERS
+    )
 
 
 def whole_lines(content: bytes) -> list[bytes]:

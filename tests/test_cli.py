@@ -227,6 +227,41 @@ def test_the_real_program_answers_before_jax_is_imported(args, says, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("config.json", '{"seed": 5}', "belongs to a run with other settings"),
+        ("thesis.tex", "", "holds other files (such as thesis.tex)"),
+    ],
+)
+def test_the_directory_of_another_is_refused_as_soon(tmp_path, name, content, says):
+    (tmp_path / name).write_text(content)
+    done = train([f"--workdir={tmp_path}"], "-X", "importtime")
+    imported, said = by_origin(done.stderr)
+    assert done.returncode == 2
+    assert len(said) == 1 and says in said[0]
+    assert not imported & {"jax", "flax", "optax", "numpy", "scipy"}
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_platform_that_jax_does_not_know_is_one_line(tmp_path):
+    done = train([f"--workdir={tmp_path}/run"], JAX_PLATFORMS="nowhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Unable to initialize backend 'nowhere'")
+    assert "; unset JAX_PLATFORMS" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_memory_that_is_too_small_is_one_line(tmp_path, capsys):
+    def allocate(flag_values):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory.\nBFC: chunk\n" * 99)
+
+    assert answer([f"--workdir={tmp_path}/run"], allocate) == 2
+    assert capsys.readouterr().err == (
+        "error: RESOURCE_EXHAUSTED: Out of memory; a smaller model or batch, or fewer "
+        "lanes, take less memory\n"
+    )
+
+
 def test_the_real_help_does_not_import_jax():
     done = train(["--help"], "-X", "importtime")
     imported, said = by_origin(done.stderr)
@@ -249,10 +284,14 @@ def test_the_smoke_run_from_the_command_line(tmp_path):
     assert (workdir / "result.json").is_file()
 
 
-def train(args, *python) -> subprocess.CompletedProcess:
-    command = [sys.executable, *python, "train.py", *args]
+def train(args, *python, **environment) -> subprocess.CompletedProcess:
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, timeout=120
+        [sys.executable, *python, "train.py", *args],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        timeout=120,
     )
 
 

@@ -37,6 +37,12 @@ _COLLECT_EVERY = 100_000
 # A dict, a set or bytes, of which ml_collections would make a tuple.
 _NO_TUPLE = re.compile(r"\s*(\{|[bB][rR]?['\"]|[rR][bB]['\"])")
 
+# What of JAX's complaints a user can mend, by how they begin, and how.
+_MENDED = {
+    "Unable to initialize backend": "unset JAX_PLATFORMS, or name what JAX finds here",
+    "RESOURCE_EXHAUSTED": "a smaller model or batch, or fewer lanes, take less memory",
+}
+
 _HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")
 
 
@@ -103,10 +109,14 @@ def guarded(command: Callable[[], int | None]) -> int:
                 _say(f"{error}; to go on: {typed}")
                 return error.exit_code
             # An import that is interrupted may end with any exception.
-            if not signals.numbers:
-                raise
-            _say("interrupted; the same command goes on from the last checkpoint")
-            return 128 + signals.numbers[0]
+            if signals.numbers:
+                _say("interrupted; the same command goes on from the last checkpoint")
+                return 128 + signals.numbers[0]
+            for beginning, how in _MENDED.items():
+                if str(error).startswith(beginning):
+                    _say(f"error: {str(error).splitlines()[0].rstrip('.')}; {how}")
+                    return 2
+            raise
 
 
 def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:

@@ -17,7 +17,17 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: str):
-        super().__init__("".join(map(_printable, message)))
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    r"""Returns text as one line that no terminal takes for anything but text.
+
+    Example:
+      >>> print(one_line("two\nlines and a bell \a"))
+      two lines and a bell \x07
+    """
+    return "".join(map(_printable, text))
 
 
 def _printable(character: str) -> str:

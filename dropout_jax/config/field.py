@@ -10,6 +10,7 @@ from dropout_jax.config.errors import UserError
 
 Values = dict[str, Any]  # of every field, by dotted path
 
+MOST_ENTRIES = 100  # of a tuple
 _NOUNS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 
 
@@ -89,12 +90,18 @@ class Field:
           The value as type `of`, or a tuple of them.
 
         Raises:
-          UserError: not of the type, not finite, outside the range or the choices.
+          UserError: not of the type, not finite, outside the range or the choices, or
+            a tuple of more than `MOST_ENTRIES`.
         """
         if not self.is_tuple:
             return self._check_entry(value, value)
         if not isinstance(value, tuple | list):
             raise self.error(value)
+        if len(value) > MOST_ENTRIES:
+            raise UserError(
+                f"config.{self.path} has {len(value):,} entries; give at most "
+                f"{MOST_ENTRIES}"
+            )
         return tuple(self._check_entry(entry, value) for entry in value)
 
     def error(self, value: Any) -> UserError:

@@ -121,6 +121,8 @@ def override(config: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
 def _no_file(file: Path) -> UserError:
     if os.path.isdir(file):
         return UserError(f"{file} is a directory: name a config file in it")
+    if os.path.exists(file):
+        return UserError(f"{file} is a pipe or a device: name a config file")
     there = os.path.isdir(file.parent)
     beside = sorted(str(p) for p in file.parent.glob("*.py")) if there else []
     near = difflib.get_close_matches(str(file), beside, 1, cutoff=0.0)

@@ -46,6 +46,8 @@ def read(path: Path) -> Dataset:
     Raises:
         UserError: something is missing, damaged or does not fit; one line.
     """
+    if not path.is_dir() and not path.is_file():  # a pipe, or a device without an end
+        raise UserError(f"{path} is no file: give an .npz file or a directory of IDX")
     parts = _from_idx(path) if path.is_dir() else _from_npz(path)
     parts = {split: _checked(f"{path}: {split}", part) for split, part in parts.items()}
     _agree(path, parts)

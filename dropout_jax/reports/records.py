@@ -64,7 +64,7 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
     """
     expect = functools.partial(stored.expect, place)
     arm = expect(record, "arm", str)
-    if not arm.strip() or not arm.isprintable() or len(arm) > 100:
+    if not stored.is_name(arm):
         raise UserError(
             f"{place}: arm {arm[:100]!r} is not a name: "
             "give 1 to 100 printable characters"

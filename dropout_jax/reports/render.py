@@ -15,6 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from dropout_jax.config.errors import one_line
 from dropout_jax.reports.numbers import (
     NOTHING,
     bracketed,
@@ -124,11 +125,16 @@ class TerminalTable:
             if not wide:
                 lines = [line.partition("\n±")[0] for line in lines]
             style = "dim" if row.arm == self.table.baseline else ""
-            grid.add_row(Text(name), *map(Text, lines), style=style)
-        yield Text(verdict(self.table), style="bold")
+            grid.add_row(_text(name), *map(_text, lines), style=style)
+        yield _text(verdict(self.table), style="bold")
         yield grid
         for note in self.table.notes:
-            yield Text(note, style="dim")
+            yield _text(note, style="dim")
+
+
+def _text(lines: str, style: str = "") -> Text:
+    """Returns lines from outside as text: markup and control characters say nothing."""
+    return Text("\n".join(map(one_line, lines.split("\n"))), style=style)
 
 
 def markdown(table: Table) -> str:

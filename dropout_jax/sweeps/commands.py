@@ -16,6 +16,7 @@ from rich.console import Console
 
 from dropout_jax.config import canonical
 from dropout_jax.config.arguments import Parser
+from dropout_jax.config.errors import one_line
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.schema import BY_PATH
@@ -23,6 +24,7 @@ from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.sweeps.execution import add_execution, check_execution, execute
 from dropout_jax.sweeps.search import load_search
 from dropout_jax.sweeps.searching import progress
+from dropout_jax.sweeps.status import say, show_status
 from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
 from dropout_jax.sweeps.trials import Trial, knobs, names
 
@@ -102,8 +104,8 @@ def say_failed(study: StudyDirectory, trials: Sequence[Trial]) -> int:
     failed = [trial for trial in trials if trial.id in given_up]
     for trial in failed:
         print(
-            f"failed: {named[trial.id]}: {given_up[trial.id]}; see "
-            f"{study.path / 'failures' / trial.id}",
+            one_line(f"failed: {named[trial.id]}: {given_up[trial.id]}; see ")
+            + str(study.path / "failures" / trial.id),
             file=sys.stderr,
         )
     return 1 if failed else 0
@@ -153,12 +155,10 @@ def status(arguments: Sequence[str]) -> int:
     """Says how far a study is, and who is at what."""
     parser = _parser("status", status.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
-    from dropout_jax.sweeps.status import show_status
-
     study, console = open_study(parser.parse_args(arguments).study), Console()
     show_status(study, console)
     if (search := load_search(study)) is not None:
-        console.print(progress(study, search), highlight=False, soft_wrap=True)
+        say(console, progress(study, search))
     return 0
 
 
@@ -202,7 +202,7 @@ def show_report(
     beside = {k: told[k] for k in ("search_budget", "published") if k in told}
     table = reports.tabulate(found, baseline=told["baseline"], arms=arms, **beside)
     console.print(reports.TerminalTable(table))
-    console.print(f"report: {written['report.html']}", highlight=False, soft_wrap=True)
+    say(console, f"report: {written['report.html']}")
 
 
 def work(arguments: Sequence[str]) -> int:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import call, load_module
 from dropout_jax.sweeps.trials import ARM, Trial, across_seeds, plan
@@ -66,12 +67,15 @@ def reporting(config_file: str) -> dict[str, Any]:
     """Returns what the file says on how to report: all of it may be left out.
 
     `TITLE` heads the page, `BASELINE` is the arm to compare with (by default the
-    first), `NOTES` are paragraphs, `PUBLISHED` others' numbers by arm,
+    first), `NOTES` are paragraphs, `PUBLISHED` others' numbers by arm, as text,
     `SEARCH_BUDGET` the candidates tried before, by arm. What depends on the text of
     "file.py:text" is a function of it instead, its name in lower case.
 
     Args:
       config_file: as `--config` names it.
+
+    Raises:
+      UserError: something else than that.
     """
     module = load_module(config_file.partition(":")[0])
     functions = [  # its own: what it imports is not meant
@@ -85,4 +89,45 @@ def reporting(config_file: str) -> dict[str, Any]:
             found[name] = getattr(module, name.upper())
         elif getattr(module, name, None) in functions:
             found[name] = call(config_file, name, "it says how to report")
+    check_reporting(config_file, found)
     return found
+
+
+def check_reporting(place: object, told: Mapping[str, Any]) -> None:
+    """Raises UserError unless it is what `reporting` returns, or that and a `command`.
+
+    Args:
+      place: where it stands, for the message.
+      told: names and values, as Python or JSON has them.
+    """
+    for name, value in told.items():
+        if name not in _TOLD or not _TOLD[name](value):
+            raise UserError(
+                f"{place}: {name}={value!r:.100} says nothing on how to report: "
+                "expected a title, a baseline and a command (text), notes (a list of "
+                "texts), published (text by arm) or search_budget (a whole number by "
+                "arm)"
+            )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _by_arm(kind: type) -> Callable[[Any], bool]:
+    def fits(value: Any) -> bool:
+        return isinstance(value, Mapping) and all(
+            stored.is_name(arm) and type(found) is kind for arm, found in value.items()
+        )
+
+    return fits
+
+
+_TOLD: dict[str, Callable[[Any], bool]] = {
+    "title": _is_text,
+    "command": _is_text,
+    "baseline": stored.is_name,
+    "notes": lambda v: isinstance(v, list | tuple) and all(map(_is_text, v)),
+    "published": _by_arm(str),
+    "search_budget": _by_arm(int),
+}

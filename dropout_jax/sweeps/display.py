@@ -10,7 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from dropout_jax.config.errors import one_line
 from dropout_jax.sweeps.heartbeat import Heartbeat
+from dropout_jax.sweeps.status import say
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial, names
 
@@ -56,7 +58,7 @@ class StudyDisplay:
 
     def note(self, message: str) -> None:
         """Shows one line."""
-        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+        say(self._console, message)
 
     def update(self, heartbeats: Sequence[Heartbeat]) -> None:
         """Shows what has been finished since the last call, and who is at what."""
@@ -99,7 +101,7 @@ class StudyDisplay:
                 self._rows[name] = bar.add_task(what, more="")
             bar.update(
                 self._rows[name],
-                description=what,
+                description=one_line(what),
                 completed=done,
                 total=total or None,
                 more=more,

@@ -7,33 +7,22 @@ import fcntl
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.identity import stored_id
 from dropout_jax.files import writing
 from dropout_jax.sweeps.trials import Trial
-
-if TYPE_CHECKING:
-    from dropout_jax.training.run_directory import RunDirectory
-
-# Per-epoch metrics that reports draw.
-CURVES = (
-    "epoch",
-    "train_loss",
-    "clean_train_loss",
-    "clean_train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-)
+from dropout_jax.training.outcome import CURVES, check_result
+from dropout_jax.training.run_directory import RunDirectory
 
 
 class Ledger:
     """An append-only file of results; a line in it means the trial need not run.
 
     Attributes:
-      path: the file, created with the first line.
+      path: the file, made by `begin` or with the first line.
     """
 
     def __init__(self, path: str | Path):
@@ -65,13 +54,7 @@ class Ledger:
         place = f"{self.path} line {len(self._lines) + 1}"
         try:
             line = stored.record(text, place)
-            config = stored.expect(place, line, "config", dict)
-            stored.expect(place, line, "arm", str)
-            stored.expect(place, line, "history", dict)
-            result = stored.expect(place, line, "result", dict)
-            stored.expect(place, result, "status", str)
-            stored.expect(place, result, "seconds", int | float)
-            found = stored_id(config)
+            found = _id_of(place, line)
         except ValueError as error:  # NaN in the configuration is one too
             raise stored.Damaged(
                 f"{error}; remove the line and its trial runs again"
@@ -81,19 +64,25 @@ class Ledger:
         self._read += len(text) + 1
 
     def by_trial(self) -> dict[str, dict[str, Any]]:
-        """Returns the lines by trial id.
-
-        The id is computed anew from the stored configuration: a new field leaves old
-        results in place.
-        """
+        """Returns the lines by trial id."""
         self.lines()
         return dict(self._by_trial)
+
+    def begin(self) -> None:
+        """Makes the file, and its directory, where there is none."""
+        with writing(self.path, 0):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch()
 
     def append(self, line: dict[str, Any]) -> None:
         """Adds one line, whole and on the disk when this returns.
 
         Several processes may append to one file.
+
+        Raises:
+          UserError: it cannot be written, or (`Damaged`) is not what `lines` returns.
         """
+        _id_of(f"line for {self.path}", line)
         content = (json.dumps(line, sort_keys=True, allow_nan=False) + "\n").encode()
         with writing(self.path, len(content)):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +100,18 @@ class Ledger:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _id_of(place: str, line: dict[str, Any]) -> str:
+    """Returns the trial's id of a line that is of the right shape, or raises Damaged.
+
+    It is computed anew from the configuration: a new field leaves old results in place.
+    """
+    config = stored.expect(place, line, "config", dict)
+    stored.expect(place, line, "arm", str)
+    stored.expect(place, line, "history", dict)
+    check_result(place, stored.expect(place, line, "result", dict))
+    return stored_id(config)
 
 
 def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
@@ -136,7 +137,8 @@ def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
             for name, values in result.get("reliability", {}).items()
         },
         "history": {
-            name: [_short(record[name]) for record in records] for name in CURVES
+            name: [_short(record[name]) for record in records]
+            for name in ("epoch", *CURVES)
         },
         "noise": records[-1]["noise"] if records else {},
         "versions": environment["versions"],

@@ -83,7 +83,9 @@ def _trial(line: bytes, place: object, study: str) -> Trial:
     id_ = stored.expect(place, found, "trial", str)
     if not _ID.fullmatch(id_):
         raise stored.Damaged(f"{place}: {id_!r:.80} is no id of a trial")
-    return Trial(study, stored.expect(place, found, "arm", str), values, id_)
+    if not stored.is_name(arm := stored.expect(place, found, "arm", str)):
+        raise stored.Damaged(f"{place}: {arm!r:.80} is no name of an arm")
+    return Trial(study, arm, values, id_)
 
 
 def _line(trial: Trial) -> bytes:

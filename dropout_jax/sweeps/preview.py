@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dropout_jax.sweeps.groups import by_program
 from dropout_jax.sweeps.ledger import Ledger
@@ -38,7 +39,7 @@ def preview(trials: Sequence[Trial], ledger: Ledger, console: Console) -> None:
         arms = list(dict.fromkeys(trial.arm for trial in group))
         table.add_row(
             str(number),
-            f"{', '.join(arms[:3])}{', ...' if len(arms) > 3 else ''}",
+            Text(f"{', '.join(arms[:3])}{', ...' if len(arms) > 3 else ''}"),
             str(len(group)),
             str(len(group) - len(left)),
             f"{each:.0f} s",

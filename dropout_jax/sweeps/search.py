@@ -19,7 +19,7 @@ from dropout_jax import stored
 from dropout_jax.config import canonical, config_id
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import call
-from dropout_jax.files import to_json, write_atomically
+from dropout_jax.files import make_private, to_json, write_atomically
 from dropout_jax.sweeps import distributions, halving
 from dropout_jax.sweeps.described import name_of
 from dropout_jax.sweeps.space import Arm, arms_of
@@ -121,6 +121,8 @@ def load_search(study: StudyDirectory) -> Search | None:
     found = stored.read(path)
     try:
         space = found.pop("space")
+        if not all(stored.is_name(name) for name in (found["name"], *dict(space))):
+            raise ValueError("a name in it is none")
         arms = tuple(
             Arm(name, {k: distributions.from_json(v) for k, v in fields})
             for name, fields in space
@@ -152,7 +154,7 @@ def begin(study: StudyDirectory, search: Search) -> None:
             "sampler or pruning; choose another directory"
         )
     try:
-        study.path.mkdir(parents=True, exist_ok=True)
+        make_private(study.path)
         if found is not None:  # as study.json has it, since the first trial
             search = dataclasses.replace(search, lanes=found.lanes)
         write_atomically(study.path / FILE, to_json(_plain(search)))

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dropout_jax import stored
 from dropout_jax.config import validate
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.field import show
@@ -140,7 +141,13 @@ def arms_of(space: Any, base: Any) -> tuple[Arm, ...]:
             "space() must return a dict with an entry for each arm: its name, and a "
             f"dict of its fields; it returned {show(space)}"
         )
-    return tuple(_checked(str(name), fields, base) for name, fields in space.items())
+    for name in space:
+        if not stored.is_name(name):
+            raise UserError(
+                f"space(): {name!r:.80} is no name of an arm; give 1 to "
+                f"{stored.MOST_LETTERS} characters that can be printed"
+            )
+    return tuple(_checked(name, fields, base) for name, fields in space.items())
 
 
 def _checked(name: str, fields: Any, base: Any) -> Arm:

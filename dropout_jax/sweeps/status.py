@@ -9,7 +9,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from dropout_jax.config.errors import one_line
 from dropout_jax.sweeps import heartbeat
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial, names
@@ -62,10 +64,11 @@ def show_status(study: StudyDirectory, console: Console) -> None:
     """Prints a row per arm, the workers, failures with their reasons, and the ETA."""
     trials, about = study.trials(), study.about() or {}
     found = states(study, trials)
-    table = Table("arm", *STATES, title=f"study {about.get('name', '')}")
+    # As Text: in a name from outside, brackets are no markup.
+    table = Table("arm", *STATES, title=Text(f"study {about.get('name', '')}"))
     for arm in dict.fromkeys(trial.arm for trial in trials):
         counts = Counter(found[trial.id] for trial in trials if trial.arm == arm)
-        table.add_row(arm, *(str(counts[state] or "") for state in STATES))
+        table.add_row(Text(arm), *(str(counts[state] or "") for state in STATES))
     counts = Counter(found.values())
     table.add_section()
     table.add_row("all", *(str(counts[state]) for state in STATES))
@@ -93,5 +96,5 @@ def show_status(study: StudyDirectory, console: Console) -> None:
 
 
 def say(console: Console, line: str) -> None:
-    """Prints a line as it stands."""
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    """Prints a line as it stands; what else than text is in it is escaped."""
+    console.print(one_line(line), highlight=False, markup=False, soft_wrap=True)

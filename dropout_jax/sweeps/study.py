@@ -15,12 +15,23 @@ from typing import Any
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import refuse_links, to_json, write_atomically, writing
+from dropout_jax.files import (
+    make_private,
+    reading,
+    refuse_odd,
+    to_json,
+    write_atomically,
+    writing,
+)
 from dropout_jax.sweeps import plan_file
+from dropout_jax.sweeps.described import check_reporting
 from dropout_jax.sweeps.ledger import Ledger
 from dropout_jax.sweeps.trials import Trial
 
 ATTEMPTS = 3  # failures after which a trial is given up
+_OWN_LEDGER = "ledger.jsonl"
+_ROOMS = ("trials", "groups", "claims", "failures", "workers", "report")
+_ABOUT = {"name": str, "test": bool, "ledger": str, "lanes": int}
 
 
 class StudyDirectory:
@@ -55,7 +66,7 @@ class StudyDirectory:
         if ledger and Path(ledger).suffix != ".jsonl":  # no other file is appended to
             raise UserError(f"--ledger={ledger}: its name must end in .jsonl")
         # Relative, so that study and ledger can be moved together.
-        self._ledger = os.path.relpath(ledger, self.path) if ledger else "ledger.jsonl"
+        self._ledger = os.path.relpath(ledger, self.path) if ledger else _OWN_LEDGER
         self.ledger = Ledger(self.path / self._ledger)
 
     def extend(
@@ -82,9 +93,10 @@ class StudyDirectory:
           UserError: the directory belongs to another study, or cannot be written.
         """
         about = {"name": trials[0].study, "test": test, "ledger": self._ledger}
+        check_reporting("reporting", reporting or {})
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._refuse_links()
+            make_private(self.path)
+            self._refuse_odd()
             with self._locked("lock", wait=True):
                 found = self.about()
                 if found is not None and any(found[k] != v for k, v in about.items()):
@@ -101,6 +113,8 @@ class StudyDirectory:
                 new = [trial for trial in trials if trial.id not in ids]
                 about["plan"] = plan_file.write(self._plan, [*known, *new])
                 write_atomically(self.path / "study.json", to_json(about))
+                if self._ledger != _OWN_LEDGER:
+                    self.ledger.begin()
         except OSError as error:
             raise UserError(
                 f"{self.path} cannot be written ({error.strerror}); choose a "
@@ -108,9 +122,9 @@ class StudyDirectory:
             ) from error
         return len(new)
 
-    def _refuse_links(self) -> None:
-        for directory in (self.path, *(self.path / n for n in ("trials", "groups"))):
-            refuse_links(directory)
+    def _refuse_odd(self) -> None:
+        for directory in (self.path, *(self.path / room for room in _ROOMS)):
+            refuse_odd(directory)
 
     @property
     def _plan(self) -> Path:
@@ -130,14 +144,17 @@ class StudyDirectory:
           Damaged: it is not what was written.
         """
         path = self.path / "study.json"
-        if not path.exists():
-            return None
-        kinds = {"name": str, "test": bool, "ledger": str, "lanes": int}
+        with reading(path):
+            if not path.exists():
+                return None
         try:
             found = stored.read(path)
-            for name, kind in {**kinds, "reporting": dict, "plan": dict}.items():
+            for name, kind in {**_ABOUT, "reporting": dict, "plan": dict}.items():
                 stored.expect(path, found, name, kind)
-        except stored.Damaged as error:
+            if not stored.is_name(found["name"]):
+                raise stored.Damaged(f"{path}: {found['name']!r:.80} is no name")
+            check_reporting(path, found["reporting"])
+        except UserError as error:
             raise stored.Damaged(
                 f"{error}; remove the file, and the command that began the study mends "
                 "it"
@@ -241,7 +258,8 @@ class StudyDirectory:
         """Returns why attempts failed, by trial id."""
         path = self.path / "failures"
         found = {}
-        for file in path.iterdir() if path.exists() else ():
+        files = filter(Path.is_file, path.iterdir() if path.exists() else ())
+        for file in files:
             lines = stored.whole_lines(file.read_bytes())
             reasons = [stored.record(line, file).get("reason") for line in lines]
             found[file.name] = [str(reason) for reason in reasons]
@@ -279,9 +297,17 @@ def open_study(path: str | Path) -> StudyDirectory:
     Raises:
       UserError: it holds none, or is not as it was written.
     """
+    with reading(Path(path)):
+        StudyDirectory(path)._refuse_odd()
     about = StudyDirectory(path).about()
     if about is None:
         raise UserError(f"--study {path} holds no study; `run` makes one")
     study = StudyDirectory(path, Path(path, about["ledger"]))
-    study._refuse_links()
+    # Only a user makes a file outside of the study, by the --ledger of `run`.
+    if study._ledger != _OWN_LEDGER and not study.ledger.path.is_file():
+        raise UserError(
+            f"--study {path} keeps its results in {study.ledger.path}, which is not "
+            "there; the command that began the study makes it, and every machine that "
+            "works on it must see it"
+        )
     return study

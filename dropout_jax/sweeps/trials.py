@@ -8,6 +8,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from dropout_jax import stored
 from dropout_jax.config import canonical, config_id, from_json, validate
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
@@ -60,7 +61,7 @@ def names(trials: Iterable[Trial]) -> dict[str, str]:
     for arm, members in arms.items():
         knobs = _varied(members.values())
         for trial_id, values in members.items():
-            settings = [f"{k.rpartition('.')[2]}={values[k]}" for k in knobs]
+            settings = [f"{k.rpartition('.')[2]}={values.get(k)}" for k in knobs]
             found[trial_id] = " ".join([arm, *settings, f"seed {values['seed']}"])
     return found
 
@@ -89,12 +90,15 @@ def _by_arm(trials: Iterable[Trial]) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _varied(members: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Returns the fields but the seed in which flat configurations differ."""
+    """Returns the fields but the seed in which flat configurations differ.
+
+    A plan may have trials of an earlier version, which lack the newest fields.
+    """
     first, *others = members
     return [
         path
-        for path, value in first.items()
-        if path != "seed" and any(other[path] != value for other in others)
+        for path in dict.fromkeys(path for one in (first, *others) for path in one)
+        if path != "seed" and any(o.get(path) != first.get(path) for o in others)
     ]
 
 
@@ -137,8 +141,9 @@ def plan(study: str, base: Any, sweep: Iterable[Mapping[str, Any]]) -> list[Tria
       sweep: for each trial the fields to override, by dotted path, and its `arm`.
 
     Raises:
-      UserError: a trial's configuration is invalid, or two trials are the same; the
-        message names the trial. Nothing has run by then.
+      UserError: a trial's configuration is invalid, two trials are the same, or an
+        arm or the study has no name; the message names the trial. Nothing has run by
+        then.
 
     Example:
       >>> from dropout_jax.config import defaults
@@ -147,14 +152,17 @@ def plan(study: str, base: Any, sweep: Iterable[Mapping[str, Any]]) -> list[Tria
       >>> [trial.seed for trial in trials]
       [0, 1]
     """
+    if not stored.is_name(study):
+        raise UserError(f"a study needs a name that can be printed, not {study!r:.80}")
     trials: dict[str, Trial] = {}
     for number, overrides in enumerate(sweep):
         overrides = dict(overrides)
         arm = overrides.pop(ARM, None)
-        if not isinstance(arm, str) or not arm:
+        if not stored.is_name(arm):
             raise UserError(
-                f"trial {number} of study {study!r} has no arm; give every override "
-                f"dict an entry {ARM!r} with a name"
+                f"trial {number} of study {study!r} has {arm!r:.80} for an arm; give "
+                f"every override dict an entry {ARM!r} with a name: 1 to "
+                f"{stored.MOST_LETTERS} characters that can be printed"
             )
         try:
             config = override(base, overrides)

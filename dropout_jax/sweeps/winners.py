@@ -10,11 +10,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dropout_jax.files import to_json, write_atomically
 from dropout_jax.sweeps.search import Search
 from dropout_jax.sweeps.space import Arm
-from dropout_jax.sweeps.status import STATES, states
+from dropout_jax.sweeps.status import STATES, say, states
 from dropout_jax.sweeps.study import StudyDirectory, remaining
 from dropout_jax.sweeps.trials import Trial
 
@@ -104,7 +105,7 @@ def show_winners(study: StudyDirectory, search: Search, console: Console) -> Non
         trials = ", ".join(f"{count} {name}" for name, count in counts.items())
         plain[arm] = {"trials": counts}
         if winner is None:
-            table.add_row(arm, "none ran to its end", "", "", trials)
+            table.add_row(Text(arm), "none ran to its end", "", "", trials)
             continue
         plain[arm] |= {
             "fields": winner.fields,
@@ -114,7 +115,7 @@ def show_winners(study: StudyDirectory, search: Search, console: Console) -> Non
         }
         fields = ", ".join(f"{_short(k)}={v}" for k, v in winner.searched.items())
         accuracy, loss = f"{100 * winner.accuracy:.2f} %", f"{winner.loss:.4f}"
-        table.add_row(arm, fields, accuracy, loss, trials)
+        table.add_row(Text(arm), Text(fields), accuracy, loss, trials)
     about = {
         "study": search.name,
         "seed": search.base["seed"],
@@ -126,7 +127,7 @@ def show_winners(study: StudyDirectory, search: Search, console: Console) -> Non
     }
     write_atomically(study.path / FILE, to_json(about))
     console.print(table)
-    console.print(f"winners: {study.path / FILE}", highlight=False, soft_wrap=True)
+    say(console, f"winners: {study.path / FILE}")
 
 
 def _short(path: str) -> str:

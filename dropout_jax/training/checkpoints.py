@@ -23,7 +23,7 @@ from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import (
     no_room,
-    refuse_links,
+    refuse_odd,
     write_atomically,
     writing,
 )
@@ -68,7 +68,7 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     target, needed = directory.absolute() / str(step), _room(tree)
     if (target / MANIFEST).exists():
         return
-    refuse_links(directory.parent)
+    refuse_odd(directory.parent)
     with writing(target, needed):
         directory.mkdir(parents=True, exist_ok=True)
     _remove(target)
@@ -113,7 +113,7 @@ def restore(
     Raises:
       Damaged: there are checkpoints, and none of them is whole.
     """
-    refuse_links(directory.parent)
+    refuse_odd(directory.parent)
     problems = []
     for step in _steps(directory):
         path = directory.absolute() / str(step)

@@ -12,7 +12,7 @@ import numpy as np
 from dropout_jax import stored
 from dropout_jax.evaluation import metrics
 from dropout_jax.nn import sparsity
-from dropout_jax.training import checkpoints, run_directory
+from dropout_jax.training import checkpoints, outcome
 from dropout_jax.training.events import EventWriter
 from dropout_jax.training.hyperparameters import Hyperparameters
 from dropout_jax.training.optimizers import is_noise, make_schedule
@@ -59,7 +59,7 @@ class Lane:
         if self.result is not None:  # ended before the group was interrupted
             return
         self.directory.write_metrics(self.host["records"])
-        self.directory.set_status(run_directory.RUNNING)
+        self.directory.set_status(outcome.RUNNING)
         self._events = EventWriter(self.directory)
 
     def finish_epoch(
@@ -125,7 +125,7 @@ class Lane:
             "parameters": sum(leaf.size for leaf in leaves),
             "images_per_second": speed.images_per_second,
             "seconds": round(speed.seconds, 3),
-            "metrics_sha256": run_directory.metrics_sha256(self.host["records"]),
+            "metrics_sha256": outcome.metrics_sha256(self.host["records"]),
             **found,
         }
         if self._events is not None:
@@ -173,8 +173,7 @@ def _checked(directory: RunDirectory, host: Any) -> dict[str, Any]:
     place = f"checkpoint of {directory.path}"
     records = stored.expect(place, host, "records", list)
     for record in records:
-        stored.expect(place, record, "step", int)
-        stored.expect(place, record, "noise", dict)
+        outcome.check_record(place, record)
     return {
         "records": records,
         "best_epoch": stored.expect(place, host, "best_epoch", int),

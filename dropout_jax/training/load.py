@@ -16,12 +16,14 @@ import jax.numpy as jnp
 from dropout_jax.config import from_json
 from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation.mc_dropout import mc_predict
+from dropout_jax.files import reading, refuse_odd
 from dropout_jax.keys import step_key
 from dropout_jax.training import checkpoints
+from dropout_jax.training.outcome import DONE
 from dropout_jax.training.plugin import refuse_unknown
 from dropout_jax.training.prepare import prepare
 from dropout_jax.training.programs import PREDICTION_BATCH
-from dropout_jax.training.run_directory import DONE, RunDirectory
+from dropout_jax.training.run_directory import RunDirectory
 from dropout_jax.training.step import pixels
 
 
@@ -66,7 +68,9 @@ def load_run(directory: str | Path, *, trust_plugin: bool = False) -> LoadedRun:
       ``logits = load_run("runs/a").predict(images)``
     """
     run = RunDirectory(directory)
-    stored = run.config()
+    with reading(run.path):
+        refuse_odd(run.path)
+        stored = run.config()
     if stored is None:
         raise UserError(f"{directory} holds no run; give the --workdir of one")
     config = from_json(stored)

@@ -14,7 +14,7 @@ import numpy as np
 from dropout_jax import stored
 from dropout_jax.config.errors import Interrupted
 from dropout_jax.data import Dataset
-from dropout_jax.training import checkpoints, environment, run_directory
+from dropout_jax.training import checkpoints, environment, outcome
 from dropout_jax.training.engine import Engine
 from dropout_jax.training.interruption import StopRequest
 from dropout_jax.training.lane import Lane, Speed, summary
@@ -183,7 +183,7 @@ class Loop:
             "the loss or its gradient became NaN or infinite in steps "
             f"{first} to {stop_at}"
         )
-        found = {"status": run_directory.DIVERGED, "reason": reason}
+        found = {"status": outcome.DIVERGED, "reason": reason}
         trial.end(found, self.speed())
         trial.store()
 
@@ -210,7 +210,7 @@ class Loop:
             records.append(trial.finish_epoch(epoch, self.steps, states[i], *found))
             last = epoch == self.train_config.epochs
             if not last and self.prune is not None and self.prune(i, records[-1]):
-                found = trial.validated(run_directory.PRUNED, self._validate(i))
+                found = trial.validated(outcome.PRUNED, self._validate(i))
                 trial.end(found, self.speed())
                 trial.store()
         if records:
@@ -230,12 +230,12 @@ class Loop:
         data = self.dataset
         found = self._summaries(best, data.validation_images, data.validation_labels)
         for i, trial in self.at_work:
-            trial.end(trial.validated(run_directory.DONE, found[i]), self.speed())
+            trial.end(trial.validated(outcome.DONE, found[i]), self.speed())
 
     def test(self) -> None:
         """Looks at the test set, once, with the kept parameters of what is done."""
         best = [trial.best for trial in self.trials]
         logits = self._predict(best, self.dataset.test_images)
         for trial, found in zip(self.trials, logits, strict=True):
-            if trial.result and trial.result["status"] == run_directory.DONE:
+            if trial.result and trial.result["status"] == outcome.DONE:
                 trial.tested(found, self.dataset.test_labels)

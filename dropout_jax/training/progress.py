@@ -16,6 +16,8 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from dropout_jax.config.errors import one_line
+
 
 def describe(record: dict[str, Any]) -> str:
     """Returns one epoch's metrics as a short text."""
@@ -29,7 +31,7 @@ def describe_result(values: dict[str, Any]) -> str:
         return f"diverged: {values['reason']}"
     # Where the test set was left alone there is the validation set to speak of.
     name = "test" if "test" in values else "validation"
-    found, speed = values[name], values["images_per_second"]
+    found, speed = values[name], values.get("images_per_second")
     pruned = "pruned; " if values["status"] == "pruned" else ""
     return (
         f"{pruned}{name} accuracy {100 * found['accuracy']:.2f} %  "
@@ -84,7 +86,10 @@ class TerminalProgress:
     def note(self, message: str) -> None:
         """Shows one line of its own."""
         self._console.print(
-            f"{self.label}{message}", highlight=False, markup=False, soft_wrap=True
+            one_line(f"{self.label}{message}"),
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
 
     def start(self, step: int, epochs: int, steps_per_epoch: int) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -16,14 +15,17 @@ from dropout_jax.config import canonical, from_json
 from dropout_jax.config.errors import InUse, UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.schema import BY_PATH
-from dropout_jax.files import refuse_links, to_json, write_atomically, writing
+from dropout_jax.files import (
+    make_private,
+    reading,
+    refuse_odd,
+    to_json,
+    write_atomically,
+    writing,
+)
+from dropout_jax.training import outcome
 
-RUNNING, DONE, DIVERGED = "running", "done", "diverged"
-PRUNED, FAILED = "pruned", "failed"
 MOST_LANES = 10_000
-FINISHED = (DONE, DIVERGED, PRUNED)
-# What may differ between two runs of the same seed: how long things took.
-TIMES = ("seconds", "images_per_second")
 
 
 class RunDirectory:
@@ -48,17 +50,9 @@ class RunDirectory:
             it, cannot be written, is `Damaged`, or (`InUse`) another process is at
             work in it.
         """
-        if self.path.is_dir() and not self._file("config.json").exists():
-            # Hidden files are the lock, and what a kill may leave of the first write.
-            strangers = [p for p in self.path.iterdir() if p.name[0] != "."]
-            if strangers:
-                raise UserError(
-                    f"--workdir {self.path} holds other files (such as "
-                    f"{strangers[0].name}) and no run; choose a new or empty directory"
-                )
-        refuse_links(self.path)
+        self.check(config)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)
             self._lock = self._file(".lock").open("w")
         except OSError as error:
             raise UserError(
@@ -78,16 +72,35 @@ class RunDirectory:
             self.close()
             raise
 
+    def check(self, config: Any) -> None:
+        """Raises UserError, as `open` does, for a directory that is not this run's.
+
+        Nothing is written.
+        """
+        with reading(self.path):
+            refuse_odd(self.path)
+            if (found := self.config()) is not None:
+                self._extends(found, canonical(config))
+            elif self.path.is_dir():
+                # Hidden files are the lock, and what a kill may leave of the first
+                # write.
+                strangers = [p for p in self.path.iterdir() if p.name[0] != "."]
+                if strangers:
+                    raise UserError(
+                        f"--workdir {self.path} holds other files (such as "
+                        f"{strangers[0].name}) and no run; choose a new or empty "
+                        "directory"
+                    )
+
     def _claim(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
         found = self.config()
-        if found is not None and (changed := _changed(found, wanted)):
-            self._check_extension(found, wanted, changed)
+        if found is not None and self._extends(found, wanted):
             # Before the config: killed in between, the old result is not the new one's.
-            self.set_status(RUNNING)
-        elif found is not None and self.status in FINISHED:
+            self.set_status(outcome.RUNNING)
+        elif found is not None and self.status in outcome.FINISHED:
             if (result := self._whole_result()) is not None:
                 return result
-            self.set_status(RUNNING)
+            self.set_status(outcome.RUNNING)
         if found != wanted:
             write_atomically(self._file("config.json"), to_json(wanted))
         return None
@@ -99,7 +112,7 @@ class RunDirectory:
         """
         try:
             result, environment = self.result(), self.environment()
-            digest = metrics_sha256(self.metrics())
+            digest = outcome.metrics_sha256(self.metrics())
         except stored.Damaged:
             return None
         if result is None or environment is None:
@@ -124,9 +137,14 @@ class RunDirectory:
         path = self._file(name)
         return stored.read(path) if path.exists() else None
 
-    def _check_extension(
-        self, found: dict[str, Any], wanted: dict[str, Any], changed: list[str]
-    ) -> None:
+    def _extends(self, found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+        """Whether the wanted run goes on where the one found ends.
+
+        Raises:
+          UserError: they are two runs.
+        """
+        if not (changed := _changed(found, wanted)):
+            return False
         epochs = wanted["train"]["epochs"]
         if changed != ["train.epochs"] or epochs < from_json(found).train.epochs:
             raise UserError(
@@ -140,6 +158,7 @@ class RunDirectory:
                 "choose another --workdir, or a constant or step schedule from the "
                 "start"
             )
+        return True
 
     @property
     def status(self) -> str | None:
@@ -155,7 +174,10 @@ class RunDirectory:
 
     def result(self) -> dict[str, Any] | None:
         """Returns what the finished run found, or None."""
-        return self._json("result.json")
+        found = self._json("result.json")
+        if found is not None:
+            outcome.check_result(self._file("result.json"), found)
+        return found
 
     def write_result(self, result: dict[str, Any]) -> None:
         """Stores what the run found."""
@@ -167,7 +189,10 @@ class RunDirectory:
 
     def environment(self) -> dict[str, Any] | None:
         """Returns where the run took place."""
-        return self._json("env.json")
+        found = self._json("env.json")
+        if found is not None:
+            outcome.check_environment(self._file("env.json"), found)
+        return found
 
     def write_lane(self, group: Path, number: int, of: int) -> None:
         """Stores where the checkpoints are that the trial shares with a group.
@@ -226,16 +251,12 @@ class RunDirectory:
         """
         path = self._file("metrics.jsonl")
         lines = stored.whole_lines(path.read_bytes()) if path.exists() else []
-        return [stored.record(line, f"{path}:{n}") for n, line in enumerate(lines, 1)]
-
-
-def metrics_sha256(records: Sequence[dict[str, Any]]) -> str:
-    """Returns the SHA-256 of the metrics with their times left out."""
-    digest = hashlib.sha256()
-    for record in records:
-        kept = {name: v for name, v in record.items() if name not in TIMES}
-        digest.update(json.dumps(kept, sort_keys=True).encode())
-    return digest.hexdigest()
+        records = [
+            stored.record(line, f"{path}:{n}") for n, line in enumerate(lines, 1)
+        ]
+        for record in records:
+            outcome.check_record(path, record)
+        return records
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Overrides and modules; the complaints about config files are in test_cli.py."""
 
+import os
 import sys
 
 import pytest
@@ -38,6 +39,12 @@ def test_a_module_offers_more_than_get_config(tmp_path):
     before = set(sys.modules)
     assert list(load_module(file).sweep()) == [{"seed": 1}]
     assert set(sys.modules) == before
+
+
+def test_a_pipe_is_no_config_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(UserError, match="is a pipe or a device"):
+        load_config(tmp_path / "pipe.py")
 
 
 def test_two_files_of_one_name_are_two_modules(tmp_path):

@@ -99,6 +99,9 @@ def test_canonical_forms():
     assert isinstance(number.check(1), float)
     several = Field("b", (1,), "", "[0, 9]")
     assert several.check([1, 2]) == (1, 2)
+    assert several.check([1] * 100) == (1,) * 100
+    with pytest.raises(UserError, match=r"config.b has 101 entries; give at most 100"):
+        several.check([1] * 101)
     for wrong in (3, "12", None, {1: 2}, (1.0,), (True,), ((1,),)):
         with pytest.raises(UserError, match="must be a tuple of whole numbers"):
             several.check(wrong)

@@ -4,6 +4,7 @@
 import gzip
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +131,10 @@ def test_bad_arrays(tmp_path, changes, message):
 def test_not_an_npz(tmp_path):
     (tmp_path / "bad.npz").write_text("images")
     refused(tmp_path / "bad.npz", "not an .npz file")
+
+
+def test_a_device_without_end_is_not_read():
+    refused(Path("/dev/zero"), "is no file")
 
 
 def test_cut_and_flipped_npz(tmp_path):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import pretended
 from dropout_jax.config import UserError, canonical, defaults
 from dropout_jax.config.loading import override
 from dropout_jax.stored import Damaged
@@ -13,7 +14,7 @@ from dropout_jax.sweeps import Ledger, plan
 
 def lines(count):
     trials = plan("s", defaults(), ({"arm": "a", "seed": i} for i in range(count)))
-    found = {"arm": "a", "history": {}, "result": {"status": "done", "seconds": 1.0}}
+    found = {"arm": "a", "history": {}, "result": pretended.result()}
     return [
         {"trial": t.id, "seed": t.seed, "config": canonical(t.config), **found}
         for t in trials
@@ -66,15 +67,26 @@ def test_a_broken_line_before_the_last_is_named(tmp_path):
         {"config": [1]},
         {"arm": None},
         {"history": "none"},
-        {"result": {"status": 3, "seconds": 1.0}},
-        {"result": {"status": "done", "seconds": True}},
+        {"result": None},
+        {"result": pretended.result(3)},
+        {"result": pretended.result("unheard of")},
+        {"result": pretended.result("diverged", reason=None)},
+        {"result": pretended.result(seconds=True)},
+        {"result": pretended.result(epochs="3")},
+        {"result": pretended.result(validation={"accuracy": 0.5})},
+        {"result": pretended.result(test=3)},
+        {"result": pretended.result(reliability={"count": 3})},
     ],
 )
-def test_a_line_that_is_no_trial_is_named(tmp_path, change):
-    path = tmp_path / "ledger.jsonl"
-    path.write_text(json.dumps(lines(1)[0] | change) + "\n")
+def test_a_line_that_is_no_trial_is_named_and_never_written(tmp_path, change):
+    path, line = tmp_path / "ledger.jsonl", lines(1)[0] | change
+    path.write_text(json.dumps(line) + "\n")
     with pytest.raises(Damaged, match=r"remove the line and its trial runs again"):
         Ledger(path).lines()
+    other = Ledger(tmp_path / "other.jsonl")
+    with pytest.raises(ValueError):
+        other.append(line)
+    assert not other.path.exists()
 
 
 def test_an_old_line_without_a_new_field_is_still_found(tmp_path):
@@ -92,5 +104,5 @@ def test_an_old_line_without_a_new_field_is_still_found(tmp_path):
 def test_a_number_that_is_none_is_refused(tmp_path):
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with pytest.raises(ValueError):
-        ledger.append({"accuracy": float("nan")})
+        ledger.append(lines(1)[0] | {"noise": float("nan")})
     assert not ledger.path.exists() or ledger.lines() == []

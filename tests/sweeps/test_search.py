@@ -159,7 +159,7 @@ def test_winners_are_of_the_best_accuracy_then_loss_then_the_first(tmp_path, con
 
     def execute(trials, minutes):
         status, accuracy, nll = next(ends)
-        validation = {"accuracy": accuracy, "nll": nll}
+        validation = {"accuracy": accuracy, "nll": nll, "ece": 0.1, "brier": 0.5}
         Pretender(study, status=status, validation=validation)(trials, minutes)
 
     assert go_on(study, wanted, execute, console=console)

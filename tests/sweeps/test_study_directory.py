@@ -1,16 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The directory of a study: one plan that only grows, one holder per trial."""
 
+import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+import pretended
 from dropout_jax.config import UserError, defaults
 from dropout_jax.stored import Damaged
-from dropout_jax.sweeps import StudyDirectory, by_program, open_study, plan, status
+from dropout_jax.sweeps import (
+    StudyDirectory,
+    by_program,
+    heartbeat,
+    open_study,
+    plan,
+    status,
+)
+from dropout_jax.sweeps.trials import names
 
 HOLDER = """
 import sys, time
@@ -80,6 +91,114 @@ def test_a_study_can_be_moved_with_its_ledger(tmp_path, trials):
     assert found.extend(trials(0)) == 0
 
 
+def test_a_ledger_elsewhere_is_made_with_the_study_alone(tmp_path, trials):
+    """What lies on a disk may not make files outside of its directory."""
+    ledger = tmp_path / "results" / "ledger.jsonl"
+    StudyDirectory(tmp_path / "study", ledger).extend(trials(0))
+    assert open_study(tmp_path / "study").ledger.lines() == []
+    ledger.unlink()
+    with pytest.raises(UserError, match="which is not there; the command that began"):
+        open_study(tmp_path / "study")
+    assert not ledger.exists()
+
+
+@pytest.mark.parametrize("room", ["claims", "failures", "workers", "trials", "groups"])
+def test_no_link_in_a_study_is_followed(study, tmp_path, room):
+    (study.path / room).mkdir(exist_ok=True)
+    (study.path / room / "x").symlink_to(tmp_path / "precious")
+    with pytest.raises(UserError, match=f"{room}/x is a link"):
+        open_study(study.path)
+
+
+def test_a_study_is_nobody_elses_to_read(study):
+    assert study.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_others_wrote_is_told_in_one_line(study, trials, console):
+    (failed, running, _) = trials(0, 1, 2)
+    for _ in range(3):
+        study.record_failure(failed.id, "a bell \a and\nmore")
+    (study.path / "failures" / ("1" * 64)).mkdir()
+    values = {**heartbeat.WAITING, "doing": "\x1b[2J", "trials": [running.id]}
+    heartbeat.write(study.path / "workers" / "1.json", values)
+    with study.claim(running):
+        status.show_status(study, console)
+    said = console.file.getvalue()
+    assert r"a bell \x07 and more" in said and r"\x1b[2J" in said
+    assert not {"\a", "\x1b"} & set(said)
+
+
+def test_a_pipe_in_a_study_is_refused(study):
+    (study.path / "plan.jsonl").unlink()
+    os.mkfifo(study.path / "plan.jsonl")
+    with pytest.raises(UserError, match=r"plan\.jsonl is a pipe or a device"):
+        open_study(study.path)
+
+
+def test_a_study_that_may_not_be_read_is_told(study, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(study.path), "exists", denied)
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
+        study.about()
+
+
+@pytest.mark.parametrize("name", ["", "\x1b[2J", "n" * 101])
+def test_a_study_has_a_name_that_can_be_printed(name):
+    with pytest.raises(UserError, match="a study needs a name"):
+        plan(name, defaults(), [{"arm": "none"}])
+
+
+def test_what_reports_cannot_be_told_is_not_written(tmp_path, trials):
+    with pytest.raises(UserError, match="says nothing on how to report"):
+        StudyDirectory(tmp_path / "s").extend(trials(0), reporting={"title": 3})
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("arm", ["", " ", "two\nlines", "\x1b[2J", "a" * 101])
+def test_an_arm_has_a_name_that_can_be_printed(study, trials, arm):
+    with pytest.raises(UserError, match="for an arm"):
+        plan("study", defaults(), [{"arm": arm}])
+    (trial,) = trials(9)
+    study.extend([dataclasses.replace(trial, arm=arm)])
+    with pytest.raises(Damaged, match="is no name of an arm"):
+        study.trials()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"title": 3},
+        {"baseline": ""},
+        {"notes": "a text"},
+        {"notes": [3]},
+        {"published": {"a": 1.0}},
+        {"search_budget": {"a": True}},
+        {"directory": "elsewhere"},
+    ],
+)
+def test_what_reports_are_told_is_of_their_kind(study, told):
+    path = study.path / "study.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"reporting": told}))
+    with pytest.raises(Damaged, match="says nothing on how to report"):
+        open_study(study.path)
+
+
+def test_trials_that_lack_fields_have_names(trials):
+    old, new = trials(0, 1)
+    lacks = dataclasses.replace(old, values={"seed": 0, "noise": {"rates": [0.2]}})
+    named = names([lacks, new])
+    assert named[new.id].endswith("seed 1") and "kind=None" in named[lacks.id]
+
+
+def test_names_are_no_markup(study, trials, console):
+    (trial,) = trials(9)
+    study.extend([dataclasses.replace(trial, arm="[/red] [x]")])
+    status.show_status(study, console)
+    assert "[/red] [x]" in console.file.getvalue()
+
+
 def test_one_process_holds_a_trial(study, trials):
     one, two = trials(0, 1)
     other = StudyDirectory(study.path)
@@ -103,7 +222,7 @@ def test_a_claim_ends_with_its_process(study, trials):
 
 
 def ledger_line(trial, status="done"):
-    found = {"status": status, "seconds": 1.0}
+    found = pretended.result(status)
     about = {"arm": trial.arm, "seed": trial.seed, "history": {}}
     return {**about, "config": dict(trial.values), "result": found}
 

@@ -53,7 +53,7 @@ def test_a_wrong_trial_is_named_with_its_field(wrong, message):
 
 @pytest.mark.parametrize("arm", [{}, {"arm": ""}, {"arm": 3}])
 def test_a_trial_needs_an_arm(arm):
-    with pytest.raises(UserError, match="trial 0 of study 'study' has no arm"):
+    with pytest.raises(UserError, match=r"trial 0 of study 'study' has .* for an arm"):
         plan("study", defaults(), [{"seed": 1, **arm}])
 
 

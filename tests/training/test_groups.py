@@ -97,7 +97,7 @@ def test_what_was_pruned_stays_so_and_changes_nobody(run_group, alone):
 
 
 def test_together_a_trial_is_its_own_run_up_to_rounding(run_group, alone, monkeypatch):
-    module = importlib.import_module("dropout_jax.training.run")
+    module = importlib.import_module("dropout_jax.training.runs")
     at_once = functools.partial(engine.Engine, together=True)
     monkeypatch.setattr(module, "Engine", at_once)
     results = run_group("e")

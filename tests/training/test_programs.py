@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dropout_jax.training import programs as programs_module
+from dropout_jax.training.checkpoints import sha256_of_tree
 from dropout_jax.training.hyperparameters import static_signature, traced
 from dropout_jax.training.programs import build_programs, epoch_order
 from dropout_jax.training.step import TrainState, zero_totals
@@ -173,6 +174,32 @@ def test_the_same_seed_starts_every_method_from_the_same_weights(build):
         programs, hparams = build(fields)
         params = programs.init(hparams, seed).params
         assert equal({name: params[name] for name in start}, start)
+
+
+# Written with jax 0.10.2. Another release of JAX may change them, which is a change of
+# what docs/reproducibility.md promises; its release notes must say so.
+GOLDEN_ORDER = "ebf73a67ab1dc56d6b5b1763674c3bff92cfb27d0062e6658f9e3a3c1e77beaa"
+GOLDEN_WEIGHTS = {  # their product with sin(0), sin(1), ...
+    "mlp": 2.7720201889540697,
+    "cnn": -2.4884962394643395,
+    "rnn": 1.452512083876895,
+}
+
+
+def test_golden_first_weights_and_batches(build):
+    """The same batches anywhere; weights but for the rounding of normals."""
+    for network, fields in (
+        ("mlp", {}),
+        ("cnn", {"model.name": "cnn", "model.channels": (2,), "model.widths": (4,)}),
+        ("rnn", {"model.name": "rnn", "model.widths": (4,)}),
+    ):
+        programs, hparams = build({"noise.rates": (), **fields} if fields else None)
+        leaves = jax.tree.leaves(programs.init(hparams, np.uint32(3)).params)
+        weights = np.concatenate([np.asarray(leaf).ravel() for leaf in leaves])
+        projected = float(weights @ np.sin(np.arange(weights.size)))
+        assert projected == pytest.approx(GOLDEN_WEIGHTS[network], rel=1e-5)
+    orders = [programs.order(np.uint32(3), epoch) for epoch in range(3)]
+    assert sha256_of_tree(orders) == GOLDEN_ORDER
 
 
 def test_augmentation_leaves_masks_and_batches_alone(build, random_state):

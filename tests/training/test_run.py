@@ -2,6 +2,7 @@
 """A run's directory: complete, done once, refused to others."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -119,6 +120,31 @@ def test_a_directory_with_other_files_is_refused(tiny, tmp_path):
     with pytest.raises(UserError, match=r"other files \(such as thesis.tex\)"):
         training.run(tiny(), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_is_nobody_elses_to_read(finished):
+    assert finished.workdir.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("name", "entries"),
+    [
+        ("result.json", {"test": {"accuracy": "all"}}),
+        ("result.json", {"status": "pruned", "validation": None}),
+        ("env.json", {"device": "here"}),
+        ("metrics.jsonl", {"noise": 3}),
+    ],
+)
+def test_a_result_of_another_shape_is_found_again(
+    finished, tiny, recorder, tmp_path, name, entries
+):
+    shutil.copytree(finished.workdir, tmp_path / "run")
+    path = tmp_path / "run" / name
+    whole = path.read_text()
+    lines = whole.splitlines() if name == "metrics.jsonl" else [whole]
+    path.write_text("".join(json.dumps(json.loads(x) | entries) + "\n" for x in lines))
+    result = training.run(tiny(), tmp_path / "run", progress=recorder())
+    assert result.fresh and result.values["test"] == finished.values["test"]
 
 
 def test_what_a_kill_leaves_of_the_first_write_is_no_obstacle(tiny, tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 
 from dropout_jax.config import validate
 from dropout_jax.config.errors import Interrupted, UserError
-from dropout_jax.training import checkpoints, compile_cache, run_directory
+from dropout_jax.training import checkpoints, compile_cache, outcome
 from dropout_jax.training.engine import Engine
 from dropout_jax.training.interruption import stop_requests
 from dropout_jax.training.lane import Lane
@@ -146,9 +146,9 @@ def run_group(
         raise
     except Exception as error:
         for directory in directories:
-            if directory.status not in (run_directory.DONE, run_directory.DIVERGED):
+            if directory.status not in (outcome.DONE, outcome.DIVERGED):
                 reason = f"{type(error).__name__}: {error}"
-                directory.set_status(run_directory.FAILED, reason)
+                directory.set_status(outcome.FAILED, reason)
         raise
     finally:
         progress.close()
@@ -158,7 +158,7 @@ def run_group(
 
 def _untested(result: dict[str, Any] | None) -> bool:
     """Whether a run was finished and left untested, as a search does."""
-    if result is None or result["status"] != run_directory.DONE:
+    if result is None or result["status"] != outcome.DONE:
         return False
     return "test" not in result
 
