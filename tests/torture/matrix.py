@@ -4,7 +4,8 @@
 python tests/torture/matrix.py '{"network": "mlp", "chunks": [7, 13, 20]}'
 
 chunks  steps at which the host looks
-resume  step at which the state goes to the host and back
+seed    of the run, 7 by default
+resume  step at which the state goes into a checkpoint and comes back
 lanes   number of trials side by side, of which the first counts
 turns   whether these take turns (`lax.map`) or are computed together (`vmap`)
 devices over which each batch is spread
@@ -12,6 +13,8 @@ devices over which each batch is spread
 
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +22,7 @@ import numpy as np
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
+from dropout_jax.training import checkpoints
 from dropout_jax.training.checkpoints import sha256_of_tree
 from dropout_jax.training.hyperparameters import traced
 from dropout_jax.training.lanes import lane, lanes, stack
@@ -30,6 +34,17 @@ NETWORKS = {
     "cnn": {"model.channels": (16, 32), "model.widths": (64,)},
     "rnn": {"model.widths": (64,), "model.cell": "lstm"},
 }
+
+
+def restored(state, step):
+    """The state as a checkpoint has it."""
+    shapes = jax.eval_shape(lambda: state)
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory) / "checkpoints"
+        checkpoints.save(place, step, state, {})
+        found = checkpoints.restore(place, shapes, print)
+    assert found is not None
+    return found[0]
 
 
 def main(way):
@@ -50,12 +65,12 @@ def main(way):
         },
     )
     programs = build_programs(config, (28, 28), 10, size)
-    hparams, seed = traced(config, programs.model.sites), jnp.uint32(7)
+    hparams, seed = traced(config, programs.model.sites), jnp.uint32(way.get("seed", 7))
     state, order = programs.init(hparams, seed), programs.order(seed, 0)
     count, run = way.get("lanes", 1), programs.run_chunk
     if count > 1:
         run = lanes(programs, together=not way.get("turns"))
-        seeds = [jnp.uint32(7 + n) for n in range(count)]
+        seeds = [seed + n for n in range(count)]
         state = stack([programs.init(hparams, s) for s in seeds])
         order = stack([programs.order(s, 0) for s in seeds])
         hparams, seed = stack([hparams] * count), jnp.stack(seeds)
@@ -68,8 +83,9 @@ def main(way):
         alone = state if count == 1 else lane(state, 0)
         losses.append(float(alone.totals.loss))
         if stop == way.get("resume"):
-            state = programs.place(jax.tree.map(jnp.asarray, jax.device_get(state)))
+            state = programs.place(restored(state, stop))
     leaves = [np.asarray(leaf).ravel() for leaf in jax.tree.leaves(alone.params)]
+    assert len(set(losses)) == len(losses)  # every chunk of steps did something
     found = {
         "sha256": sha256_of_tree(alone.params),
         "parameters": np.concatenate(leaves)[::97].tolist(),

@@ -4,13 +4,15 @@
 import json
 import math
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from dropout_jax.config import from_json
-from dropout_jax.training import checkpoints
+from dropout_jax.training import checkpoints, outcome
 from dropout_jax.training.prepare import prepare
 from dropout_jax.training.run_directory import RunDirectory
 
@@ -24,7 +26,12 @@ SHORT = {
 }
 NETWORKS = {
     "mlp": {"model.name": "mlp", "model.widths": (64, 64)},
-    "cnn": {"model.name": "cnn", "model.channels": (4, 8), "model.widths": (16,)},
+    "cnn": {
+        "model.name": "cnn",
+        "model.channels": (4, 8),
+        "model.widths": (16,),
+        "model.batch_norm": True,
+    },
     "rnn": {"model.name": "rnn", "model.widths": (16,), "model.cell": "gru"},
 }
 # By network: fields of each method that is tried on it.
@@ -66,13 +73,12 @@ def start(workdir, fields, environment=None):
 
 
 def finish(process, seconds=SECONDS):
-    """Returns the exit code as a shell has it, and both outputs."""
+    """Returns the exit code, -N if signal N was its death, and both outputs."""
     try:
         out, err = process.communicate(timeout=seconds)
     finally:
         process.kill()
-    code = process.returncode
-    return (128 - code if code < 0 else code), out, err
+    return process.returncode, out, err
 
 
 def stage(workdir):
@@ -86,6 +92,19 @@ def stage(workdir):
     if (workdir / "result.json").exists():
         return "after the result"
     return "in training or evaluation" if names else "before the first checkpoint"
+
+
+def kept(workdir):
+    """The step of the newest whole checkpoint; 0 without any."""
+    manifests = (workdir / "checkpoints").glob("*/MANIFEST.json")
+    return max((int(path.parent.name) for path in manifests), default=0)
+
+
+def goes_on(out, step):
+    """Whether a run that was started again said that it went on from there."""
+    resumed = re.search(r"resumed at step ([\d,]+)", out)
+    begun = int(resumed[1].replace(",", "")) if resumed else 0
+    return begun == step or "finished before" in out
 
 
 def strike(workdir, fields, environment, how, moment):
@@ -116,6 +135,28 @@ def strike(workdir, fields, environment, how, moment):
     return where, (*finish(process), time.monotonic() - struck)
 
 
+def struck(workdir, fields, environment, how, moments):
+    """As `strike`, again and again until the run had not ended before.
+
+    Args:
+      workdir: of the run; a run that ended in it is removed.
+      fields: of its configuration.
+      environment: of its process.
+      how: number of the signal.
+      moments: when; one is taken for each try.
+
+    Returns:
+      The moment, and what `strike` returns.
+    """
+    for moment in moments:
+        where, end = strike(workdir, fields, environment, how, moment)
+        if where not in ("too late", "after the result"):
+            return moment, where, end
+        assert end[0] in (0, -how, 128 + how), end  # in its last moments
+        shutil.rmtree(workdir)
+    raise AssertionError("each run had ended before it was struck")
+
+
 def undisturbed(workdir, case, environment):
     """Returns the digests of a run that nobody disturbs, and the seconds it took."""
     fields = fields_of(*case)
@@ -138,9 +179,10 @@ def digests(workdir):
     result, prepared = run.result(), prepare(from_json(run.config()))
     abstract = checkpoints.shapes(prepared.abstract, 1)
     tree, host = checkpoints.restore(run.checkpoints, abstract, _complain)
-    names = ("parameters_sha256", "model_state_sha256", "metrics_sha256", "test")
+    names = set(result) - {"seconds", "images_per_second"}
     return {
         **{name: json.dumps(result.get(name), sort_keys=True) for name in names},
+        "metrics": outcome.metrics_sha256(run.metrics()),
         "state": checkpoints.sha256_of_tree(tree),
         "epochs": [record["epoch"] for record in host["lanes"][0]["records"]],
     }

@@ -4,7 +4,9 @@
 python tests/torture/soak.py DIRECTORY SECONDS
 """
 
+import contextlib
 import gc
+import itertools
 import json
 import os
 import random
@@ -38,37 +40,50 @@ class Disturbed(training.TerminalProgress):
         pass
 
 
+def digests(values):
+    return [values["parameters_sha256"], values["metrics_sha256"]]
+
+
 def train(directory, trial, chance):
-    """One run, interrupted at random until it is done; its digests."""
-    while True:
+    """One run, interrupted at random until it is done; its digests, and how often."""
+    for interrupts in itertools.count():
         try:
             values = training.run(
                 trial.config, directory, progress=Disturbed(chance)
             ).values
         except Interrupted:
             continue
-        return [values["parameters_sha256"], values["metrics_sha256"]]
+        return digests(values), interrupts
+    raise AssertionError
+
+
+def undisturbed(directory, trials):
+    """One study; its digests by trial."""
+    study = studies.study_of(directory, trials)
+    run_local(study, trials, workers=2, console=studies.console())
+    return studies.results(study)
 
 
 def sweep(directory, trials, chance):
-    """One study of which a worker is killed; its digests by trial."""
+    """One study of which a worker is killed; its digests by trial, and how often."""
     study, over = studies.study_of(directory, trials), threading.Event()
-    moment = chance.uniform(0.0, 6.0)
+    moment, kills = chance.uniform(0.0, 1.0), []
 
     def strike():
-        over.wait(moment)
-        for beat in heartbeat.read(study.path / "workers")[:1]:
-            try:
-                os.kill(int(beat.process.rpartition(":")[2]), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        while not over.wait(0.01) and not kills:  # who gives a sign is at work
+            if heartbeat.read(study.path / "workers"):
+                over.wait(moment)
+            for beat in heartbeat.read(study.path / "workers")[:1]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(beat.process.rpartition(":")[2]), signal.SIGKILL)
+                    kills.append(beat)
 
     thread = threading.Thread(target=strike)
     thread.start()
     run_local(study, trials, workers=2, console=studies.console())
     over.set()
     thread.join()
-    return studies.results(study)
+    return studies.results(study), len(kills)
 
 
 def memory():
@@ -84,25 +99,30 @@ def children():
 
 
 def main(directory, seconds):
-    """Runs until the time is over."""
-    chance, end = random.Random(0), time.monotonic() + seconds
+    """Runs until the time is over; what is right is found first, undisturbed."""
+    chance, number = random.Random(0), 0
     trials = studies.trials(4, **FIELDS)
-    wanted, number = None, 0
+    wanted = [
+        digests(training.run(trial.config, directory / f"right_{n}").values)
+        for n, trial in enumerate(trials)
+    ]
+    wanted_of_study = undisturbed(directory / "right_study", trials)
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         place = directory / f"round_{number}"
         found = [
-            [
-                train(place / f"run_{n}", trial, chance)
-                for n, trial in enumerate(trials)
-            ],
-            sweep(place / "study", trials, chance) if number % 4 == 0 else None,
+            train(place / f"run_{n}", trial, chance) for n, trial in enumerate(trials)
         ]
-        wanted = wanted or found
-        right = found[0] == wanted[0] and found[1] in (None, wanted[1])
+        right, kills = [digest for digest, _ in found] == wanted, 0
+        if number % 4 == 0:
+            results, kills = sweep(place / "study", trials, chance)
+            right = right and results == wanted_of_study
         temporary = [str(p) for p in place.rglob("*") if "tmp" in p.name]
         shutil.rmtree(place)
         line = {
             "right": right,
+            "interrupts": sum(count for _, count in found),
+            "kills": kills,
             "temporary": temporary,
             "memory": memory(),
             "files": len(os.listdir("/proc/self/fd")),

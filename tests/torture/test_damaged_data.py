@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data that are not the published ones never train anything."""
 
+import hashlib
 import os
 import random
 import subprocess
@@ -75,7 +76,10 @@ def test_wrong_data_are_refused(idx_files, damaged, environment, amount, figure)
             text = str(error)
             named = any(str(directory / name) in text for name in replaced)
             right += named and "\n" not in text
-            sums += any(file.sha256 in text for file in FILES)
+            sums += any(file.sha256 in text for file in FILES) and any(
+                hashlib.sha256(content).hexdigest() in text
+                for content in replaced.values()
+            )
         if kind == "flip" and number == 0:
             workdir = directory / "run"
             fields = {**runs.SHORT, "data.source_dir": directory}
@@ -89,6 +93,7 @@ def test_wrong_data_are_refused(idx_files, damaged, environment, amount, figure)
         f"{right}/{len(cases)} ({sums} by checksum)",
     )
     assert right == len(cases)
+    assert sums >= amount(5, 100)  # every flipped bit of an image or a label
 
 
 def test_four_processes_prepare_once(idx_files, tmp_path, amount, figure):

@@ -10,15 +10,26 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+import studies
 from dropout_jax import reports, stored
 from dropout_jax.config import UserError, canonical, defaults, from_json, validate
 from dropout_jax.config.schema import FIELDS
-from dropout_jax.sweeps import Ledger, StudyDirectory, open_study, plan_file
-from dropout_jax.sweeps.trials import names
-from dropout_jax.training import checkpoints
+from dropout_jax.sweeps import Ledger, StudyDirectory, open_study, plan_file, status
+from dropout_jax.training import checkpoints, outcome
+from dropout_jax.training import lane as lanes
+from dropout_jax.training.prepare import prepare
+from dropout_jax.training.progress import describe_result
 from dropout_jax.training.run_directory import RunDirectory
 
-READERS = ("configuration", "manifest", "plan", "ledger", "metrics")
+READERS = {
+    "configuration": "14a",
+    "manifest": "14b",
+    "plan": "14c",
+    "ledger": "14d",
+    "metrics": "14e",
+    "study.json": "14f",
+    "result.json": "14g",
+}
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),
@@ -88,14 +99,17 @@ def _dumped(value):
 
 
 def readers(whole, tmp_path):
-    """By name: a valid value, and what reads the bytes in its place."""
+    """By name: a valid value, and what reads and uses the bytes in its place."""
     shutil.copytree(whole.path, tmp_path / "study")
+    console = studies.console()
     whole = StudyDirectory(tmp_path / "study")
     trial, *_ = whole.trials()
     run = RunDirectory(whole.run_directory(trial))
     (*_, step) = sorted(run.checkpoints.iterdir())
     line = whole.ledger.lines()[0]
-    first = (whole.path / "plan.jsonl").read_text().splitlines()[0]
+    first, second = (whole.path / "plan.jsonl").read_bytes().splitlines()
+    abstract = checkpoints.shapes(prepare(trial.config).abstract, 1)
+    checkpoints.quiet()
 
     def configuration(content):
         validate(from_json(stored.parse(content, "config.json")))
@@ -108,30 +122,45 @@ def readers(whole, tmp_path):
         except (AttributeError, TypeError, ValueError):
             pass
         (step / checkpoints.MANIFEST).write_bytes(content)
-        abstract = {"state": {}, "best": []}
-        checkpoints._restore(step, abstract)
+        _, host = checkpoints._restore(step, abstract)
+        stored.expect(step, host, "seconds", int | float)
+        for lane in stored.expect(step, host, "lanes", list):
+            lanes._checked(run, lane)
 
     def plan(content):
-        (whole.path / "plan.jsonl").write_bytes(content + b"\n")
+        # Beside it a line as it was: of one arm, they are compared.
+        content = content + b"\n" + second + b"\n"
+        (whole.path / "plan.jsonl").write_bytes(content)
         about = json.loads((whole.path / "study.json").read_text())
-        lines = stored.whole_lines(content + b"\n")
-        about["plan"] = plan_file._seal(lines)
+        about["plan"] = plan_file._seal(stored.whole_lines(content))
         (whole.path / "study.json").write_text(json.dumps(about))
-        trials = open_study(whole.path).trials()
-        names(trials)
-        [one.config for one in trials]
+        show(open_study(whole.path))
+
+    def about(content):
+        (whole.path / "study.json").write_bytes(content)
+        show(open_study(whole.path))
+
+    def show(study):
+        status.show_status(study, console)
+        [one.config for one in study.trials()]
 
     def ledger(content):
         path = tmp_path / "ledger.jsonl"
         path.write_bytes(content + b"\n")
-        Ledger(path).by_trial()
+        for found in Ledger(path).by_trial().values():
+            describe_result(found["result"])
         study = reports.load_study(path)
         reports.tabulate(study, baseline=study.trials[0].arm)
 
     def metrics(content):
         directory = RunDirectory(tmp_path)
         (tmp_path / "metrics.jsonl").write_bytes(content + b"\n")
-        directory.metrics()
+        for record in directory.metrics():
+            [record[name] for name in ("epoch", "step", *outcome.CURVES)]
+
+    def result(content):
+        (tmp_path / "result.json").write_bytes(content)
+        describe_result(RunDirectory(tmp_path).result())
 
     return {
         "configuration": (canonical(defaults()), configuration),
@@ -142,6 +171,8 @@ def readers(whole, tmp_path):
         "plan": (json.loads(first), plan),
         "ledger": (line, ledger),
         "metrics": (run.metrics()[0], metrics),
+        "study.json": (json.loads((whole.path / "study.json").read_text()), about),
+        "result.json": (run.result(), result),
     }
 
 
@@ -169,9 +200,9 @@ def test_a_reader(name, whole, tmp_path, amount, figure):
 
     fuzz()
     assert sum(seen.values()) >= examples and len(FIELDS) > 40
-    number = "14" + "abcde"[READERS.index(name)]
+    assert seen["read"] and seen["refused"]
     figure(
-        number,
+        READERS[name],
         f"{name}: random values in every place, flipped bytes, cuts",
         "0 uncaught exceptions in 10,000",
         f"0 in {sum(seen.values()):,} ({seen['refused']:,} refused in one line)",

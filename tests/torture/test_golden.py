@@ -24,11 +24,12 @@ from dropout_jax.training.programs import build_programs
 GOLDEN = Path(__file__).with_name("golden.json")
 NOTES = "read JAX's release notes (docs.jax.dev, Change log), then write them anew"
 STEPS, BATCH = 20, 32
+PLAIN = {"model.batch_norm": False}
 
 
 def losses(network, method):
     """The loss of each step, with its noise."""
-    fields = {**runs.NETWORKS[network], **runs.METHODS[method]}
+    fields = {**runs.NETWORKS[network], **runs.METHODS[method], **PLAIN}
     config = override(defaults(), {**fields, "train.batch_size": BATCH})
     size = STEPS * BATCH
     images = np.random.default_rng(0).integers(0, 256, (size, 28, 28), np.uint8)

@@ -34,6 +34,9 @@ def test_nothing_leaks(tmp_path, environment, amount, figure):
     growth = last / first - 1
     right = sum(round_["right"] for round_ in rounds)
     files = {round_["files"] for round_ in warm}
+    interrupts, kills = (
+        sum(round_[name] for round_ in rounds) for name in ("interrupts", "kills")
+    )
     left = sum(len(r["temporary"]) + r["processes"] for r in rounds)
     figure(
         15,
@@ -41,10 +44,12 @@ def test_nothing_leaks(tmp_path, environment, amount, figure):
         "and workers killed at random",
         "memory growth under 2 % after warm-up, no leaked files or processes, all "
         "results right",
-        f"{right}/{len(rounds)} rounds right; memory {growth:+.1%} "
+        f"{right}/{len(rounds)} rounds right, {interrupts} interrupts, {kills} kills; "
+        f"memory {growth:+.1%} "
         f"({last / 2**20:.0f} MiB); open files {min(files)} to {max(files)}; "
         f"{left} temporary files and processes left",
     )
     assert right == len(rounds) and left == 0
+    assert interrupts >= len(rounds) and kills >= amount(1, 10)
     assert max(files) - min(files) <= 2
     assert growth < amount(0.50, 0.02)  # a minute is hardly past warm-up
