@@ -35,6 +35,17 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             raise
 
 
+def remove_unfinished(directory: Path, name: str = "*") -> None:
+    """Removes what a killed process left of writing files; nobody else may write them.
+
+    Args:
+      directory: where the files are.
+      name: of the file; all by default.
+    """
+    for left in directory.glob(f".{name}.*.tmp"):
+        left.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def writing(path: Path, needed: int) -> Iterator[None]:
     """Turns what the system has against writing `needed` bytes into one line.

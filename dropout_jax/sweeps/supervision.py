@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import no_room
+from dropout_jax.files import no_room, remove_unfinished
 from dropout_jax.sweeps import heartbeat
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.training.interruption import StopRequest
@@ -45,7 +45,7 @@ class Worker:
 
     def start(self) -> None:
         """Starts the process; what it says is added to the log."""
-        self.beat.unlink(missing_ok=True)
+        self._forget_beat()
         self.heard = time.time()
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C comes to it from us, once.
@@ -56,6 +56,10 @@ class Worker:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _forget_beat(self) -> None:
+        self.beat.unlink(missing_ok=True)
+        remove_unfinished(self.beat.parent, self.beat.name)
 
     def silence(self) -> float:
         """Returns the seconds since the last sign of life.
@@ -78,7 +82,7 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
         code = self.process.wait()
-        self.beat.unlink(missing_ok=True)
+        self._forget_beat()
         if code == 0 and not self.deaths:
             self.log.unlink(missing_ok=True)
 

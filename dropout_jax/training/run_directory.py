@@ -19,6 +19,7 @@ from dropout_jax.files import (
     make_private,
     reading,
     refuse_odd,
+    remove_unfinished,
     to_json,
     write_atomically,
     writing,
@@ -61,6 +62,7 @@ class RunDirectory:
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_unfinished(self.path)
             return self._claim(canonical(config))
         except BlockingIOError as error:
             self.close()

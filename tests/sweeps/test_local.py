@@ -209,3 +209,12 @@ def test_a_worker_that_has_no_room_to_say_why_it_died(tmp_path, monkeypatch):
     monkeypatch.setattr(supervision.shutil, "disk_usage", lambda place: full)
     assert "w cannot be written (No space left on device)" in worker.last_line()
     worker.close()
+
+
+def test_what_a_killed_worker_was_writing_goes_with_it(tmp_path):
+    worker = supervision.Worker(tmp_path, [sys.executable, "-c", "", "--name=w"])
+    worker.process.wait(timeout=60)
+    (tmp_path / ".w.json.123.tmp").write_text("{")
+    (tmp_path / ".other.json.123.tmp").write_text("{")
+    worker.close()
+    assert [path.name for path in tmp_path.iterdir()] == [".other.json.123.tmp"]

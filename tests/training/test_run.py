@@ -152,6 +152,7 @@ def test_what_a_kill_leaves_of_the_first_write_is_no_obstacle(tiny, tmp_path):
     directory = RunDirectory(tmp_path)
     assert directory.open(tiny()) is None
     directory.close()
+    assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_a_directory_that_cannot_be_is_refused(tiny, tmp_path):
