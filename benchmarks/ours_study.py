@@ -55,7 +55,8 @@ def main() -> None:
     trials = sweeps.plan("study", base, sweep)
     study = sweeps.StudyDirectory(flags.workdir)
     study.extend(trials)
-    sweeps.run_local(study, trials, workers=default_workers())
+    if not sweeps.run_local(study, trials, workers=default_workers()):
+        raise SystemExit("not all trials came to their end")
     lines = study.ledger.by_trial()
     print(json.dumps([lines[t.id]["result"]["test"]["accuracy"] for t in trials]))
 
