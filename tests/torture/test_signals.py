@@ -52,7 +52,9 @@ def test_asked_to_stop_a_run_saves_and_ends(tmp_path, environment, amount, figur
         fields = {**runs.fields_of(*case), "train.checkpoint_seconds": 86400.0}
         workdir, how = tmp_path / f"stopped_{number}", SIGNALS[number // 2 % 2]
         chance = random.Random(number)
-        moments = (chance.uniform(0.05, seconds) for _ in range(9))
+        # One in each part of a run, so that a few, too, find it before its first step.
+        first = max(0.05, seconds * (number + chance.random()) / count)
+        moments = (first, *(chance.uniform(0.05, seconds) for _ in range(8)))
         moment, _, end = runs.struck(workdir, fields, environment, how, moments)
         found, kept = complaints(workdir, how, moment < deaf, end), runs.kept(workdir)
         out = runs.train(workdir, fields, environment)
