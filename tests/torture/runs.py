@@ -2,7 +2,6 @@
 """Training runs as processes of their own, and what is left of them."""
 
 import json
-import math
 import os
 import re
 import shutil
@@ -94,6 +93,14 @@ def stage(workdir):
     return "in training or evaluation" if names else "before the first checkpoint"
 
 
+def imports_jax(process):
+    """Whether a process has come to the import of JAX."""
+    try:
+        return "jaxlib" in Path(f"/proc/{process.pid}/maps").read_text()
+    except OSError:  # it has just ended
+        return False
+
+
 def kept(workdir):
     """The step of the newest whole checkpoint; 0 without any."""
     manifests = (workdir / "checkpoints").glob("*/MANIFEST.json")
@@ -115,7 +122,8 @@ def strike(workdir, fields, environment, how, moment):
       fields: of its configuration.
       environment: of its process.
       how: number of the signal.
-      moment: seconds after its start, or the stage at which to send it.
+      moment: seconds after its start, the stage at which to send it, or what says of
+        the process that it is time.
 
     Returns:
       The stage; the exit code, both outputs, and the seconds from the signal on.
@@ -124,9 +132,13 @@ def strike(workdir, fields, environment, how, moment):
     where = "too late"
     while process.poll() is None:
         now = stage(workdir)
-        if now == moment or time.monotonic() - begun > (
-            moment if isinstance(moment, float) else math.inf
-        ):
+        if callable(moment):
+            due = moment(process)
+        elif isinstance(moment, float):
+            due = time.monotonic() - begun > moment
+        else:
+            due = now == moment
+        if due:
             process.send_signal(how)
             where = now
             break
