@@ -37,12 +37,6 @@ _COLLECT_EVERY = 100_000
 # A dict, a set or bytes, of which ml_collections would make a tuple.
 _NO_TUPLE = re.compile(r"\s*(\{|[bB][rR]?['\"]|[rR][bB]['\"])")
 
-# What of JAX's complaints a user can mend, by how they begin, and how.
-_MENDED = {
-    "Unable to initialize backend": "unset JAX_PLATFORMS, or name what JAX finds here",
-    "RESOURCE_EXHAUSTED": "a smaller model or batch, or fewer lanes, take less memory",
-}
-
 _HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")
 
 
@@ -112,11 +106,30 @@ def guarded(command: Callable[[], int | None]) -> int:
             if signals.numbers:
                 _say("interrupted; the same command goes on from the last checkpoint")
                 return 128 + signals.numbers[0]
-            for beginning, how in _MENDED.items():
-                if str(error).startswith(beginning):
-                    _say(f"error: {str(error).splitlines()[0].rstrip('.')}; {how}")
-                    return 2
+            if _no_platform():
+                _say(
+                    f"error: JAX_PLATFORMS={os.environ['JAX_PLATFORMS']!r}: JAX finds "
+                    "no such device here; unset JAX_PLATFORMS, or name one that it has"
+                )
+                return 2
+            if str(error).startswith("RESOURCE_EXHAUSTED"):  # JAX's words
+                said = str(error).splitlines()[0].rstrip(".")
+                _say(
+                    f"error: {said}; a smaller model or batch, or fewer lanes, take "
+                    "less memory"
+                )
+                return 2
             raise
+
+
+def _no_platform() -> bool:
+    """Whether JAX_PLATFORMS leaves JAX without a device; how it fails then differs."""
+    if "jax" not in sys.modules or not os.environ.get("JAX_PLATFORMS"):
+        return False
+    try:
+        return not sys.modules["jax"].devices()
+    except Exception:
+        return True
 
 
 def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
