@@ -122,7 +122,7 @@ def draw_mask(
         key,
         keep_prob < 1.0,
         lambda: jnp.broadcast_to(bits.uniform(key, shape) < keep_prob, whole),
-        jnp.ones(whole, bool),
+        True,
     )
 
 

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -105,9 +106,9 @@ def draw_once(
     key: jax.Array,
     acts: jax.Array,
     draw: Callable[[], jax.Array],
-    otherwise: jax.Array,
+    otherwise: ArrayLike,
 ) -> jax.Array:
-    """Returns `draw()`, or `otherwise` if `acts` is False everywhere.
+    """Returns `draw()`, or an array full of `otherwise` if `acts` is False everywhere.
 
     On CPU, XLA would repeat the twenty rounds in every loop that reads the noise, so
     once more in the backward pass. It never looks into the branch of a conditional,
@@ -121,20 +122,25 @@ def draw_once(
       key: the key that `draw` uses.
       acts: booleans, whether there is any noise.
       draw: function without arguments.
-      otherwise: array like its result.
+      otherwise: what every entry is without noise.
 
     Example:
       >>> key, rate = jax.random.key(0), jnp.float32(0.0)
-      >>> ones = jnp.ones(2, bool)
-      >>> draw_once(key, rate > 0, lambda: uniform(key, (2,)) > rate, ones).tolist()
+      >>> draw_once(key, rate > 0, lambda: uniform(key, (2,)) > rate, True).tolist()
       [True, True]
     """
     if jax.default_backend() == "cpu":
         acts = jnp.any(acts)
         # Inside shard_map both branches must depend on what varies over the mesh.
         varies = acts & (jax.random.key_data(key).ravel()[0] == 0)
-        otherwise = jnp.where(varies, otherwise, otherwise)
-        return lax.cond(lax.optimization_barrier(acts), draw, lambda: otherwise)
+        drawn = jax.eval_shape(draw)
+
+        def full() -> jax.Array:
+            # Filled here: outside, XLA would fill an array that is hardly ever read.
+            value = jnp.asarray(otherwise, drawn.dtype)
+            return jnp.full(drawn.shape, jnp.where(varies, value, value))
+
+        return lax.cond(lax.optimization_barrier(acts), draw, full)
     return draw()
 
 

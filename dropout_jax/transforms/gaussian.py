@@ -163,9 +163,7 @@ def normal_moments(
 def multiply_normal(key, x, mean, std, shared_axes):
     """Returns `x * n`, n ~ N(mean, std**2), one draw along each shared axis."""
     shape = contract.draw_shape(x.shape, shared_axes)
-    drawn = bits.draw_once(
-        key, std != 0.0, lambda: bits.normal(key, shape), jnp.zeros(shape, jnp.float32)
-    )
+    drawn = bits.draw_once(key, std != 0.0, lambda: bits.normal(key, shape), 0.0)
     return scale(x, mean + std * drawn)
 
 

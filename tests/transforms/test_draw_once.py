@@ -48,6 +48,30 @@ def test_both_passes_read_one_draw(name, monkeypatch):
     jax.clear_caches()
 
 
+def full_loops(run):
+    """Returns how many loops outside of conditionals make an array like X."""
+    entry = run.lower(KEY, X).compile().as_text().partition("\nENTRY")[2]
+    return len(re.findall(r"= \w+\[64,128\]\S* fusion\(", entry))
+
+
+@pytest.mark.parametrize("name", list(TRANSFORMS))
+def test_where_noise_acts_nothing_is_filled(name, monkeypatch):
+    """One loop outside of the conditional: what was drawn, times the input."""
+    run = jax.jit(lambda key, x: TRANSFORMS[name](key, x, 0.3))
+    assert full_loops(run) == 1
+
+    def filled(key, acts, draw, otherwise):
+        drawn = jax.eval_shape(draw)
+        value = jnp.where(jax.random.key_data(key)[0] == 0, otherwise, otherwise)
+        array = jnp.full(drawn.shape, value, drawn.dtype)
+        return lax.cond(lax.optimization_barrier(jnp.any(acts)), draw, lambda: array)
+
+    monkeypatch.setattr(bits, "draw_once", filled)
+    jax.clear_caches()
+    assert full_loops(jax.jit(lambda key, x: TRANSFORMS[name](key, x, 0.3))) == 2
+    jax.clear_caches()
+
+
 @pytest.mark.parametrize("name", list(TRANSFORMS))
 def test_where_nothing_acts_nothing_is_drawn(name):
     """Rate 0 takes the other branch, whose values are those of the draw."""
