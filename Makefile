@@ -95,6 +95,7 @@ evidence: setup-dev data  ## run every experiment on the texts' claims (hours; r
 	$(BIN)/python -m experiments.claims.page
 	$(BIN)/python -m experiments.claims.site
 	$(BIN)/python -m experiments.reproductions
+	$(BIN)/python -m experiments.budget
 
 evidence-quick: setup-dev data  ## the same in quick form, into build/evidence (minutes)
 	$(BIN)/python -m experiments.run all --quick

@@ -95,18 +95,23 @@ def store(
     return record
 
 
-def trainings(name: str, *, quick: bool) -> dict[str, float] | None:
-    """Returns the number of an experiment's trainings and their seconds in all.
-
-    They are in its ledgers, whoever ran them and when; None if it trains no trials.
-    """
+def trained(name: str, *, quick: bool) -> list[dict[str, Any]]:
+    """Returns the lines of an experiment's ledgers, whoever ran them and when."""
     paths = results(quick=quick).glob(f"{name}*.jsonl")
-    lines = [
+    return [
         line
         for path in sorted(paths)
         if not path.stem.endswith("_models")
         for line in Ledger(path).by_trial().values()
     ]
+
+
+def trainings(name: str, *, quick: bool) -> dict[str, float] | None:
+    """Returns the number of an experiment's trainings and their seconds in all.
+
+    None if it trains no trials.
+    """
+    lines = trained(name, quick=quick)
     seconds = sum(line["result"]["seconds"] for line in lines)
     return {"count": len(lines), "seconds": round(seconds)} if lines else None
 

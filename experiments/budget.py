@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes docs/evidence/budget.md: how long this machine took for the experiments.
+
+python -m experiments.budget
+
+The seconds of trainings are in the ledgers, where other work ran beside many of them.
+A quiet machine would have taken as long for each as for the fastest of its arm, which
+differs from the others by its seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dropout_jax.files import write_atomically
+from dropout_jax.reports.numbers import plain
+from experiments import evidence
+from experiments.claims.page import table
+
+PATH = evidence.pictures(quick=False) / "budget.md"
+AT_A_TIME = 2  # trainings, one on each core
+HOUR = 3600.0
+HEADINGS = ("experiment", "trainings", "hours", "hours if quiet")
+
+
+def hours(seconds: Mapping[str, Sequence[float]]) -> tuple[float, float]:
+    """Returns the machine's hours for the trainings of some arms: taken, and if quiet.
+
+    Args:
+      seconds: of each training, by arm.
+
+    Example:
+      >>> hours({"none": [3600.0, 7200.0], "dropout": [3600.0]})
+      (2.0, 1.5)
+    """
+    taken = sum(map(sum, seconds.values()))
+    quiet = sum(len(of_arm) * min(of_arm) for of_arm in seconds.values())
+    return taken / AT_A_TIME / HOUR, quiet / AT_A_TIME / HOUR
+
+
+def line(name: str) -> tuple[int, float, float]:
+    """Returns an experiment's trainings, hours and hours if quiet.
+
+    One that trains no trials has what it took in all, on both cores.
+    """
+    seconds: dict[str, list[float]] = {}
+    for trained in evidence.trained(name, quick=False):
+        seconds.setdefault(trained["arm"], []).append(trained["result"]["seconds"])
+    if seconds:
+        return sum(map(len, seconds.values())), *hours(seconds)
+    found = evidence.found(name)
+    alone = 0.0 if found is None else found["seconds"] / HOUR
+    return 0, alone, alone
+
+
+def page(names: Sequence[str]) -> str:
+    """Returns the page."""
+    found = {name: line(name) for name in names}
+    rows = [
+        [f"[{name}]({name}.md)", str(count), plain(taken), plain(quiet)]
+        for name, (count, taken, quiet) in found.items()
+    ]
+    count, taken, quiet = (sum(column) for column in zip(*found.values(), strict=True))
+    rows.append(["all", f"{count:,}", plain(taken), plain(quiet)])
+    return "\n".join(
+        [
+            "# What the experiments took\n",
+            f"Hours of a machine with {AT_A_TIME} cores, {AT_A_TIME} trainings at a "
+            "time: half of the seconds in the ledgers. Other work ran beside many "
+            "trainings; the last column is what all would have taken had each been as "
+            "fast as the fastest of its arm, from which it differs by its seed alone. "
+            "Where nothing is trained the whole of the experiment is counted; what "
+            "others compute beside their trainings is not.\n",
+            table(list(HEADINGS), rows),
+            "`python -m experiments.budget` writes this page.",
+            "",
+        ]
+    )
+
+
+def main(path: Path = PATH) -> None:
+    """Writes the page."""
+    write_atomically(path, page(list(evidence.experiments())))
+
+
+if __name__ == "__main__":
+    main()

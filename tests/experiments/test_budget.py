@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the experiments took: summed over their ledgers, disturbed and quiet."""
+
+import pytest
+
+from experiments import budget, evidence
+
+
+def training(arm, seconds):
+    return {"arm": arm, "result": {"seconds": seconds}}
+
+
+@pytest.fixture(autouse=True)
+def _two(monkeypatch):
+    """E01 has two arms of trainings, E02 none."""
+    ledger = [training("none", 3600.0), training("none", 7200.0), training("b", 1800.0)]
+    ledgers = {"E01": ledger}
+    monkeypatch.setattr(evidence, "trained", lambda name, **_: ledgers.get(name, []))
+    monkeypatch.setattr(evidence, "found", lambda name: {"seconds": 900.0})
+
+
+def test_trainings_run_two_at_a_time_and_quiet_ones_are_as_fast_as_the_fastest():
+    taken, quiet = (3600 + 7200 + 1800) / 2 / 3600, (2 * 3600 + 1800) / 2 / 3600
+    assert budget.line("E01") == (3, pytest.approx(taken), pytest.approx(quiet))
+
+
+def test_where_nothing_is_trained_all_of_it_counts():
+    assert budget.line("E02") == (0, 0.25, 0.25)
+
+
+def test_the_page_ends_with_the_sums():
+    last = [row for row in budget.page(["E01", "E02"]).split("\n") if row[:1] == "|"][
+        -1
+    ]
+    assert last == "| all | 3 | 2.00 | 1.50 |"
+
+
+def test_the_published_page_is_what_the_command_writes(monkeypatch, tmp_path):
+    monkeypatch.undo()
+    budget.main(tmp_path / "budget.md")
+    assert (tmp_path / "budget.md").read_text() == budget.PATH.read_text()
