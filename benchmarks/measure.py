@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -151,9 +151,24 @@ def arguments(
     return parser.parse_args()
 
 
-def names(text: str) -> tuple[str, ...]:
-    """Returns the names of a comma-separated list, as a type of `add_argument`."""
-    return tuple(name for name in text.split(",") if name)
+def names(known: Iterable[str]) -> dict[str, Any]:
+    """Returns the options of `add_argument` for a comma-separated list of names.
+
+    Args:
+      known: the names that there are, which are also the default.
+    """
+    known = tuple(known)
+
+    def parse(text: str) -> tuple[str, ...]:
+        chosen = tuple(name for name in text.split(",") if name)
+        unknown = [name for name in chosen if name not in known]
+        if unknown or not chosen:
+            raise argparse.ArgumentTypeError(
+                f"{(unknown or [text])[0]!r} is not one of {', '.join(known)}"
+            )
+        return chosen
+
+    return {"type": parse, "default": known, "metavar": ",".join(known)}
 
 
 def command(module: str) -> str:

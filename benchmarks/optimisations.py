@@ -189,7 +189,7 @@ def step_by_step(advance: Callable[[int], float]) -> Callable[[int], float]:
 
 def main() -> None:
     """Measures all optimisations and writes the table."""
-    option = {"type": measure.names, "default": tuple(OPTIMISATIONS)}
+    option = measure.names(OPTIMISATIONS)
     flags = measure.arguments(__doc__, 5, [("--only", option)])
     dataset, rows = data.load(), []
     for name in flags.only:

@@ -76,7 +76,7 @@ def load(store: str) -> float:
 
 def main() -> None:
     """Measures all configs and writes the table."""
-    option = {"type": measure.names, "default": CONFIGS}
+    option = measure.names(CONFIGS)
     flags = measure.arguments(__doc__, 5, [("--models", option)])
     costs: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as directory:

@@ -70,7 +70,7 @@ def rows_of(name: str, dataset: data.Dataset, rounds: int) -> list[list[str]]:
 
 def main() -> None:
     """Measures all models and writes the table."""
-    option = {"type": measure.names, "default": tuple(MODELS)}
+    option = measure.names(MODELS)
     flags = measure.arguments(__doc__, 7, [("--models", option)])
     dataset = data.load()
     rows = []

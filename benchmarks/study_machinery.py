@@ -208,7 +208,7 @@ PARTS: dict[str, Callable[[str], Row | list[Row]]] = {
 
 def main() -> None:
     """Measures all and writes the table."""
-    option = {"type": measure.names, "default": tuple(PARTS)}
+    option = measure.names(PARTS)
     flags = measure.arguments(__doc__, 3, [("--only", option)])
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as directory:

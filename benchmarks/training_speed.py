@@ -115,8 +115,8 @@ def main() -> None:
         __doc__,
         5,
         [
-            ("--models", {"type": measure.names, "default": tuple(MODELS)}),
-            ("--sides", {"type": measure.names, "default": tuple(TITLES)}),
+            ("--models", measure.names(MODELS)),
+            ("--sides", measure.names(TITLES)),
         ],
     )
     dataset = data.load()
