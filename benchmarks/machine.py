@@ -10,8 +10,14 @@ from pathlib import Path
 
 PACKAGES = ("jax", "flax", "torch", "keras")
 
-# Of glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+# Options of glibc's malloc, by their numbers in malloc.h: one heap for all threads,
+# that grows in large steps and does not shrink, for arrays of any size.
+_KEEP = {
+    "M_ARENA_MAX": (-8, 1),
+    "M_TOP_PAD": (-2, 2**29),
+    "M_TRIM_THRESHOLD": (-1, 2**31 - 1),
+    "M_MMAP_MAX": (-4, 0),
+}
 
 
 def on_cpu() -> bool:
@@ -66,5 +72,5 @@ def keep_freed_memory() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for parameter in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            mallopt(parameter, 2**30)
+        for option, value in _KEEP.values():
+            mallopt(option, value)
