@@ -108,7 +108,10 @@ def draw_once(
     draw: Callable[[], jax.Array],
     otherwise: ArrayLike,
 ) -> jax.Array:
-    """Returns `draw()`, or an array full of `otherwise` if `acts` is False everywhere.
+    """Returns `draw()`; on CPU, an array full of `otherwise` if `acts` is False.
+
+    False everywhere, that is: what the caller makes of either must be the same then,
+    gradients included, for elsewhere it is always `draw()`.
 
     On CPU, XLA would repeat the twenty rounds in every loop that reads the noise, so
     once more in the backward pass. It never looks into the branch of a conditional,
@@ -131,16 +134,18 @@ def draw_once(
     """
     if jax.default_backend() == "cpu":
         acts = jnp.any(acts)
-        # Inside shard_map both branches must depend on what varies over the mesh.
         varies = acts & (jax.random.key_data(key).ravel()[0] == 0)
         drawn = jax.eval_shape(draw)
 
+        def same(value: jax.Array) -> jax.Array:
+            # Inside shard_map both branches must vary over the mesh alike.
+            return jnp.where(varies, value, value)
+
         def full() -> jax.Array:
             # Filled here: outside, XLA would fill an array that is hardly ever read.
-            value = jnp.asarray(otherwise, drawn.dtype)
-            return jnp.full(drawn.shape, jnp.where(varies, value, value))
+            return jnp.full(drawn.shape, same(jnp.asarray(otherwise, drawn.dtype)))
 
-        return lax.cond(lax.optimization_barrier(acts), draw, full)
+        return lax.cond(lax.optimization_barrier(acts), lambda: same(draw()), full)
     return draw()
 
 

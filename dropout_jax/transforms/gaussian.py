@@ -105,8 +105,10 @@ def gaussian_dropout(
     axes = contract.check_call(key, x, shared_axes, deterministic)
     centre, alpha, spread = _noise(x, rate, mean, std)
     if not deterministic:
+        # A std has a gradient, which is the draw's also where the std is 0.
+        acts = alpha != 0.0 if std is None else jnp.bool_(True)
         spread = jnp.sqrt(alpha) if std is None else spread
-        return multiply_normal(key, jnp.asarray(x), centre, spread, axes)
+        return multiply_normal(key, jnp.asarray(x), centre, spread, acts, axes)
     if isinstance(mean, int | float) and mean == 1:
         return x  # pyright: ignore[reportReturnType]
     return scale(jnp.asarray(x), centre)
@@ -160,10 +162,13 @@ def normal_moments(
 
 
 @functools.partial(jax.jit, static_argnames="shared_axes")
-def multiply_normal(key, x, mean, std, shared_axes):
-    """Returns `x * n`, n ~ N(mean, std**2), one draw along each shared axis."""
+def multiply_normal(key, x, mean, std, acts, shared_axes):
+    """Returns `x * n`, n ~ N(mean, std**2), one draw along each shared axis.
+
+    Where `acts` is False everywhere nothing is drawn: the std has no gradient there.
+    """
     shape = contract.draw_shape(x.shape, shared_axes)
-    drawn = bits.draw_once(key, std != 0.0, lambda: bits.normal(key, shape), 0.0)
+    drawn = bits.draw_once(key, acts, lambda: bits.normal(key, shape), 0.0)
     return scale(x, mean + std * drawn)
 
 

@@ -67,7 +67,8 @@ def variational_dropout(
     if deterministic:
         return x  # pyright: ignore[reportReturnType]
     std = jnp.exp(0.5 * log_alpha)
-    return multiply_normal(key, jnp.asarray(x), jnp.float32(1.0), std, axes)
+    acts = jnp.bool_(True)
+    return multiply_normal(key, jnp.asarray(x), jnp.float32(1.0), std, acts, axes)
 
 
 def variational_dropout_moments(

@@ -74,11 +74,12 @@ def test_gaussian_with_a_mean_keeps_its_expectation():
     assert float(variance) == 2.25  # the textbook's theorem 9.4.5 prints 1.125
 
 
-def test_gaussian_gradients_reach_mean_and_std():
+@pytest.mark.parametrize("std", [0.3, 0.0])
+def test_gaussian_gradients_reach_mean_and_std(std):
     def loss(mean, std):
         return gaussian_dropout(KEY, X, mean=mean, std=std).sum()
 
-    by_mean, by_std = jax.grad(loss, (0, 1))(0.5, 0.3)
+    by_mean, by_std = jax.grad(loss, (0, 1))(0.5, std)
     np.testing.assert_allclose(by_mean, X.sum(), rtol=1e-4)
     np.testing.assert_allclose(by_std, (X * NORMALS).sum(), rtol=1e-4)
 

@@ -142,7 +142,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 assert jax.device_count() == 4
 sys.path.insert(0, "tests/transforms")
 import cases
-from dropout_jax.transforms import bits
+from dropout_jax.transforms import bits, dropout, gaussian_dropout
 
 key, x = jax.random.key(51), jax.random.normal(jax.random.key(1), (8, 2, 3))
 for entry, example in (setting.values for setting in cases.distinct()):
@@ -181,6 +181,19 @@ for entry, example in (setting.values for setting in cases.distinct()):
         shards = np.asarray(y).reshape(4, 8, 2, 3)
         for shard in shards[1:]:
             assert (shard == shards[0]).all() == same, (name, same)
+
+# Rates that vary over the mesh, under a key that does not.
+for transform in (dropout, gaussian_dropout):
+    @jax.jit
+    def of_shards(key, x, rates):
+        specs = {"in_specs": (P(), P("d"), P("d")), "out_specs": P("d")}
+        return jax.shard_map(transform, mesh=mesh, **specs)(key, x, rates)
+
+    rates = jnp.repeat(jnp.asarray([0.0, 0.2, 0.5, 0.8]), 8)[:, None]
+    rows = jnp.ones((32, 3))
+    y = of_shards(key, rows, rates)
+    expected = [transform(key, rows[:8], rates[8 * n : 8 * n + 8]) for n in range(4)]
+    np.testing.assert_allclose(y, jnp.concatenate(expected), rtol=1e-6)
 
 for draw in (bits.uniform, bits.normal):
     alone = draw(key, x.shape)
