@@ -72,5 +72,6 @@ def keep_freed_memory() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for option, value in _KEEP.values():
-            mallopt(option, value)
+        for name, (option, value) in _KEEP.items():
+            if not mallopt(option, value):
+                raise OSError(f"malloc refuses {name}={value}")

@@ -24,6 +24,7 @@ from dropout_jax.transforms import dropout, gaussian_dropout
 from dropout_jax.transforms.bernoulli import bernoulli_mask
 
 NAME = "transforms_alone"
+machine.keep_freed_memory()  # before JAX has threads, each with a heap of its own
 # On an accelerator so large that starting a program takes next to nothing of its time.
 SHAPE = (2048, 2048) if machine.on_cpu() else (16384, 16384)
 RATE = 0.5
@@ -155,7 +156,6 @@ def rows_of(
 def main() -> None:
     """Measures both transforms and writes the table."""
     flags = measure.arguments(__doc__, 7)
-    machine.keep_freed_memory()
     checked = check_bits()
     measure.progress(checked)
     rows = []

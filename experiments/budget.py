@@ -4,14 +4,15 @@
 python -m experiments.budget
 
 The seconds of trainings are in the ledgers, where other work ran beside many of them.
-A quiet machine would have taken as long for each as for the fastest of its arm, which
-differs from the others by its seed alone.
+A quiet machine would have taken as long for each as for the fastest of its arm that
+ran to its end, from which it differs by its seed alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from dropout_jax.files import write_atomically
 from dropout_jax.reports.numbers import plain
@@ -21,34 +22,35 @@ from experiments.claims.page import table
 PATH = evidence.pictures(quick=False) / "budget.md"
 AT_A_TIME = 2  # trainings, one on each core
 HOUR = 3600.0
-HEADINGS = ("experiment", "trainings", "hours", "hours if quiet")
+HEADINGS = ("experiment", "trials", "hours", "hours if quiet")
 
 
-def hours(seconds: Mapping[str, Sequence[float]]) -> tuple[float, float]:
-    """Returns the machine's hours for the trainings of some arms: taken, and if quiet.
+def hours(trained: Iterable[dict[str, Any]]) -> tuple[float, float]:
+    """Returns the machine's hours for some trainings: taken, and if quiet.
 
     Args:
-      seconds: of each training, by arm.
-
-    Example:
-      >>> hours({"none": [3600.0, 7200.0], "dropout": [3600.0]})
-      (2.0, 1.5)
+      trained: lines of ledgers. One that diverged counts as it was.
     """
-    taken = sum(map(sum, seconds.values()))
-    quiet = sum(len(of_arm) * min(of_arm) for of_arm in seconds.values())
+    taken = quiet = 0.0
+    ended: dict[str, list[float]] = {}
+    for line in trained:
+        seconds = line["result"]["seconds"]
+        taken += seconds
+        if line["result"]["status"] == "done":
+            ended.setdefault(line["arm"], []).append(seconds)
+        else:
+            quiet += seconds
+    quiet += sum(len(of_arm) * min(of_arm) for of_arm in ended.values())
     return taken / AT_A_TIME / HOUR, quiet / AT_A_TIME / HOUR
 
 
 def line(name: str) -> tuple[int, float, float]:
-    """Returns an experiment's trainings, hours and hours if quiet.
+    """Returns an experiment's trials, hours and hours if quiet.
 
-    One that trains no trials has what it took in all, on both cores.
+    One without a ledger has what it took in all, on both cores.
     """
-    seconds: dict[str, list[float]] = {}
-    for trained in evidence.trained(name, quick=False):
-        seconds.setdefault(trained["arm"], []).append(trained["result"]["seconds"])
-    if seconds:
-        return sum(map(len, seconds.values())), *hours(seconds)
+    if trained := evidence.trained(name, quick=False):
+        return len(trained), *hours(trained)
     found = evidence.found(name)
     alone = 0.0 if found is None else found["seconds"] / HOUR
     return 0, alone, alone
@@ -69,9 +71,10 @@ def page(names: Sequence[str]) -> str:
             f"Hours of a machine with {AT_A_TIME} cores, {AT_A_TIME} trainings at a "
             "time: half of the seconds in the ledgers. Other work ran beside many "
             "trainings; the last column is what all would have taken had each been as "
-            "fast as the fastest of its arm, from which it differs by its seed alone. "
-            "Where nothing is trained the whole of the experiment is counted; what "
-            "others compute beside their trainings is not.\n",
+            "fast as the fastest of its arm that ran to its end, from which it "
+            "differs by its seed alone; one that diverged counts as it was. An "
+            "experiment without trials, which may train within itself, counts as a "
+            "whole; what others compute beside their trials does not.\n",
             table(list(HEADINGS), rows),
             "`python -m experiments.budget` writes this page.",
             "",

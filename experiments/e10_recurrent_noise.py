@@ -101,7 +101,6 @@ def run(quick: bool) -> Findings:
     }
     harder = over(accuracy, "rows: none", "permuted pixels: none")
     inner = ("tied", "candidate", "zoneout", "weight drop")
-    best = max([*ARMS][1:], key=lambda arm: gains[FEW, arm].mean)
     checks = {
         "other choices than non-recurrent are sound": Check(
             "on rows no noise within the recurrence but that per step costs more than "
@@ -128,7 +127,7 @@ def run(quick: bool) -> Findings:
             "without noise, the validation loss of the last of 80 epochs less its "
             "least: lower end of the interval, nats",
             mean_interval(risen).low,
-            low=0.0,
+            low=0.05,
             full=True,
         ),
         "where it overfits, one mask per sequence is better than one per step": Check(
@@ -137,19 +136,11 @@ def run(quick: bool) -> Findings:
             low=0.0,
             full=True,
         ),
-        "where it overfits, some noise pays": Check(
-            f"on 2,000 images, the best of six, {best}, over none: lower end of the "
-            "interval, points (the best of six, so that its interval flatters it)",
-            gains[FEW, best].low,
-            low=0.0,
-            full=True,
-        ),
-        "where it overfits, other choices than non-recurrent are sound": Check(
-            "on 2,000 images no noise within the recurrence but that per step costs "
-            "more than two points: the least lower end of the intervals of the "
+        "where it overfits, each noise within the recurrence pays": Check(
+            "on 2,000 images, the least lower end of the intervals of the five "
             "differences to none, points",
-            min(gains[FEW, arm].low for arm in inner),
-            low=-2.0,
+            min(gains[FEW, arm].low for arm in ("per step", *inner)),
+            low=0.0,
             full=True,
         ),
         "permuted pixels are harder": Check(
@@ -212,14 +203,17 @@ EXPERIMENT = Experiment(
     question="Where does a recurrent network bear noise, and drawn how often?",
     protocol="An LSTM over the rows of an image, and over rows of pixels in one fixed "
     "random order, without noise and with six kinds of it; a larger one on 2,000 "
-    "images, for longer; the epoch best in validation is tested.",
+    "images, for longer; the epoch best in validation is tested. It has one layer and "
+    "no noise on its input: non-recurrent dropout is that of its last state alone, "
+    "and masks of the state and of the candidate come in addition to it, zoneout and "
+    "weight drop without it. The rate is the same for all, not tuned.",
     budget="5 seeds in seven arms: 10 epochs on 20,000 images in two tasks, 80 epochs "
     "on 2,000 images in one.",
     expected="Outside the recurrence (Zaremba et al. 2014), tied on the state (Gal, "
     "Ghahramani 2016), on the candidate (Semeniuta et al. 2016), zoneout (Krueger et "
     "al. 2017) and weight drop (Merity et al. 2018) are all sound; fresh masks on the "
-    "state at every step are not. In ten epochs, which were run first, every noise "
-    "cost and tied masks most: the 2,000 images were added, on which one training "
-    "without noise, of another seed, was seen to overfit.",
+    "state at every step are not. In ten epochs, which were run first, no noise "
+    "gained, tied masks and weight drop cost most: the 2,000 images were added, on "
+    "which one training without noise, of another seed, was seen to overfit.",
     run=run,
 )

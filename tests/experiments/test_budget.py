@@ -6,22 +6,28 @@ import pytest
 from experiments import budget, evidence
 
 
-def training(arm, seconds):
-    return {"arm": arm, "result": {"seconds": seconds}}
+def training(arm, seconds, status="done"):
+    return {"arm": arm, "result": {"seconds": seconds, "status": status}}
 
 
 @pytest.fixture(autouse=True)
 def _two(monkeypatch):
-    """E01 has two arms of trainings, E02 none."""
-    ledger = [training("none", 3600.0), training("none", 7200.0), training("b", 1800.0)]
+    """E01 has two arms of trainings, of which one diverged early; E02 has none."""
+    ledger = [
+        training("none", 3600.0),
+        training("none", 7200.0),
+        training("none", 60.0, "diverged"),
+        training("b", 1800.0),
+    ]
     ledgers = {"E01": ledger}
     monkeypatch.setattr(evidence, "trained", lambda name, **_: ledgers.get(name, []))
     monkeypatch.setattr(evidence, "found", lambda name: {"seconds": 900.0})
 
 
 def test_trainings_run_two_at_a_time_and_quiet_ones_are_as_fast_as_the_fastest():
-    taken, quiet = (3600 + 7200 + 1800) / 2 / 3600, (2 * 3600 + 1800) / 2 / 3600
-    assert budget.line("E01") == (3, pytest.approx(taken), pytest.approx(quiet))
+    taken = (3600 + 7200 + 60 + 1800) / 2 / 3600
+    quiet = (2 * 3600 + 60 + 1800) / 2 / 3600
+    assert budget.line("E01") == (4, pytest.approx(taken), pytest.approx(quiet))
 
 
 def test_where_nothing_is_trained_all_of_it_counts():
@@ -32,7 +38,7 @@ def test_the_page_ends_with_the_sums():
     last = [row for row in budget.page(["E01", "E02"]).split("\n") if row[:1] == "|"][
         -1
     ]
-    assert last == "| all | 3 | 2.00 | 1.50 |"
+    assert last == "| all | 4 | 2.01 | 1.51 |"
 
 
 def test_the_published_page_is_what_the_command_writes(monkeypatch, tmp_path):
