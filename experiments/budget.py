@@ -49,7 +49,7 @@ def line(name: str) -> tuple[int, float, float]:
 
     One without a ledger has what it took in all, on both cores.
     """
-    if trained := evidence.trained(name, quick=False):
+    if trained := evidence.ledger_lines(name, quick=False):
         return len(trained), *hours(trained)
     found = evidence.found(name)
     alone = 0.0 if found is None else found["seconds"] / HOUR

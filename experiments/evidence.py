@@ -95,7 +95,7 @@ def store(
     return record
 
 
-def trained(name: str, *, quick: bool) -> list[dict[str, Any]]:
+def ledger_lines(name: str, *, quick: bool) -> list[dict[str, Any]]:
     """Returns the lines of an experiment's ledgers, whoever ran them and when."""
     paths = results(quick=quick).glob(f"{name}*.jsonl")
     return [
@@ -111,7 +111,7 @@ def trainings(name: str, *, quick: bool) -> dict[str, float] | None:
 
     None if it trains no trials.
     """
-    lines = trained(name, quick=quick)
+    lines = ledger_lines(name, quick=quick)
     seconds = sum(line["result"]["seconds"] for line in lines)
     return {"count": len(lines), "seconds": round(seconds)} if lines else None
 

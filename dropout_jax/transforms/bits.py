@@ -108,10 +108,10 @@ def draw_once(
     draw: Callable[[], jax.Array],
     otherwise: ArrayLike,
 ) -> jax.Array:
-    """Returns `draw()`; on CPU, an array full of `otherwise` if `acts` is False.
+    """Returns `draw()`; on CPU, where `acts` is False everywhere, `otherwise` instead.
 
-    False everywhere, that is: what the caller makes of either must be the same then,
-    gradients included, for elsewhere it is always `draw()`.
+    What a caller makes of either must be the same then, gradients included: other
+    devices always draw.
 
     On CPU, XLA would repeat the twenty rounds in every loop that reads the noise, so
     once more in the backward pass. It never looks into the branch of a conditional,

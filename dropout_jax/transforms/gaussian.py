@@ -105,9 +105,9 @@ def gaussian_dropout(
     axes = contract.check_call(key, x, shared_axes, deterministic)
     centre, alpha, spread = _noise(x, rate, mean, std)
     if not deterministic:
-        # A std has a gradient, which is the draw's also where the std is 0.
-        acts = alpha != 0.0 if std is None else jnp.bool_(True)
-        spread = jnp.sqrt(alpha) if std is None else spread
+        acts = jnp.bool_(True)  # a std has a gradient, the draw's, also where it is 0
+        if std is None:
+            spread, acts = jnp.sqrt(alpha), alpha != 0.0
         return multiply_normal(key, jnp.asarray(x), centre, spread, acts, axes)
     if isinstance(mean, int | float) and mean == 1:
         return x  # pyright: ignore[reportReturnType]
