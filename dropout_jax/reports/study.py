@@ -6,8 +6,8 @@ configurations under one name) is an error here, so that nothing downstream has 
 think of it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,11 @@ class Study:
     def of(self, arm: str) -> tuple[Trial, ...]:
         """All trials of a method, by setting and seed."""
         return tuple(trial for trial in self.trials if trial.arm == arm)
+
+    def only(self, arms: Collection[str]) -> "Study":
+        """Returns the study of some of its methods."""
+        kept = tuple(trial for trial in self.trials if trial.arm in arms)
+        return replace(self, trials=kept)
 
     def setting(self, trial: Trial) -> Setting:
         """The values of the knobs in a trial, lists as tuples."""
