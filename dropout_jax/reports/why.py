@@ -28,11 +28,11 @@ class Fit(NamedTuple):
 
 
 def gap_notes(study: Study, baseline: str) -> tuple[str, ...]:
-    """Returns paragraphs that split each difference in validation into fit and gap.
+    """Returns paragraphs that split each difference in validation.
 
     Validation accuracy is training accuracy minus the gap, so that a difference in it
-    is the difference in fit minus that of the gap. All numbers are of the last epoch, the
-    training images seen without noise, over the seeds that both methods have.
+    is the difference in fit minus that of the gap. All numbers are of the last epoch,
+    the training images seen without noise, over the seeds that both methods have.
 
     Args:
       study: what `load_study` returned; of several settings of a method the chosen
