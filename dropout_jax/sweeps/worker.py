@@ -17,6 +17,7 @@ from dropout_jax.sweeps.halving import rule
 from dropout_jax.sweeps.ledger import ledger_line
 from dropout_jax.sweeps.study import StudyDirectory, remaining, unfinished
 from dropout_jax.sweeps.trials import Trial, describe, names
+from dropout_jax.sweeps.worker_progress import TrialProgress
 from dropout_jax.training import TerminalProgress, run_group
 from dropout_jax.training.run_directory import RunDirectory
 
@@ -59,7 +60,7 @@ def work(
     """
     console = console or Console()
     shown = progress or (
-        lambda batch, what, label: TerminalProgress(label, console, epoch_lines=False)
+        lambda batch, what, label: TrialProgress(label, console, epoch_lines=False)
     )
     wanted, named = {trial.id for trial in trials}, names(study.trials())
     queue = [

@@ -138,6 +138,10 @@ class TerminalProgress:
                 + (f"  {speed:,.0f} images/s" if speed else "")
             )
 
+    def result(self, values: dict[str, Any]) -> None:
+        """Shows what a run found: the content of its result.json."""
+        self.note(describe_result(values))
+
     def close(self) -> None:
         """Ends the display; called on every way out of a run."""
         if self._bar is not None:

@@ -16,7 +16,7 @@ from dropout_jax.training.interruption import stop_requests
 from dropout_jax.training.lane import Lane
 from dropout_jax.training.loop import Loop, Prune
 from dropout_jax.training.prepare import Prepared, prepare
-from dropout_jax.training.progress import TerminalProgress, describe_result
+from dropout_jax.training.progress import TerminalProgress
 from dropout_jax.training.run_directory import RunDirectory
 
 
@@ -206,6 +206,6 @@ def _train(
 
 def _result(trial: Lane, *, fresh: bool, progress: TerminalProgress) -> Result:
     assert trial.result is not None
-    progress.note(describe_result(trial.result))
+    progress.result(trial.result)
     path, status = trial.directory.path, trial.result["status"]
     return Result(path, status, trial.result, fresh=fresh)

@@ -42,6 +42,9 @@ def test_a_study_goes_on_where_it_stopped(study, trials, counted, console):
         assert sum(line["reliability"]["count"]) == 128
         assert len(line["history"]["validation_accuracy"]) == 1
         assert "jax" in line["versions"] and line["device"].startswith("cpu")
+    # The terminal and the logs show validation, by which settings may be chosen.
+    assert console.file.getvalue().count("validation accuracy") == 3
+    assert "test accuracy" not in console.file.getvalue()
     # Seeds differ, the compiled program and everything else in the config do not.
     assert len({line["result"]["parameters_sha256"] for line in lines}) == 3
 
