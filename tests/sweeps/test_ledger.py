@@ -76,6 +76,10 @@ def test_a_broken_line_before_the_last_is_named(tmp_path):
         {"result": pretended.result(validation={"accuracy": 0.5})},
         {"result": pretended.result(test=3)},
         {"result": pretended.result(reliability={"count": 3})},
+        {"withdrawn": ""},
+        {"withdrawn": True},
+        {"withdrawn": None},
+        {"withdrawn": "two\nlines"},
     ],
 )
 def test_a_line_that_is_no_trial_is_named_and_never_written(tmp_path, change):
@@ -99,6 +103,22 @@ def test_an_old_line_without_a_new_field_is_still_found(tmp_path):
     flipped = override(defaults(), {"data.flip": True})
     (other,) = plan("s", flipped, [{"arm": "a"}])
     assert other.id not in ledger.by_trial()
+
+
+def test_a_withdrawn_line_stays_and_its_trial_is_open(tmp_path):
+    ledger, (old, other) = Ledger(tmp_path / "ledger.jsonl"), lines(2)
+    gone = old | {"withdrawn": "counted once per channel"}
+    ledger.append(gone)
+    ledger.append(other)
+    assert ledger.lines() == [gone, other]
+    assert ledger.by_trial() == {other["trial"]: other}
+    assert ledger.withdrawn() == {old["trial"]: gone}
+    new = old | {"seed": 0, "device": "another"}
+    ledger.append(new)
+    for reader in (ledger, Ledger(ledger.path)):
+        assert reader.lines() == [gone, other, new]
+        assert reader.by_trial() == {old["trial"]: new, other["trial"]: other}
+        assert reader.withdrawn() == {}
 
 
 def test_a_number_that_is_none_is_refused(tmp_path):
