@@ -19,10 +19,14 @@ from dropout_jax.training.run_directory import RunDirectory
 
 # Entries of result.json that are entries of the line, not of its result.
 OWN_ENTRIES = ("format", "reliability", "sets", "sites")
+WITHDRAWN = "withdrawn"  # in a line whose result no longer stands: the reason
 
 
 class Ledger:
     """An append-only file of results; a line in it means the trial need not run.
+
+    A line with the entry `"withdrawn"`, a reason, stays in the file but is no result:
+    its trial runs again, and the new line is appended.
 
     Attributes:
       path: the file, made by `begin` or with the first line.
@@ -33,9 +37,10 @@ class Ledger:
         self._read = 0  # bytes that `_lines` and `_by_trial` hold
         self._lines: list[dict[str, Any]] = []
         self._by_trial: dict[str, dict[str, Any]] = {}
+        self._withdrawn: dict[str, dict[str, Any]] = {}
 
     def lines(self) -> list[dict[str, Any]]:
-        """Returns all whole lines; reads what is new since the last call.
+        """Returns all whole lines, also withdrawn ones; reads what is new.
 
         A torn last line, left by a crash, is passed over; its trial runs again.
 
@@ -44,7 +49,8 @@ class Ledger:
         """
         size = self.path.stat().st_size if self.path.exists() else 0
         if size < self._read:  # another file by now, or none
-            self._read, self._lines, self._by_trial = 0, [], {}
+            self._read, self._lines = 0, []
+            self._by_trial, self._withdrawn = {}, {}
         if size > self._read:
             with self.path.open("rb") as file:
                 file.seek(self._read)
@@ -64,14 +70,23 @@ class Ledger:
             raise stored.Damaged(
                 f"{error}; remove the line and its trial runs again"
             ) from error
-        self._by_trial[found] = line
+        if WITHDRAWN in line:
+            self._withdrawn[found] = line
+        else:
+            self._by_trial[found] = line
         self._lines.append(line)
         self._read += len(text) + 1
 
     def by_trial(self) -> dict[str, dict[str, Any]]:
-        """Returns the lines by trial id."""
+        """Returns the lines by trial id, without withdrawn ones."""
         self.lines()
         return dict(self._by_trial)
+
+    def withdrawn(self) -> dict[str, dict[str, Any]]:
+        """Returns the withdrawn lines of trials that have no other line, by id."""
+        self.lines()
+        trials = self._withdrawn.keys() - self._by_trial.keys()
+        return {trial: self._withdrawn[trial] for trial in trials}
 
     def begin(self) -> None:
         """Makes the file, and its directory, where there is none."""
@@ -120,6 +135,11 @@ def _id_of(place: str, line: dict[str, Any]) -> str:
     sets = stored.expect(place, line, "sets", dict, {})
     for name in sets:
         check_set(f"{place}: set {name!r:.30}", stored.expect(place, sets, name, dict))
+    if WITHDRAWN in line:
+        reason = stored.expect(place, line, WITHDRAWN, str)
+        if not reason.strip() or not reason.isprintable():
+            found = f"{place}: {WITHDRAWN} is {reason!r:.100}"
+            raise stored.Damaged(f"{found}: expected a reason in one line")
     return stored_id(config)
 
 

@@ -82,6 +82,10 @@ def test_a_broken_line_before_the_last_is_named(tmp_path):
         {"sets": {"last": {"epoch": 1, "validation": {"accuracy": 0.5}}}},
         {"format": 0},
         {"format": "2"},
+        {"withdrawn": ""},
+        {"withdrawn": True},
+        {"withdrawn": None},
+        {"withdrawn": "two\nlines"},
     ],
 )
 def test_a_line_that_is_no_trial_is_named_and_never_written(tmp_path, change):
@@ -133,6 +137,22 @@ def test_a_metric_that_a_line_lacks_is_no_damage(tmp_path):
     more = {**few, "ece": 0.1, "brier": 0.5, "a metric of the future": 0.5}
     ledger.append(lines(2)[1] | {"result": pretended.result(test=more)})
     assert len(ledger.lines()) == 2
+
+
+def test_a_withdrawn_line_stays_and_its_trial_is_open(tmp_path):
+    ledger, (old, other) = Ledger(tmp_path / "ledger.jsonl"), lines(2)
+    gone = old | {"withdrawn": "counted once per channel"}
+    ledger.append(gone)
+    ledger.append(other)
+    assert ledger.lines() == [gone, other]
+    assert ledger.by_trial() == {other["trial"]: other}
+    assert ledger.withdrawn() == {old["trial"]: gone}
+    new = old | {"seed": 0, "device": "another"}
+    ledger.append(new)
+    for reader in (ledger, Ledger(ledger.path)):
+        assert reader.lines() == [gone, other, new]
+        assert reader.by_trial() == {old["trial"]: new, other["trial"]: other}
+        assert reader.withdrawn() == {}
 
 
 def test_a_number_that_is_none_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import shutil
 import time
 import types
 
@@ -78,6 +79,24 @@ def test_a_trial_that_ended_unrecorded_is_recorded_not_run(study, trials, consol
     work(study, trials(0), console=console)
     assert study.ledger.path.read_text() == text
     assert "finished before" in console.file.getvalue()
+
+
+def test_a_withdrawn_trial_is_trained_anew(study, trials, counted, console):
+    """Its old run, which is still there, is not taken for the new one."""
+    work(study, trials(0), console=console)
+    (line,) = study.ledger.lines()
+    withdrawn = line | {"withdrawn": "its KL was too small"}
+    study.ledger.path.write_text(json.dumps(withdrawn) + "\n")
+    study = StudyDirectory(study.path)  # as a later command opens it
+    directory = study.run_directory(*trials(0))
+    with pytest.raises(UserError, match=r"\(its KL was too small\); remove the direc"):
+        work(study, trials(0), console=console)
+    assert study.ledger.lines() == [withdrawn] and counted == [0]
+    assert not study.failures()
+    shutil.rmtree(directory)
+    assert work(study, trials(0), console=console)
+    assert counted == [0, 0] and len(study.ledger.lines()) == 2
+    assert list(study.ledger.by_trial()) == [line["trial"]]
 
 
 def test_a_search_brings_no_test_results(tmp_path, trials, console):
