@@ -19,8 +19,15 @@ from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation.statistics import Interval, paired_difference
 from dropout_jax.files import writing
-from dropout_jax.sweeps import StudyDirectory, Trial, plan, run_local, unfinished
-from dropout_jax.sweeps.local import default_workers
+from dropout_jax.sweeps import (
+    StudyDirectory,
+    Trial,
+    inputs,
+    plan,
+    run_local,
+    unfinished,
+)
+from dropout_jax.sweeps.local import divide
 from dropout_jax.training import load_run
 from dropout_jax.training.load import LoadedRun
 from experiments import evidence
@@ -82,8 +89,12 @@ def train(
     runs = evidence.ROOT / ("build" if quick else "runs") / "evidence" / name
     study = StudyDirectory(runs, results / f"{name}.jsonl")
     if missing := unfinished(study, trials):
+        inputs.check(study, trials)  # before the plan is written
         study.extend(trials)
-        run_local(study, trials, workers=min(default_workers(), len(missing)))
+        divided, _ = divide(study, len(missing))
+        workers, threads = divided.workers, divided.threads
+        run_local(study, trials, workers=workers, threads=threads)
+    inputs.refuse_mixed(study, trials)
     if given_up := study.given_up():
         raise UserError(f"{name}: {len(given_up)} trials were given up; see {runs}")
     lines = study.ledger.by_trial()

@@ -15,6 +15,7 @@ from dropout_jax.config import canonical, defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.reports.trial import METRICS, STATUSES, Trial
+from dropout_jax.training import parts
 
 _DEFAULTS = flat(canonical(defaults()))
 
@@ -112,6 +113,7 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         data_sha256=expect(record, "data_sha256", str, ""),
         id=expect(record, "trial", str, ""),
         validation=validation if status == "done" else {},
+        parts=tuple(parts.of_line(place, record)),
     )
 
 

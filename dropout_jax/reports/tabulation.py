@@ -60,7 +60,11 @@ def tabulate(
     rows = [_row(study, arm, budget.get(arm), printed.get(arm, "")) for arm in order]
 
     reference = study.done(baseline)
-    rivals = [arm for arm in order[1:] if study.done(arm).keys() & reference.keys()]
+    rivals = [
+        arm
+        for arm in order[1:]
+        if study.done(arm).keys() & reference.keys() and study.comparable(arm, baseline)
+    ]
     differences = {
         arm: _difference(study.done(arm), reference, comparisons=len(rivals))
         for arm in rivals
@@ -90,6 +94,7 @@ def tabulate(
     lead = None
     if (
         len(race) > 1
+        and study.comparable(race[0], race[1])
         and len(study.done(race[0]).keys() & study.done(race[1]).keys()) > 1
     ):
         lead = _difference(study.done(race[0]), study.done(race[1]), comparisons=1)

@@ -16,7 +16,8 @@ class Trial:
     `test` holds METRICS and is empty unless `status` is "done". `validation` has the
     same names, where the line has them. `history` maps a series name to its values,
     "epoch" among them; `reliability` maps "confidence", "accuracy" and "count" to one
-    value per bin. Both may be empty.
+    value per bin. Both may be empty. `parts` say with what and where the run was
+    computed; `inputs` are those of its inputs that are not the same in all its study.
     """
 
     arm: str
@@ -32,6 +33,8 @@ class Trial:
     data_sha256: str = ""
     id: str = ""
     validation: dict[str, float] = field(default_factory=dict)
+    parts: tuple[dict[str, Any], ...] = ()
+    inputs: dict[str, Any] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:

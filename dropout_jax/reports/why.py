@@ -53,7 +53,7 @@ def gap_notes(study: Study, baseline: str) -> tuple[str, ...]:
     ]
     for arm in study.arms:
         fit = _fit(study, arm)
-        if arm == baseline or fit is None:
+        if arm == baseline or fit is None or not study.comparable(arm, baseline):
             continue
         paragraphs.append(
             f"{arm!r}: {plain(fit.train)} % and {plain(fit.validation)} %. Its fit "

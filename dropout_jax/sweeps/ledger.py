@@ -14,6 +14,7 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.config.identity import stored_id
 from dropout_jax.files import writing
 from dropout_jax.sweeps.trials import Trial
+from dropout_jax.training import parts
 from dropout_jax.training.outcome import CURVES, check_result
 from dropout_jax.training.run_directory import RunDirectory
 
@@ -121,17 +122,19 @@ def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
       trial: the trial.
       run: its run directory.
     """
-    result, environment = run.result(), run.environment()
-    if result is None or environment is None:
+    result, known = run.result(), parts.in_effect(run.parts())
+    if result is None or not known:
         raise UserError(f"{run.path} holds no finished run; run it again")
-    records = run.metrics()
+    records, last = run.metrics(), known[-1]
     return {
         "study": trial.study,
         "arm": trial.arm,
         "seed": trial.seed,
         "trial": trial.id,
         "config": run.config(),
-        "result": {k: v for k, v in result.items() if k != "reliability"},
+        "result": {
+            k: v for k, v in result.items() if k not in ("reliability", "inputs")
+        },
         "reliability": {
             name: [_short(value) for value in values]
             for name, values in result.get("reliability", {}).items()
@@ -141,9 +144,10 @@ def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
             for name in ("epoch", *CURVES)
         },
         "noise": records[-1]["noise"] if records else {},
-        "versions": environment["versions"],
-        "device": f"{environment['device']['kind']}, {environment['threads']} threads",
-        "data_sha256": environment["data"]["sha256"],
+        "versions": last["versions"],
+        "device": f"{last['device']['kind']}, {last['threads']} threads",
+        "data_sha256": last["data"]["sha256"],
+        "parts": [parts.summary(part) for part in known],
     }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from dropout_jax import stored
 from dropout_jax.evaluation import metrics
 from dropout_jax.nn import sparsity
-from dropout_jax.training import checkpoints, outcome
+from dropout_jax.training import checkpoints, outcome, parts
 from dropout_jax.training.events import EventWriter
 from dropout_jax.training.hyperparameters import Hyperparameters
 from dropout_jax.training.optimizers import is_noise, make_schedule
@@ -126,6 +126,7 @@ class Lane:
             "images_per_second": speed.images_per_second,
             "seconds": round(speed.seconds, 3),
             "metrics_sha256": outcome.metrics_sha256(self.host["records"]),
+            "inputs": parts.stretches(self.directory.parts()),
             **found,
         }
         if self._events is not None:

@@ -18,7 +18,7 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation.mc_dropout import mc_predict
 from dropout_jax.files import reading, refuse_odd
 from dropout_jax.keys import step_key
-from dropout_jax.training import checkpoints
+from dropout_jax.training import checkpoints, environment, fingerprint
 from dropout_jax.training.outcome import DONE
 from dropout_jax.training.plugin import refuse_unknown
 from dropout_jax.training.prepare import prepare
@@ -52,17 +52,21 @@ class LoadedRun:
     result: dict[str, Any] | None
 
 
-def load_run(directory: str | Path, *, trust_plugin: bool = False) -> LoadedRun:
+def load_run(
+    directory: str | Path, *, trust_plugin: bool = False, accept_changes: bool = False
+) -> LoadedRun:
     """Returns the model that a run trained.
 
     Args:
       directory: the `--workdir` of the run.
       trust_plugin: whether to import the plugin that its configuration names, which
         is Python code; one that is imported already needs no trust.
+      accept_changes: whether a plugin is used that has changed since the training.
 
     Raises:
-      UserError: there is no run, or no usable checkpoint in it, or the run is
-        finished and its checkpoint does not hold the parameters that were tested.
+      UserError: there is no run, or no usable checkpoint in it, or the run is finished
+        and its checkpoint does not hold the parameters that were tested, or its plugin
+        or `jax_enable_x64` was another one.
 
     Example:
       ``logits = load_run("runs/a").predict(images)``
@@ -76,6 +80,7 @@ def load_run(directory: str | Path, *, trust_plugin: bool = False) -> LoadedRun:
     config = from_json(stored)
     if not trust_plugin:
         refuse_unknown(config.plugin, directory, "load_run(..., trust_plugin=True)")
+    _check_inputs(run, config.plugin, accept_changes)
     prepared = prepare(config)
     lane, lanes = run.lane()
     abstract = checkpoints.shapes(prepared.abstract, lanes)
@@ -102,6 +107,20 @@ def load_run(directory: str | Path, *, trust_plugin: bool = False) -> LoadedRun:
         sample=functools.partial(_sample, prepared, {"params": params, **model_state}),
         result=result,
     )
+
+
+def _check_inputs(run: RunDirectory, plugin: str, accept: bool) -> None:
+    """Raises UserError for what would make of the parameters another model, or none."""
+    found = fingerprint.differences(run.inputs(), environment.inputs(plugin))
+    precision = {k: v for k, v in found.items() if k == "jax_enable_x64"}
+    source = {k: v for k, v in found.items() if k == fingerprint.PLUGIN and not accept}
+    if differing := precision or source:
+        was, now = fingerprint.described(differing)
+        way = "" if precision else ", or load_run(..., accept_changes=True)"
+        raise UserError(
+            f"{run.path} was trained with {was}, and this process has {now}: "
+            f"{fingerprint.cure(differing)}{way}"
+        )
 
 
 def _sample(prepared, variables, images, key, n_samples) -> jax.Array:

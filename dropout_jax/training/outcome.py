@@ -27,14 +27,6 @@ CURVES = (
 )
 
 
-def check_environment(place: object, found: Any) -> None:
-    """Raises Damaged unless it is what a run leaves in env.json."""
-    stored.expect(place, found, "versions", dict)
-    stored.expect(place, found, "threads", int)
-    for name, entry in (("device", "kind"), ("data", "sha256")):
-        stored.expect(place, stored.expect(place, found, name, dict), entry, str)
-
-
 def check_record(place: object, record: Any) -> None:
     """Raises Damaged unless it is what an epoch leaves in metrics.jsonl."""
     for name in ("epoch", "step"):
