@@ -92,7 +92,9 @@ def load_study(
       ledgers: path of a JSONL ledger, or several, read in order.
       name: which study to read; may be left out where there is only one.
       knobs: fields, by dotted path, in which the trials of one arm may differ: what
-        the method was tried with, such as ("noise.rates",).
+        the method was tried with, such as ("noise.rates",). Where no run looked at
+        the test set, as in a search, they are found: nothing is averaged there that
+        a choice could flatter.
       accept_changes: whether results of different inputs (data, plugin, settings of
         JAX) become methods of their own; without it they are an error.
 
@@ -123,8 +125,10 @@ def load_study(
     again = 0
     places = [place for place, _ in chosen]
     read = [read_trial(place, record) for place, record in chosen]
-    apart = keep_apart(places, read, accept=accept_changes)
-    for place, trial in zip(places, apart, strict=True):
+    read = keep_apart(places, read, accept=accept_changes)
+    if not knobs and not any(trial.test for trial in read):
+        knobs = _searched(read)
+    for place, trial in zip(places, read, strict=True):
         _check_knobs(place, trial, knobs)
         key = (trial.arm, _setting(trial, knobs), trial.seed)
         if key not in trials:
@@ -155,6 +159,15 @@ def load_study(
 def _setting(trial: Trial, knobs: Sequence[str]) -> Setting:
     values = (trial.config[knob] for knob in knobs)
     return tuple(tuple(v) if isinstance(v, list) else v for v in values)
+
+
+def _searched(trials: Sequence[Trial]) -> list[str]:
+    """The fields but the seed in which trials of one method differ."""
+    arms: dict[str, list[dict[str, Any]]] = {}
+    for trial in trials:
+        arms.setdefault(trial.arm, []).append(trial.config)
+    fields = [name for of in arms.values() for name in differing_fields(of)]
+    return [name for name in dict.fromkeys(fields) if name != "seed"]
 
 
 def _check_knobs(place: str, trial: Trial, knobs: Sequence[str]) -> None:

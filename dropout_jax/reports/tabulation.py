@@ -19,6 +19,8 @@ from dropout_jax.reports.table import CONFIDENCE, Difference, Row, Table
 from dropout_jax.reports.table_notes import table_notes
 from dropout_jax.reports.trial import METRICS, Trial
 
+UNTESTED = "untested"
+
 
 def tabulate(
     study: Study,
@@ -59,14 +61,15 @@ def tabulate(
     budget, printed = spent | dict(search_budget or {}), published or {}
     rows = [_row(study, arm, budget.get(arm), printed.get(arm, "")) for arm in order]
 
-    reference = study.done(baseline)
+    reference = _tested(study, baseline)
     rivals = [
         arm
         for arm in order[1:]
-        if study.done(arm).keys() & reference.keys() and study.comparable(arm, baseline)
+        if _tested(study, arm).keys() & reference.keys()
+        and study.comparable(arm, baseline)
     ]
     differences = {
-        arm: _difference(study.done(arm), reference, comparisons=len(rivals))
+        arm: _difference(_tested(study, arm), reference, comparisons=len(rivals))
         for arm in rivals
     }
     tested = {
@@ -95,9 +98,11 @@ def tabulate(
     if (
         len(race) > 1
         and study.comparable(race[0], race[1])
-        and len(study.done(race[0]).keys() & study.done(race[1]).keys()) > 1
+        and len(_tested(study, race[0]).keys() & _tested(study, race[1]).keys()) > 1
     ):
-        lead = _difference(study.done(race[0]), study.done(race[1]), comparisons=1)
+        lead = _difference(
+            _tested(study, race[0]), _tested(study, race[1]), comparisons=1
+        )
     return Table(study.name, baseline, tuple(rows), table_notes(selection, rows), lead)
 
 
@@ -106,26 +111,34 @@ def _runs(candidates: Sequence[Candidate]) -> int:
 
 
 def _row(study: Study, arm: str, budget: int | None, published: str) -> Row:
-    done = study.done(arm)
+    done = _tested(study, arm)
     lost: dict[str, int] = {}
     for trial in study.of(arm):
-        if not trial.done:
-            lost[trial.status] = lost.get(trial.status, 0) + 1
+        if not trial.test:
+            why = UNTESTED if trial.done else trial.status
+            lost[why] = lost.get(why, 0) + 1
     row = Row(arm, tuple(done), lost, search_budget=budget, published=published)
     if not done:
         return row
     values = {
-        metric: [trial.test[metric] for trial in done.values()] for metric in METRICS
+        metric: [trial.test[metric] for trial in done.values()]
+        for metric in METRICS
+        if all(metric in trial.test for trial in done.values())
     }
     values["accuracy"] = [_percent(trial) for trial in done.values()]
     seconds = [t.seconds for t in done.values() if t.seconds is not None]
     return replace(
         row,
         accuracies=tuple(values["accuracy"]),
-        **{metric: mean_interval(values[metric]) for metric in METRICS},
+        **{metric: mean_interval(values[metric]) for metric in values},
         # A run that was paused, or had a busy neighbour, says nothing of its length.
         seconds=median(seconds) if seconds else None,
     )
+
+
+def _tested(study: Study, arm: str) -> dict[int, Trial]:
+    """Trials of a method with test results, by seed; a search has none."""
+    return {seed: trial for seed, trial in study.done(arm).items() if trial.test}
 
 
 def _percent(trial: Trial) -> float:

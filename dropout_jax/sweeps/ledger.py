@@ -15,8 +15,11 @@ from dropout_jax.config.identity import stored_id
 from dropout_jax.files import writing
 from dropout_jax.sweeps.trials import Trial
 from dropout_jax.training import parts
-from dropout_jax.training.outcome import CURVES, check_result
+from dropout_jax.training.outcome import CURVES, check_result, check_set
 from dropout_jax.training.run_directory import RunDirectory
+
+# Entries of result.json that are entries of the line, not of its result.
+OWN_ENTRIES = ("format", "inputs", "reliability", "sets", "sites")
 
 
 class Ledger:
@@ -56,6 +59,8 @@ class Ledger:
         try:
             line = stored.record(text, place)
             found = _id_of(place, line)
+        except stored.OtherVersion:
+            raise
         except ValueError as error:  # NaN in the configuration is one too
             raise stored.Damaged(
                 f"{error}; remove the line and its trial runs again"
@@ -108,10 +113,14 @@ def _id_of(place: str, line: dict[str, Any]) -> str:
 
     It is computed anew from the configuration: a new field leaves old results in place.
     """
+    stored.check_format(place, line)
     config = stored.expect(place, line, "config", dict)
     stored.expect(place, line, "arm", str)
     stored.expect(place, line, "history", dict)
     check_result(place, stored.expect(place, line, "result", dict))
+    sets = stored.expect(place, line, "sets", dict, {})
+    for name in sets:
+        check_set(f"{place}: set {name!r:.30}", stored.expect(place, sets, name, dict))
     return stored_id(config)
 
 
@@ -127,20 +136,21 @@ def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
         raise UserError(f"{run.path} holds no finished run; run it again")
     records, last = run.metrics(), known[-1]
     return {
+        "format": stored.FORMAT,
         "study": trial.study,
         "arm": trial.arm,
         "seed": trial.seed,
         "trial": trial.id,
         "config": run.config(),
-        "result": {
-            k: v for k, v in result.items() if k not in ("reliability", "inputs")
+        "result": {k: v for k, v in result.items() if k not in OWN_ENTRIES},
+        "reliability": _drawn(result.get("reliability", {})),
+        "sets": {
+            name: {**found, "reliability": _drawn(found.get("reliability", {}))}
+            for name, found in result.get("sets", {}).items()
         },
-        "reliability": {
-            name: [_short(value) for value in values]
-            for name, values in result.get("reliability", {}).items()
-        },
+        "sites": result.get("sites", []),
         "history": {
-            name: [_short(record[name]) for record in records]
+            name: [_short(record.get(name)) for record in records]
             for name in ("epoch", *CURVES)
         },
         "noise": records[-1]["noise"] if records else {},
@@ -149,6 +159,10 @@ def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
         "data_sha256": last["data"]["sha256"],
         "parts": [parts.summary(part) for part in known],
     }
+
+
+def _drawn(bins: dict[str, list[float]]) -> dict[str, list[float | None]]:
+    return {name: [_short(value) for value in values] for name, values in bins.items()}
 
 
 def _short(value: float | None) -> float | None:

@@ -115,6 +115,10 @@ def capture(
             "name": dataset.name,
             "source": dataset.source,
             "sha256": dataset.sha256,
+            # By these a run predicts where its data are not.
+            "image_shape": list(dataset.train_images.shape[1:]),
+            "classes": dataset.num_classes,
+            "train_size": len(dataset.train_labels),
         },
         "plugin": plugin,
     }

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dropout_jax import stored
 from dropout_jax.training import fingerprint
 
-FORMAT = 2  # of env.json
+MOST = 2**31 - 1  # of images, of classes, of pixels in a row
 Part = dict[str, Any]
 # Packages whose versions may change the last bits.
 _PACKAGES = ("dropout_jax", "jax", "jaxlib", "flax", "optax", "numpy")
@@ -25,14 +25,11 @@ def read(place: object, found: dict[str, Any]) -> list[Part]:
 
     Raises:
       Damaged: it is not what a run writes.
+      OtherVersion: a newer version of the package wrote it.
     """
-    if "format" not in found:  # of a version that knew one part
-        found = {"format": FORMAT, "parts": [_from_first_format(place, found)]}
-    if found["format"] != FORMAT:
-        raise stored.Damaged(
-            f"{place}: format {found['format']!r:.20} is not known; formats up to "
-            f"{FORMAT} are"
-        )
+    stored.check_format(place, found)
+    if "parts" not in found:  # of a version that knew one part
+        found = {"parts": [_from_first_format(place, found)]}
     parts = stored.expect(place, found, "parts", list)
     for part in parts:
         _check(place, part)
@@ -57,9 +54,39 @@ def _check(place: object, part: Any) -> None:
         stored.expect(place, part, name, dict)
     for name, entry in (("device", "kind"), ("data", "sha256")):
         stored.expect(place, stored.expect(place, part, name, dict), entry, str)
+    data_shape(place, part)
     processor = stored.expect(place, part, "processor", dict, {})
     stored.expect(place, processor, "model", str, "")
     stored.expect(place, processor, "vector_extensions", list, [])
+
+
+class DataShape(NamedTuple):
+    """What of its data a model needs to be built."""
+
+    image_shape: tuple[int, ...]
+    classes: int
+    train_size: int  # number of training images
+
+
+def data_shape(place: object, part: Any) -> DataShape | None:
+    """Returns the shape of a run's data from a part; None if it is not in it.
+
+    Raises:
+      Damaged: it is there, and is no shape of images.
+    """
+    data = part["data"]
+    if data.get("image_shape") is None:
+        return None
+    sizes = stored.expect(place, data, "image_shape", list)
+    found = DataShape(
+        tuple(sizes),
+        stored.expect(place, data, "classes", int),
+        stored.expect(place, data, "train_size", int),
+    )
+    for size in (*sizes, found.classes, found.train_size):
+        if type(size) is not int or not 0 < size <= MOST or not 2 <= len(sizes) <= 3:
+            raise stored.Damaged(f"{place}: data are of no shape: {found!r:.80}")
+    return found
 
 
 def added(parts: Sequence[Part], part: Part) -> list[Part]:

@@ -241,7 +241,7 @@ class RunDirectory:
             known = self.parts()
         except stored.Damaged:
             known = []
-        content = {"format": parts.FORMAT, "parts": parts.added(known, part)}
+        content = {"format": stored.FORMAT, "parts": parts.added(known, part)}
         write_atomically(self._file("env.json"), to_json(content))
         before = [p for p in parts.in_effect(known) if p["step"] < part["step"]]
         return before[-1] if before else None

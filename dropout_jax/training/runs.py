@@ -59,7 +59,9 @@ def run(
 
     Called again with the same arguments it resumes where it was interrupted, bit for
     bit, or returns the stored result. The test set is touched once, at the end, with
-    the parameters of the best validation accuracy (`train.keep`).
+    three sets of parameters where they differ (`sets.Sets`): of the highest validation
+    accuracy, of the least validation loss, and the last. `train.keep` says which of
+    them `test` and `validation` of the result are about.
 
     Args:
       config: a configuration as `dropout_jax.config.defaults()` makes it.
@@ -151,7 +153,7 @@ def run_group(
         ]
         stored = [None if test and _untested(found) else found for found in stored]
         trials = [
-            Lane(config, directory, found.hparams)
+            Lane(config, directory, found.hparams, found.programs.model.sites)
             for config, directory, found in zip(
                 configs, directories, prepared, strict=True
             )
