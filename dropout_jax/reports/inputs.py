@@ -95,8 +95,14 @@ def _shown(name: str, value: Any, *, short: bool = False) -> str:
 
 
 def notes(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Says what else the numbers depend on: mixed runs, and what changes rounding."""
+    """Says what else the numbers depend on: inputs, mixed runs, rounding."""
+    apart = fingerprint.conflicts(trial.inputs for trial in trials)
     said = [
+        "Results of different inputs are methods of their own, and never paired: "
+        f"{' and '.join(_shown(name, value) for value in values)}."
+        for name, values in apart.items()
+    ]
+    said += [
         f"{trial.arm}, seed {trial.seed}: {mixture}."
         for trial in trials
         if (mixture := parts.mixture(trial.parts))
@@ -110,7 +116,7 @@ def notes(trials: Sequence[Trial]) -> tuple[str, ...]:
         said.append(
             f"Runs come from different circumstances ({shown}): the same run may "
             "differ in its last bits, which training lets grow, and wall times do not "
-            "compare."
+            "compare." + (" Other code may change more." if "code" in varied else "")
         )
     moved = sum(
         bool(fingerprint.conflicts(map(parts.circumstances, trial.parts)))

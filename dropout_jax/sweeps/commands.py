@@ -48,8 +48,12 @@ def plan(flag_values: flags.FlagValues) -> int:
     trials = trials_of(flag_values)
     from dropout_jax.sweeps.preview import preview
 
-    ledger = StudyDirectory(flag_values.study, flag_values.ledger).ledger
-    preview(trials, ledger, Console())
+    study, console = StudyDirectory(flag_values.study, flag_values.ledger), Console()
+    preview(trials, study.ledger, console)
+    try:
+        inputs.check(study, [*study.known_trials(), *trials])
+    except UserError as error:  # `run` will refuse, or be told to accept it
+        say(console, f"as it is now, `run` will not run: {error}")
     return 0
 
 

@@ -122,7 +122,7 @@ class Loop:
             before = trial.directory.add_part(part)
             if trial is self.at_work[0][1] and before is not None:
                 if changed := parts.changed(before, part):
-                    self.progress.note(f"{changed}: the last bits may differ")
+                    self.progress.note(f"{changed}: numbers may differ by rounding")
 
     def step(self) -> int:
         """Returns the number of steps taken."""

@@ -187,7 +187,7 @@ def circumstances(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def changed(one: Part, other: Part) -> str:
-    """Says what changes rounding from a part to the next; "" if nothing does.
+    """Says what may change rounding from a part to the next; "" if nothing does.
 
     Example:
       >>> part = {"step": 0, "inputs": {}, "versions": {}, "flags": {}, "threads": 1}

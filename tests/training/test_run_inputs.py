@@ -150,7 +150,7 @@ def test_parts_by_threads_are_kept_and_said(own, stopped, recorder, monkeypatch)
     now = RunDirectory(stopped).parts()
     assert now[0] == first and now[1] == {**first, "step": 3, "threads": 99}
     assert len(told(stopped)) == 1  # no mixture
-    assert f"threads {first['threads']}, now 99: the last bits may differ" in (
+    assert f"threads {first['threads']}, now 99: numbers may differ by rounding" in (
         progress.notes
     )
 
