@@ -29,7 +29,8 @@ def records(path: Path) -> list[tuple[str, dict[str, Any]]]:
       path: of a JSONL ledger. A last line that a crash cut off is passed over.
 
     Raises:
-      UserError: no such file, or a line that is not a JSON object.
+      UserError: no such file, a line that is not a JSON object, or (`OtherVersion`)
+        one that a newer version of this package wrote.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -49,6 +50,7 @@ def records(path: Path) -> list[tuple[str, dict[str, Any]]]:
             raise stored.Damaged(
                 f"{error}: remove the line, its trial will run again"
             ) from None
+        stored.check_format(place, found[-1][1])
     return found
 
 
@@ -63,9 +65,8 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
       A `Trial`; "done" with a test metric that is not finite counts as "diverged".
 
     Raises:
-      UserError: the line is not a trial, or (`OtherVersion`) a newer version wrote it.
+      UserError: the line is not a trial.
     """
-    stored.check_format(place, record)
     expect = functools.partial(stored.expect, place)
     arm = expect(record, "arm", str)
     if not stored.is_name(arm):

@@ -22,7 +22,7 @@ from dropout_jax.training.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[2]
 DIGESTS = ("parameters_sha256", "metrics_sha256")
-SAME = (*DIGESTS, "test", "validation", "best_epoch")
+SAME = (*DIGESTS, "test", "validation", "best_epoch", "sets")
 
 
 def digests(values):
