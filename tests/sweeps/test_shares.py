@@ -79,6 +79,9 @@ def test_resume_computes_with_the_threads_of_run(
     study = StudyDirectory(tmp_path / "study")
     study.extend(trials(0, 1))
     run_local(study, trials(0), workers=1)
+    undisturbed = StudyDirectory(tmp_path / "undisturbed")
+    undisturbed.extend(trials(1))
+    run_local(undisturbed, trials(1), workers=1)
     argv = ["sweeps", "resume", f"--study={study.path}"]
     assert sweeps_main.main(argv) == 0
     cores = len(os.sched_getaffinity(0))
@@ -86,3 +89,6 @@ def test_resume_computes_with_the_threads_of_run(
     assert [line["parts"][0]["threads"] for line in lines] == [cores, cores]
     assert [line["parts"][0]["workers"] for line in lines] == [1, 1]
     assert study.about()["execution"]["threads"] == cores
+    (line,) = undisturbed.ledger.lines()
+    for digest in ("metrics_sha256", "parameters_sha256"):
+        assert lines[1]["result"][digest] == line["result"][digest]
