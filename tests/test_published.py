@@ -93,7 +93,7 @@ def test_the_ledger_of_a_search_is_reported_without_test_values(tmp_path, capsys
     path = RESULTS / "compare_mlp_search.jsonl"
     assert main([f"--ledger={path}", f"--out={tmp_path / 'report'}"]) == 0
     out = capsys.readouterr().out
-    assert "untested" in out and "90.0" in out  # a validation accuracy, in the notes
+    assert "not tested" in out and "90.0" in out  # a validation accuracy, in the notes
     rows = (tmp_path / "report" / "runs.csv").read_text().splitlines()
     assert len(rows) == 1 + 90
     assert sum(",pruned," in row for row in rows) == 47
