@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from rich.console import Console
@@ -30,6 +31,7 @@ from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
 from dropout_jax.sweeps.trials import Trial, knobs, names
 from dropout_jax.training.fingerprint import ACCEPT
 
+_RUN_WITH = "Run with"  # how the note on changed fields begins
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 
 
@@ -63,9 +65,9 @@ def run(flag_values: flags.FlagValues) -> int:
     trials = trials_of(flag_values)
     study = StudyDirectory(flag_values.study, flag_values.ledger)
     command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
-    told = {**reporting(flag_values.config_file), "command": command}
+    told = _told(study, reporting(flag_values.config_file), command)
     if changed := _changed(flag_values):
-        told["notes"] = [*told.get("notes", ()), changed]
+        told["notes"] = list(dict.fromkeys([*told.get("notes", ()), changed]))
     from dropout_jax.sweeps.local import default_lanes
 
     lanes = flag_values.lanes or default_lanes()
@@ -77,6 +79,18 @@ def run(flag_values: flags.FlagValues) -> int:
     if new < len(trials):
         console.print(f"{new} of {len(trials)} trials are new to the plan")
     return _finish(study, trials, flag_values, console)
+
+
+def _told(
+    study: StudyDirectory, described: dict[str, Any], command: str
+) -> dict[str, Any]:
+    """Returns how to report, with every command and note that made the study."""
+    before = (study.about() or {"reporting": {}})["reporting"]
+    commands = [*str(before.get("command", "")).splitlines(), command]
+    changes = [n for n in before.get("notes", ()) if n.startswith(_RUN_WITH)]
+    notes = [*described.get("notes", ()), *changes]
+    told = {**described, "command": "\n".join(dict.fromkeys(commands))}
+    return {**told, "notes": list(dict.fromkeys(notes))} if notes else told
 
 
 def _changed(flag_values: flags.FlagValues) -> str:
@@ -91,7 +105,7 @@ def _changed(flag_values: flags.FlagValues) -> str:
     ]
     if not changed:
         return ""
-    return f"Run with {', '.join(changed)}, unlike what the config file says."
+    return f"{_RUN_WITH} {', '.join(changed)}, unlike what the config file says."
 
 
 def _finish(
@@ -103,7 +117,8 @@ def _finish(
     execute(study, trials, options, minutes=options.minutes, console=console)
     code = say_failed(study, trials)
     if len(unfinished(study, trials)) < len(trials):
-        show_report(study, trials, console)
+        # All of the plan: a command for some methods must not replace the others.
+        show_report(study, study.trials(), console)
     return code
 
 
