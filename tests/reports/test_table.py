@@ -251,7 +251,7 @@ def test_the_terminal_table_breaks_no_number(ledger, width):
         "variational_dropout",
         f"{interval.mean:.2f}",
         f"[{interval.low:.2f}, {interval.high:.2f}]",
-        " 0.0078 ",
+        "p = 0.0078",
     ):
         assert needed in text
     assert ("median time" in text) == (width == 120)
@@ -268,3 +268,17 @@ def test_the_terminal_reads_no_markup_in_names(ledger, trial):
 def test_what_rounds_to_zero_has_no_sign(value):
     assert plain(value) == signed(value) == "0.00"
     assert plain(-0.006) == signed(-0.006) == "−0.01" and signed(0.006) == "+0.01"
+
+
+@pytest.mark.parametrize("epoch", [19, 20])
+def test_runs_that_ended_while_rising_are_told(ledger, trial, epoch):
+    lines = [trial(arm, seed) for arm in ("none", "a") for seed in range(2)]
+    for line in lines:
+        line["result"]["best_epoch"] = epoch
+        line["config"]["train"] = {"epochs": 20}
+    notes = tabulate(load_study(ledger(lines))).notes
+    told = [note for note in notes if "longer training" in note]
+    assert told == [
+        "In 4 of 4 runs the epoch of the best validation accuracy is the last one: "
+        "longer training may change every number here."
+    ] * (epoch == 20)
