@@ -112,7 +112,7 @@ def run(quick: bool) -> Findings:
         alive = [value for value in values if not np.isnan(value)]
         gain = gains.get((name, int(epochs), TAMER if pace else NOTES))
         compared = gain if gain and np.isfinite(gain.mean) else None
-        published = course.PUBLISHED.get(f"{arm} epochs", "")
+        published = course.PUBLISHED_BY_ARM.get(f"{arm} epochs", "")
         reached = shown(alive) if len(alive) > 1 else "–"
         found = [reached, bracketed(compared), lost[arm]]
         rows.append([name, epochs, ".1" if pace else ".5", *found, published])

@@ -29,7 +29,7 @@ class Candidate:
     arm: str
     setting: Mapping[str, Any]
     accuracies: Mapping[int, float]
-    lost: int = 0  # runs without results
+    unfinished: int = 0  # runs without results
 
     @cached_property
     def mean(self) -> Interval | None:
@@ -78,7 +78,7 @@ def choose(study: Study) -> Selection:
     Raises:
       UserError: a method with several settings has a run without validation accuracy.
     """
-    blind = replace(study, trials=tuple(_without_test(t) for t in study.trials))
+    blind = replace(study, trials=tuple(t.without_test() for t in study.trials))
     candidates: list[Candidate] = []
     chosen: dict[str, Candidate] = {}
     kept: dict[str, Setting] = {}
@@ -98,10 +98,6 @@ def choose(study: Study) -> Selection:
     return Selection(replace(study, trials=trials), tuple(candidates), chosen)
 
 
-def _without_test(trial: Trial) -> Trial:
-    return replace(trial, test={}, reliability={})  # the bins are of the test set
-
-
 def _candidate(
     knobs: Sequence[str], setting: Setting, trials: Sequence[Trial]
 ) -> Candidate:
@@ -115,7 +111,7 @@ def _candidate(
         trials[0].arm,
         dict(zip(knobs, setting, strict=True)),
         {t.seed: round(100 * t.validation["accuracy"], 9) for t in trials if t.done},
-        lost=sum(not trial.done for trial in trials),
+        unfinished=sum(not trial.done for trial in trials),
     )
 
 
