@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dropout_jax.evaluation import (
+        comparison,
         detection,
         mc_dropout,
         metrics,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "comparison",
     "detection",
     "mc_dropout",
     "metrics",

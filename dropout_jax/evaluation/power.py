@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many seeds it takes to see a difference, and what so many seeds can show.
+"""Power of a paired comparison: for planning, and what a study could have missed.
 
 Everything is about the paired t test of two methods on the same seeds, two-sided.
 `deviation` is the standard deviation of the paired differences, in the units of the
-difference: what the seeds do not share. Under 3 pairs a study says nothing worth
-having: the t interval of 2 reaches 9 deviations to either side.
+difference: what the seeds do not share. None of it says anything of a difference that
+was found: a number of seeds computed from that is a p-value in other words.
 """
 
 import math
@@ -17,7 +17,6 @@ from dropout_jax.evaluation.statistics import Interval, checked
 
 POWER = 0.8
 ALPHA = 0.05
-TELLING_FROM = 3
 _MOST = 10**9
 _NODES, _WEIGHTS = (part / 2 for part in np.polynomial.legendre.leggauss(400))
 _NODES = _NODES + 0.5  # on (0, 1)
@@ -63,13 +62,14 @@ def paired_power(effect: float, pairs: int, alpha: float = ALPHA) -> float:
 def seeds_needed(
     difference: float, deviation: float, *, power: float = POWER, alpha: float = ALPHA
 ) -> int:
-    """Smallest number of paired seeds that shows a given difference.
+    """Smallest number of paired seeds that detects a given difference, for planning.
 
     Args:
-      difference: true mean difference to be seen, not 0; its sign is of no account.
+      difference: true mean difference worth detecting, set before a study, not 0; its
+        sign is of no account.
       deviation: standard deviation of the paired differences, same units, at least 0.
-      power: how often it shall be seen, in (alpha, 1).
-      alpha: how often a difference may be seen where there is none.
+      power: probability of detecting it, in (alpha, 1).
+      alpha: probability of a false alarm where there is no difference.
 
     Returns:
       At least 2, at most 10^9.
@@ -108,16 +108,16 @@ def seeds_needed(
     return high
 
 
-def visible_difference(
+def minimum_detectable_effect(
     deviation: float, pairs: int, *, power: float = POWER, alpha: float = ALPHA
 ) -> float:
-    """Smallest true difference that so many paired seeds show.
+    """Smallest true difference that so many paired seeds detect with a given power.
 
     Args:
       deviation: standard deviation of the paired differences, at least 0.
       pairs: n, at least 2.
-      power: how often it shall be seen, in (alpha, 1).
-      alpha: how often a difference may be seen where there is none.
+      power: probability of detecting it, in (alpha, 1).
+      alpha: probability of a false alarm where there is no difference.
 
     Returns:
       A difference in the units of the deviation, above or equal to 0.
@@ -126,8 +126,8 @@ def visible_difference(
       ValueError: an argument out of its range.
 
     Example:
-      >>> round(visible_difference(1.0, 5), 2), round(visible_difference(1.0, 10), 2)
-      (1.68, 1.0)
+      >>> [round(minimum_detectable_effect(1.0, pairs), 2) for pairs in (5, 10)]
+      [1.68, 1.0]
     """
     _check_power(power, alpha)
     high = 1.0

@@ -8,15 +8,14 @@ imports JAX.
 from dropout_jax.reports.render import TerminalTable, as_json, markdown
 from dropout_jax.reports.selection import choose
 from dropout_jax.reports.study import Study, load_study
-from dropout_jax.reports.table import Difference, Row, Table
+from dropout_jax.reports.table import Row, Table
 from dropout_jax.reports.tabulation import tabulate
 from dropout_jax.reports.trial import Trial
-from dropout_jax.reports.verdict import clauses, verdict
+from dropout_jax.reports.verdict import sentences, verdict
 from dropout_jax.reports.why import gap_notes
 from dropout_jax.reports.write import write_report
 
 __all__ = [
-    "Difference",
     "Row",
     "Study",
     "Table",
@@ -24,10 +23,10 @@ __all__ = [
     "Trial",
     "as_json",
     "choose",
-    "clauses",
     "gap_notes",
     "load_study",
     "markdown",
+    "sentences",
     "tabulate",
     "verdict",
     "write_report",

@@ -17,11 +17,29 @@ _LABELS = {
 }
 
 
-def label(knob: str) -> str:
+# What the same field means for other kinds of noise.
+_QUANTITIES = {
+    "gaussian_noise": "standard deviation",
+    "zoneout": "rate (probability of keeping the state)",
+    "dropconnect_dense": "rate (probability of dropping a weight)",
+    "weight_drop": "rate (probability of dropping a weight)",
+}
+
+
+def label(knob: str, kind: str = "") -> str:
     """The label of a knob's axis; a field without one keeps its own name.
+
+    Args:
+      knob: dotted path of the field.
+      kind: of the noise, on which the quantity that a rate stands for depends.
 
     Example:
       >>> label("data.train_size"), label("noise.block_size")
       ('training images', 'noise.block_size')
+      >>> label("noise.rates", "gaussian_noise")
+      'standard deviation'
     """
+    if kind in _QUANTITIES and knob in ("noise.rates", "noise.input_rate"):
+        at_input = " at the input" if knob == "noise.input_rate" else ""
+        return _QUANTITIES[kind] + at_input
     return _LABELS.get(knob, knob)

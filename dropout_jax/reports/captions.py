@@ -4,13 +4,13 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from dropout_jax.evaluation.statistics import BCA_FROM
-from dropout_jax.reports.axes import label
+from dropout_jax.reports.curves import FEW
 from dropout_jax.reports.knobs import Curve, curves, grids
 from dropout_jax.reports.numbers import bracketed, counted
 from dropout_jax.reports.panels import MOST
 from dropout_jax.reports.selection import Selection
 from dropout_jax.reports.table import Table
+from dropout_jax.reports.verdict import NOUNS
 
 
 class Drawing(NamedTuple):
@@ -25,11 +25,9 @@ def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
     """The figures for a paper, whether the study has the data for them or not."""
     seeds = span(len(row.seeds) for row in table.rows if row.seeds)
     tested = f"{seeds} per method; bars: 95 % t interval over the seeds."
-    kind = "t" if max(_pairs(table), default=0) < BCA_FROM else "BCa bootstrap"
     moves = [
-        f"{line.arm}, {label(line.knob)}: moves validation by "
-        f"{bracketed(line.moves)} points"
-        for lines in curves(selection).values()
+        f"{line.arm}, {name}: moves validation by {bracketed(line.moves)} points"
+        for name, lines in curves(selection).items()
         for line in lines
         if line.moves
     ]
@@ -41,13 +39,13 @@ def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
         else ""
     )
     reliability = ("reliability", "Reliability on the test set")
+    measures = " and ".join(NOUNS[m.name] for m in table.measures)
     return (
         Drawing("accuracy", "Test accuracy", f"Circles are seeds. {_up(tested)}"),
         Drawing(
             "differences",
-            f"Test accuracy minus that of {table.baseline}, paired by seed",
-            f"{span(_pairs(table), 'paired seed')} per method; bars: 95 % {kind} "
-            "interval of the mean difference, each for its own row. Circles are seeds.",
+            f"{_up(measures)} minus that of {table.baseline}, paired by seed",
+            _differences(table),
         ),
         Drawing(
             "curves",
@@ -89,11 +87,11 @@ def chart_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
     knobs = [
         Drawing(
             f"knob_{place}",
-            f"Validation accuracy over {label(knob)}",
+            f"Validation accuracy over {name}",
             f"{span(_counts(lines))} per setting; bars: 95 % t interval over the "
             "seeds. A ring marks what was chosen.",
         )
-        for place, (knob, lines) in enumerate(curves(selection).items())
+        for place, (name, lines) in enumerate(curves(selection).items())
     ]
     heat = [
         Drawing(f"grid_{place}", f"{grid.arm} over two knobs", still["grid"].caption)
@@ -103,10 +101,11 @@ def chart_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
         still["accuracy"],
         Drawing(
             "differences",
-            "Paired differences",
-            "Same seed, same start, same batches: what the method alone changes. "
+            "Paired differences of test accuracy",
+            "Same seed, same first weights, same batches. "
             + still["differences"].caption,
         ),
+        Drawing("nll_differences", "Paired differences of NLL", _differences(table)),
         *knobs,
         *heat,
         Drawing(
@@ -120,11 +119,20 @@ def chart_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
     )
 
 
+def _differences(table: Table) -> str:
+    return (
+        f"{span(_pairs(table), 'paired seed')} per method. Thick bars: 95 % t interval "
+        "of the mean difference, each for its own row; thin bars: the same corrected "
+        f"for {counted(table.family, 'comparison')}. Circles are seeds."
+    )
+
+
 def _binned(table: Table) -> str:
     seeds = span(len(row.seeds) for row in table.rows if row.seeds)
     return (
         f"Below the diagonal a method is surer than it is right. {seeds} per method, "
-        "their examples together; no interval."
+        f"their examples together; no interval. Bins of under {FEW} examples are left "
+        f"out. Parameters {table.probability_set}."
     )
 
 
@@ -148,7 +156,7 @@ def _up(text: str) -> str:
 
 
 def _pairs(table: Table) -> list[int]:
-    return [len(row.difference.seeds) for row in table.rows if row.difference]
+    return [len(c.seeds) for row in table.rows for c in row.comparisons.values()]
 
 
 def _counts(lines: Iterable[Curve]) -> list[int]:

@@ -6,15 +6,17 @@ the colours of the light or dark theme and draws it. Plotly reads a little HTML 
 names, so that names of methods are escaped here.
 """
 
+import functools
 import html
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from dropout_jax.evaluation.comparison import ACCURACY, NLL, Measure
 from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.reports.curves import Curve, curve, pooled_bins
-from dropout_jax.reports.numbers import bracketed, signed
+from dropout_jax.reports.numbers import bracketed, difference, ends
 from dropout_jax.reports.palette import Style, short, styles
 from dropout_jax.reports.study import Study
 from dropout_jax.reports.table import Table
@@ -36,19 +38,40 @@ def accuracy_chart(table: Table) -> Chart | None:
     return _methods([row.arm for row in rows], data, "test accuracy (%)")
 
 
-def differences_chart(table: Table) -> Chart | None:
-    """Paired differences to the baseline: mean, interval and a point per seed."""
-    rows = [row for row in table.rows if row.difference]
+def differences_charts(table: Table) -> dict[str, Chart | None]:
+    """Paired differences to the baseline by each measure, by name of the chart.
+
+    Thick bars are 95 % intervals, thin ones those at the corrected level.
+    """
+    return {
+        "differences": _differences(table, ACCURACY),
+        "nll_differences": _differences(table, NLL),
+    }
+
+
+def _differences(table: Table, measure: Measure) -> Chart | None:
+    found = table.comparisons(measure)
     looks = styles([row.arm for row in table.rows])
+    write = functools.partial(difference, measure=measure)
     data = []
-    for height, row in enumerate(rows):
-        assert row.difference is not None
-        found = row.difference
-        label = f"mean {bracketed(found.interval, signed)} points"
-        data += _line(
-            height, row.arm, found.seeds, found.values, found.interval, label, looks
+    for height, one in enumerate(found):
+        label = (
+            f"mean {bracketed(one.interval, write)} {measure.unit}, corrected "
+            f"{ends(one.corrected, write)}"
         )
-    chart = _methods([row.arm for row in rows], data, "difference (points)")
+        data += _line(
+            height,
+            one.method,
+            one.seeds,
+            one.values,
+            one.interval,
+            label,
+            looks,
+            one.corrected,
+        )
+    chart = _methods(
+        [one.method for one in found], data, f"difference ({measure.unit})"
+    )
     if chart:
         chart["layout"]["xaxis"] |= {"zeroline": True, "zerolinewidth": 2}
     return chart
@@ -91,7 +114,7 @@ def reliability_chart(study: Study, table: Table) -> Chart | None:
     looks = styles([row.arm for row in table.rows])
     data: list[dict[str, Any]] = []
     for row in table.rows:
-        bins = pooled_bins(study.done(row.arm).values())
+        bins = pooled_bins(study.done(row.arm).values(), table.reliability_set)
         if bins is None:
             continue
         look = looks[row.arm]
@@ -150,6 +173,7 @@ def _line(
     interval: Interval,
     label: str,
     looks: dict[str, Style],
+    corrected: Interval | None = None,
 ) -> list[dict[str, Any]]:
     """Mean and interval above the line of a method, its seeds below."""
     look, name = looks[arm], html.escape(arm)
@@ -164,6 +188,11 @@ def _line(
     }
     if np.isfinite(interval.low):
         mean["error_x"] = bars([interval], look, thickness=3, width=0)
+    wide = []
+    if corrected is not None and np.isfinite(corrected.low):
+        thin = bars([corrected], look, thickness=1, width=0)
+        wide = [mean | {"error_x": thin, "hoverinfo": "skip"}]
+        del wide[0]["hovertemplate"]
     spread = np.linspace(0.1, 0.3, len(values)) if len(values) > 1 else np.full(1, 0.2)
     points = {
         "type": "scatter",
@@ -173,9 +202,9 @@ def _line(
         "y": shortened(height + spread),
         "customdata": list(seeds),
         "marker": {"color": look.colour, "symbol": "circle-open", "size": 7},
-        "hovertemplate": "seed %{customdata}: %{x:.2f}",
+        "hovertemplate": "seed %{customdata}: %{x:.4~f}",
     }
-    return [points, mean]
+    return [points, *wide, mean]
 
 
 def _mean(

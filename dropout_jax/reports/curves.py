@@ -8,6 +8,9 @@ import numpy as np
 
 from dropout_jax.reports.trial import Trial
 
+# Fewer examples in a bin show chance: the error of its accuracy is up to .09.
+FEW = 30
+
 
 class Curve(NamedTuple):
     """A series over epochs: mean, lowest and highest seed, each [epochs]."""
@@ -19,7 +22,7 @@ class Curve(NamedTuple):
 
 
 class Bins(NamedTuple):
-    """Confidence, accuracy and share of examples in the bins that hold any."""
+    """Confidence, accuracy and share of examples in the bins that hold enough."""
 
     confidence: np.ndarray
     accuracy: np.ndarray
@@ -51,28 +54,28 @@ def curve(trials: Iterable[Trial], series: str) -> Curve | None:
     )
 
 
-def pooled_bins(trials: Iterable[Trial]) -> Bins | None:
+def pooled_bins(trials: Iterable[Trial], of_set: str = "") -> Bins | None:
     """Reliability of all seeds together: bins weighted by their examples.
 
     Args:
       trials: runs of one method, with equal numbers of bins.
+      of_set: which of a run's sets of parameters; by default the kept one.
 
     Returns:
-      `Bins` without the empty ones, or None where some run has no reliability or the
-      numbers of bins differ.
+      `Bins` without those of under FEW examples, or None where some run has no
+      reliability or the numbers of bins differ.
     """
     columns = []
     for trial in trials:
-        if not {"confidence", "accuracy", "count"} <= trial.reliability.keys():
+        bins = trial.sets[of_set].reliability if of_set else trial.reliability
+        if not {"confidence", "accuracy", "count"} <= bins.keys():
             return None
-        columns.append(
-            [trial.reliability[key] for key in ("confidence", "accuracy", "count")]
-        )
+        columns.append([bins[key] for key in ("confidence", "accuracy", "count")])
     if not columns or len({len(column[0]) for column in columns}) > 1:
         return None
     confidence, accuracy, count = np.array(columns).transpose(1, 0, 2)  # [runs, bins]
     total = count.sum(axis=0)
-    held = total > 0
+    held = total >= FEW
     return Bins(
         (confidence * count).sum(axis=0)[held] / total[held],
         (accuracy * count).sum(axis=0)[held] / total[held],

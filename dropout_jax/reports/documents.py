@@ -1,15 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Markdown files of a report: its tables with what they can show, its captions."""
+"""The Markdown files of a report: its tables, its captions."""
 
 from collections.abc import Collection
 
 from dropout_jax.reports.captions import figure_captions
-from dropout_jax.reports.certainty import (
-    HEADINGS,
-    certainties,
-    certainty_cells,
-    certainty_notes,
-)
 from dropout_jax.reports.render import escaped, grid, markdown
 from dropout_jax.reports.selection import Selection
 from dropout_jax.reports.settings import (
@@ -21,14 +15,14 @@ from dropout_jax.reports.table import Table
 
 
 def document(selection: Selection, table: Table) -> str:
-    """The table of results, then the settings tried and the seeds it takes.
+    """The table of results, then the settings tried.
 
     Args:
       selection: what each method's setting was chosen among.
       table: the results.
 
     Returns:
-      GitHub-flavoured Markdown; a part that the study has nothing for is left out.
+      GitHub-flavored Markdown; a part that the study has nothing for is left out.
     """
     parts = [markdown(table)]
     tried = [cells for _, cells in setting_rows(selection)]
@@ -37,14 +31,6 @@ def document(selection: Selection, table: Table) -> str:
             "## Settings tried\n",
             grid(SETTING_HEADINGS, tried),
             _items(sensitivity_notes(selection)),
-        ]
-    found = certainties(table)
-    if found:
-        parts += [
-            "## How many seeds it takes\n",
-            "Paired t test, two-sided at 5 %, 80 % power.\n",
-            grid(HEADINGS, [certainty_cells(one) for one in found]),
-            _items(certainty_notes(table)),
         ]
     return "\n".join(parts)
 

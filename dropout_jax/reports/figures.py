@@ -5,6 +5,7 @@ Sizes are in inches for a two-column page: 3.4 for a column, 7 for the page, typ
 7 to 8 points at that size.
 """
 
+import functools
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,13 +19,14 @@ from matplotlib.ticker import MaxNLocator
 
 from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.reports.knob_figures import grid_figure, knobs_figure
-from dropout_jax.reports.numbers import bracketed, signed
+from dropout_jax.reports.numbers import bracketed, difference
 from dropout_jax.reports.palette import Style, short, styles
 from dropout_jax.reports.panels import curves_figure, reliability_figure
 from dropout_jax.reports.selection import choose
 from dropout_jax.reports.study import Study
 from dropout_jax.reports.table import Table
 from dropout_jax.reports.time_figure import time_figure
+from dropout_jax.reports.verdict import NOUNS
 
 COLUMN = 3.4
 INK = "#222222"
@@ -122,7 +124,7 @@ def accuracy_figure(table: Table) -> Figure | None:
     rows = [row for row in table.rows if row.accuracy]
     if not rows:
         return None
-    figure, axes = _lines_of_methods([row.arm for row in rows])
+    figure, (axes,) = _lines_of_methods([row.arm for row in rows])
     looks = styles([row.arm for row in table.rows])
     for height, row in enumerate(rows):
         assert row.accuracy is not None
@@ -133,39 +135,56 @@ def accuracy_figure(table: Table) -> Figure | None:
 
 
 def differences_figure(table: Table) -> Figure | None:
-    """Paired differences to the baseline with their 95 % intervals (a forest plot)."""
-    rows = [row for row in table.rows if row.difference]
-    if not rows:
+    """Paired differences to the baseline by each measure (a forest plot).
+
+    Thick bars are 95 % intervals, thin ones those at the corrected level.
+    """
+    panels = [(m, found) for m in table.measures if (found := table.comparisons(m))]
+    if not panels:
         return None
-    figure, axes = _lines_of_methods([row.arm for row in rows])
+    arms = [row.arm for row in table.rows if row.comparisons]
     looks = styles([row.arm for row in table.rows])
-    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    for height, row in enumerate(rows):
-        assert row.difference is not None
-        values, interval = row.difference.values, row.difference.interval
-        _points_and_interval(axes, height, values, interval, looks[row.arm])
-        _value_at_the_right(axes, height, bracketed(interval, signed))
-    axes.set_xlabel(f"test accuracy minus that of {short(table.baseline)} (points)")
+    figure, grid = _lines_of_methods(arms, len(panels))
+    for axes, (measure, found) in zip(grid, panels, strict=True):
+        axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+        write = functools.partial(difference, measure=measure)
+        for one in found:
+            height = arms.index(one.method)
+            _points_and_interval(
+                axes, height, one.values, one.interval, looks[one.method], one.corrected
+            )
+            _value_at_the_right(axes, height, bracketed(one.interval, write))
+        axes.set_xlabel(
+            f"{NOUNS[measure.name]} minus that of {short(table.baseline)} "
+            f"({measure.unit})"
+        )
     return figure
 
 
-def _lines_of_methods(arms: list[str]) -> tuple[Figure, Axes]:
+def _lines_of_methods(arms: list[str], panels: int = 1) -> tuple[Figure, list[Axes]]:
     """One horizontal line per method, the first on top."""
-    figure = Figure(figsize=(COLUMN, 0.55 + 0.3 * len(arms)), layout="constrained")
-    axes = figure.subplots()
-    axes.set_yticks(range(len(arms)), [short(arm) for arm in arms])
-    axes.set_ylim(len(arms) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.margins(x=0.06)
-    return figure, axes
+    size = (COLUMN + 2.9 * (panels - 1), 0.55 + 0.3 * len(arms))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = list(figure.subplots(1, panels, sharey=True, squeeze=False)[0])
+    grid[0].set_yticks(range(len(arms)), [short(arm) for arm in arms])
+    grid[0].set_ylim(len(arms) - 0.5, -0.5)
+    for axes in grid:
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axes.margins(x=0.06)
+    return figure, grid
 
 
 def _points_and_interval(
-    axes: Axes, height: int, values, interval: Interval, look: Style
+    axes: Axes,
+    height: int,
+    values,
+    interval: Interval,
+    look: Style,
+    corrected: Interval | None = None,
 ) -> None:
     # The interval runs above the line, the seeds lie below it, spread in their order:
     # nothing hides anything.
@@ -180,15 +199,16 @@ def _points_and_interval(
         zorder=2,
     )
     level = height - 0.12
-    if np.isfinite(interval.low):
-        axes.plot(
-            [interval.low, interval.high],
-            [level, level],
-            color=look.colour,
-            linewidth=1.8,
-            solid_capstyle="butt",
-            zorder=3,
-        )
+    for drawn, width in ((corrected, 0.7), (interval, 1.8)):
+        if drawn is not None and np.isfinite(drawn.low):
+            axes.plot(
+                [drawn.low, drawn.high],
+                [level, level],
+                color=look.colour,
+                linewidth=width,
+                solid_capstyle="butt",
+                zorder=3,
+            )
     axes.plot(
         interval.mean,
         level,

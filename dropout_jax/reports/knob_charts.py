@@ -9,7 +9,15 @@ import numpy as np
 from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.reports.axes import label
 from dropout_jax.reports.charts import Chart, bars, layout, shortened, title
-from dropout_jax.reports.knobs import Curve, Grid, axis, curves, grids, validation
+from dropout_jax.reports.knobs import (
+    Curve,
+    Grid,
+    axis,
+    curves,
+    grids,
+    kind_of,
+    validation,
+)
 from dropout_jax.reports.numbers import bracketed, setting_text, value_text
 from dropout_jax.reports.palette import BASELINE_COLOUR, Style, styles
 from dropout_jax.reports.selection import Selection
@@ -28,7 +36,8 @@ def knob_charts(selection: Selection, table: Table) -> dict[str, Chart]:
     """
     looks = styles([row.arm for row in table.rows])
     charts: dict[str, Chart] = {}
-    for place, (knob, lines) in enumerate(curves(selection).items()):
+    for place, (name, lines) in enumerate(curves(selection).items()):
+        knob = lines[0].knob
         places = axis([c.setting[knob] for line in lines for c in line.points])
         data = []
         for line in lines:
@@ -36,7 +45,7 @@ def knob_charts(selection: Selection, table: Table) -> dict[str, Chart]:
         level = validation(selection, table.baseline)
         if level and table.baseline not in {line.arm for line in lines}:
             data.append(_reference(level, table.baseline, list(places.places.values())))
-        across: dict[str, Any] = {"title": title(label(knob)), "zeroline": False}
+        across: dict[str, Any] = {"title": title(name), "zeroline": False}
         if places.labels:
             across |= {
                 "tickvals": list(places.labels),
@@ -48,7 +57,7 @@ def knob_charts(selection: Selection, table: Table) -> dict[str, Chart]:
         }
         charts[f"knob_{place}"] = {"data": data, "layout": layout(height=420, **axes)}
     for place, grid in enumerate(grids(selection)):
-        charts[f"grid_{place}"] = _heat(grid)
+        charts[f"grid_{place}"] = _heat(grid, kind_of(selection, grid.arm))
     return charts
 
 
@@ -109,7 +118,7 @@ def _reference(level: Interval, baseline: str, places: list[float]) -> dict[str,
     }
 
 
-def _heat(grid: Grid) -> Chart:
+def _heat(grid: Grid, kind: str) -> Chart:
     columns = [html.escape(value_text(value)) for value in grid.columns]
     lines = [html.escape(value_text(value)) for value in grid.lines]
     means = [
@@ -140,14 +149,14 @@ def _heat(grid: Grid) -> Chart:
     }
     axes = {
         "xaxis": {
-            "title": title(label(grid.across)),
+            "title": title(label(grid.across, kind)),
             "tickvals": list(range(len(columns))),
             "ticktext": columns,
             "showgrid": False,
             "zeroline": False,
         },
         "yaxis": {
-            "title": {"text": label(grid.down)},
+            "title": {"text": label(grid.down, kind)},
             "tickvals": list(range(len(lines))),
             "ticktext": lines,
             "showgrid": False,

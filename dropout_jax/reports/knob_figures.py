@@ -9,7 +9,16 @@ from matplotlib.ticker import MaxNLocator
 
 from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.reports.axes import label
-from dropout_jax.reports.knobs import Axis, Curve, Grid, axis, curves, grids, validation
+from dropout_jax.reports.knobs import (
+    Axis,
+    Curve,
+    Grid,
+    axis,
+    curves,
+    grids,
+    kind_of,
+    validation,
+)
 from dropout_jax.reports.numbers import value_text
 from dropout_jax.reports.palette import Style, short, styles
 from dropout_jax.reports.selection import Selection
@@ -36,14 +45,15 @@ def knobs_figure(selection: Selection, table: Table) -> Figure | None:
     dashes = {arm: _DASHES[n % len(_DASHES)] for n, arm in enumerate(looks)}
     figure = Figure(figsize=(PANEL * across, 2.7 * lines), layout="constrained")
     panels = figure.subplots(lines, across, squeeze=False, sharey=True).ravel()
-    for axes, (knob, of_knob) in zip(panels, found.items(), strict=False):
+    for axes, (name, of_knob) in zip(panels, found.items(), strict=False):
+        knob = of_knob[0].knob
         values = [c.setting[knob] for line in of_knob for c in line.points]
         places = axis(values)
         for line in of_knob:
             _curve(axes, line, places, looks[line.arm], dashes[line.arm])
         if table.baseline not in {line.arm for line in of_knob}:
             _reference(axes, validation(selection, table.baseline), table.baseline)
-        axes.set_xlabel(label(knob))
+        axes.set_xlabel(name)
         _ticks(axes, places)
         axes.grid(color="#ececec", linewidth=0.5)
         axes.set_axisbelow(True)
@@ -136,7 +146,7 @@ def grid_figure(selection: Selection, table: Table) -> Figure | None:
     high = max(np.nanmax(grid.means) for grid in found)
     image = None
     for axes, grid in zip(panels, found, strict=False):
-        image = _heat(axes, grid, low, high)
+        image = _heat(axes, grid, low, high, kind_of(selection, grid.arm))
     for axes in panels[len(found) :]:
         axes.set_visible(False)
     assert image is not None
@@ -152,7 +162,7 @@ def _ink_on(colour: np.ndarray) -> str:
     return "#000000" if lightness > 0.45 else "#ffffff"
 
 
-def _heat(axes: Axes, grid: Grid, low: float, high: float):
+def _heat(axes: Axes, grid: Grid, low: float, high: float, kind: str):
     image = axes.imshow(
         grid.means, cmap=HEAT, vmin=low, vmax=high, aspect="auto", origin="lower"
     )
@@ -181,6 +191,6 @@ def _heat(axes: Axes, grid: Grid, low: float, high: float):
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_title(short(grid.arm), weight="bold")
-    axes.set_xlabel(label(grid.across))
-    axes.set_ylabel(label(grid.down))
+    axes.set_xlabel(label(grid.across, kind))
+    axes.set_ylabel(label(grid.down, kind))
     return image

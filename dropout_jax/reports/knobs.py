@@ -12,6 +12,7 @@ import numpy as np
 
 from dropout_jax.evaluation.sensitivity import sensitivity
 from dropout_jax.evaluation.statistics import Interval, mean_interval
+from dropout_jax.reports.axes import label
 from dropout_jax.reports.numbers import value_text
 from dropout_jax.reports.selection import Candidate, Selection
 
@@ -56,7 +57,10 @@ class Axis(NamedTuple):
 
 
 def curves(selection: Selection) -> dict[str, list[Curve]]:
-    """Every method along every knob that it was tried with several values of, by knob.
+    """Every method along every knob that it was tried with several values of.
+
+    Returns:
+      By label of the axis, so that one axis never has two quantities.
 
     Example:
       >>> from dropout_jax.reports.study import Study
@@ -81,8 +85,20 @@ def curves(selection: Selection) -> dict[str, list[Curve]]:
                 line = Curve(
                     arm, knob, tuple(points), best.setting[knob], _moves(points)
                 )
-                found.setdefault(knob, []).append(line)
+                found.setdefault(label(knob, kind_of(selection, arm)), []).append(line)
     return found
+
+
+def kind_of(selection: Selection, arm: str) -> str:
+    """The kind of noise of a method's chosen setting.
+
+    Example:
+      >>> from dropout_jax.reports.study import Study
+      >>> kind_of(Selection(Study("s", ()), (), {}), "none")
+      ''
+    """
+    runs = selection.study.of(arm)
+    return str(runs[0].config.get("noise.kind", "")) if runs else ""
 
 
 def validation(selection: Selection, arm: str) -> Interval | None:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from dropout_jax.evaluation.comparison import Measure
 from dropout_jax.evaluation.statistics import Interval
 
 MINUS = "\N{MINUS SIGN}"
@@ -12,13 +13,14 @@ NOTHING = "\N{EN DASH}"
 
 
 def plain(value: float, digits: int = 2) -> str:
-    """A number with a fixed number of decimals.
+    """A number with a fixed number of decimals; what rounds to zero has no sign.
 
     Example:
-      >>> plain(-0.5)
-      '−0.50'
+      >>> plain(-0.5), plain(-0.001)
+      ('−0.50', '0.00')
     """
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    text = f"{value:.{digits}f}"
+    return (text.removeprefix("-") if float(text) == 0 else text).replace("-", MINUS)
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -28,14 +30,44 @@ def signed(value: float, digits: int = 2) -> str:
       >>> signed(0.423), signed(-0.423), signed(-0.001)
       ('+0.42', '−0.42', '0.00')
     """
-    if float(f"{value:.{digits}f}") == 0:
-        return f"{0:.{digits}f}"
-    return f"{value:+.{digits}f}".replace("-", MINUS)
+    text = plain(value, digits)
+    return f"+{text}" if value > 0 and float(text) else text
 
 
-def points(value: float) -> str:
-    """A difference of two percentages."""
-    return f"{signed(value)} points"
+# Decimals of a difference, by the unit of its measure.
+_DIGITS = {"points": 2, "nats": 4}
+
+
+def difference(value: float, measure: Measure) -> str:
+    """A difference by some measure, without its unit.
+
+    Example:
+      >>> from dropout_jax.evaluation.comparison import ACCURACY, NLL
+      >>> difference(0.5, ACCURACY), difference(-0.5, NLL)
+      ('+0.50', '−0.5000')
+    """
+    return signed(value, _DIGITS[measure.unit])
+
+
+def unit_margin(measure: Measure) -> str:
+    """The margin of an equivalence test with its unit.
+
+    Example:
+      >>> from dropout_jax.evaluation.comparison import ACCURACY
+      >>> unit_margin(ACCURACY)
+      '0.3 points'
+    """
+    return f"{measure.margin:g} {measure.unit}"
+
+
+def p_text(value: float | None) -> str:
+    """A p-value, or a dash.
+
+    Example:
+      >>> p_text(0.01953125), p_text(None)
+      ('0.02', '–')
+    """
+    return NOTHING if value is None else f"{value:.2g}"
 
 
 def bracketed(interval: Interval | None, write=plain) -> str:
@@ -49,7 +81,19 @@ def bracketed(interval: Interval | None, write=plain) -> str:
         return NOTHING
     if math.isnan(interval.low):
         return write(interval.mean)
-    return f"{write(interval.mean)} [{write(interval.low)}, {write(interval.high)}]"
+    return f"{write(interval.mean)} {ends(interval, write)}"
+
+
+def ends(interval: Interval | None, write=plain) -> str:
+    """The ends of an interval, or a dash where it has none.
+
+    Example:
+      >>> ends(Interval(90.5, 90.25, 90.75))
+      '[90.25, 90.75]'
+    """
+    if interval is None or math.isnan(interval.low):
+        return NOTHING
+    return f"[{write(interval.low)}, {write(interval.high)}]"
 
 
 def plus_minus(interval: Interval | None, digits: int) -> str:

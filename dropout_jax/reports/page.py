@@ -18,7 +18,7 @@ from dropout_jax.reports.assets import asset, script_hash
 from dropout_jax.reports.charts import (
     accuracy_chart,
     curves_chart,
-    differences_chart,
+    differences_charts,
     reliability_chart,
 )
 from dropout_jax.reports.knob_charts import knob_charts, time_chart
@@ -61,7 +61,7 @@ def page(
     final = selection.study
     charts = {
         "accuracy": accuracy_chart(table),
-        "differences": differences_chart(table),
+        **differences_charts(table),
         **knob_charts(selection, table),
         "curves_accuracy": curves_chart(final, table, "accuracy"),
         "curves_loss": curves_chart(final, table, "loss"),

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from dropout_jax.reports.curves import Curve, curve, pooled_bins
 from dropout_jax.reports.numbers import plain
-from dropout_jax.reports.palette import Style, short, styles
+from dropout_jax.reports.palette import Style, styles, wrapped
 from dropout_jax.reports.study import Study
 from dropout_jax.reports.table import Row, Table
 
@@ -59,7 +59,12 @@ def curves_figure(study: Study, table: Table) -> Figure | None:
     across = min(PER_LINE, len(found))
     lines = -(-len(found) // across)
     figure = Figure(figsize=(_width(across), 2.9 * lines), layout="constrained")
-    grid = figure.subplots(2 * lines, across, sharex=True, sharey="row", squeeze=False)
+    grid = figure.subplots(2 * lines, across, sharex=True, squeeze=False)
+    # One scale for all panels of a kind: gaps are compared across the figure.
+    for axes in (*grid[0::2].flat, *grid[1::2].flat):
+        first = grid[0, 0] if axes in grid[0::2] else grid[1, 0]
+        if axes is not first:
+            axes.sharey(first)
     looks = styles([row.arm for row in table.rows])
     for number, (arm, pairs) in enumerate(found.items()):
         line, column = divmod(number, across)
@@ -69,7 +74,7 @@ def curves_figure(study: Study, table: Table) -> Figure | None:
             _gap(axes, *pairs[kind], scale, looks[arm])
             if column == 0:
                 axes.set_ylabel(kinds[kind])
-        grid[2 * line, column].set_title(short(arm), weight="bold")
+        grid[2 * line, column].set_title(wrapped(arm), weight="bold")
         grid[2 * line + 1, column].set_xlabel("epoch")
         grid[2 * line + 1, column].tick_params(labelbottom=True)
     for axes in grid.flat:
@@ -127,7 +132,7 @@ def reliability_figure(study: Study, table: Table) -> Figure | None:
     found = {
         row.arm: (bins, row)
         for row in with_panel(study, table)
-        if (bins := pooled_bins(study.done(row.arm).values()))
+        if (bins := pooled_bins(study.done(row.arm).values(), table.reliability_set))
     }
     if not found:
         return None
@@ -164,9 +169,10 @@ def reliability_figure(study: Study, table: Table) -> Figure | None:
             linewidth=0.8,
             markersize=3,
         )
-        top.set_title(short(arm), weight="bold")
-        if row.ece:
-            top.text(0.04, 0.9, f"ECE {plain(row.ece.mean, 4)}", fontsize=6.5)
+        top.set_title(wrapped(arm), weight="bold")
+        if row.ece:  # below the diagram, where no mark can lie on it
+            share = f"ECE {plain(row.ece.mean, 4)}"
+            bottom.set_title(share, fontsize=6.5, weight="normal", pad=2)
         top.set(xlim=(0, 1), ylim=(0, 1))
         top.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
         bottom.bar(bins.confidence, 100 * bins.share, 0.055, color=looks[arm].colour)

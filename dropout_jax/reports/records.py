@@ -14,7 +14,7 @@ from dropout_jax import stored
 from dropout_jax.config import canonical, defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
-from dropout_jax.reports.trial import METRICS, STATUSES, Trial
+from dropout_jax.reports.trial import METRICS, STATUSES, TestedSet, Trial
 
 _DEFAULTS = flat(canonical(defaults()))
 
@@ -75,6 +75,9 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         raise UserError(
             f"{place}: status is {status!r}: expected one of {', '.join(STATUSES)}"
         )
+    withdrawn = expect(record, "withdrawn", str, "")
+    if withdrawn:
+        status = "withdrawn"
     test: dict[str, float] = {}
     if status == "done":
         raw = expect(result, "test", dict)
@@ -112,6 +115,10 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         data_sha256=expect(record, "data_sha256", str, ""),
         id=expect(record, "trial", str, ""),
         validation=validation if status == "done" else {},
+        sets=_sets(place, record, test, validation, result) if status == "done" else {},
+        sites=tuple(map(str, expect(record, "sites", list, []))),
+        noise={str(k): float(v) for k, v in expect(record, "noise", dict, {}).items()},
+        withdrawn=withdrawn,
     )
 
 
@@ -128,3 +135,32 @@ def _columns(place: str, name: str, table: dict[str, Any]) -> dict[str, list[flo
     if len({len(values) for values in columns.values()}) > 1:
         raise UserError(f"{place}: the columns of {name} differ in length")
     return columns
+
+
+def _sets(place, record, test, validation, result):
+    """Stub."""
+    told = result.get("sets") or record.get("sets")
+    if told:
+        return {
+            name: TestedSet(
+                of["epoch"],
+                of["validation"],
+                of.get("test", {}),
+                of.get("reliability", {}),
+                of.get("noise", {}),
+                of.get("sparsity", {}),
+            )
+            for name, of in told.items()
+        }
+    keep = flat(record["config"]).get("train.keep", "best")
+    name = "last" if keep == "last" else "best_accuracy"
+    return {
+        name: TestedSet(
+            result.get("best_epoch", 0),
+            validation,
+            test,
+            record.get("reliability") or {},
+            {},
+            result.get("sparsity") or {},
+        )
+    }

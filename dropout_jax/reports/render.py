@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A table of results as a terminal table, as Markdown and as JSON."""
 
+import functools
 import html
 import json
 import math
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -16,90 +17,141 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from dropout_jax.config.errors import one_line
+from dropout_jax.evaluation.comparison import Comparison, Measure, Outcome
+from dropout_jax.reports.noise import noise_text
 from dropout_jax.reports.numbers import (
     NOTHING,
     bracketed,
+    difference,
     duration,
+    ends,
+    p_text,
     plus_minus,
     setting_text,
-    signed,
 )
 from dropout_jax.reports.table import Row, Table
-from dropout_jax.reports.verdict import verdict
+from dropout_jax.reports.verdict import NOUNS, sentences, verdict
 
-RESULTS = 6  # columns that hold results; those that follow say how they came about
+VERDICTS = {
+    Outcome.HIGHER: "higher",
+    Outcome.LOWER: "lower",
+    Outcome.EQUIVALENT: "equivalent",
+    Outcome.UNDECIDED: "no significant difference",
+    Outcome.DESCRIPTIVE: "descriptive",
+}
+_MEANS = {"accuracy": "test accuracy, %", "nll": "NLL, nats"}
+# Left out where a terminal is narrow; the files have them.
+_WIDE = ("higher in", "minimum detectable", "interval corrected", "Brier", "published")
 
 
-def columns(table: Table) -> list[str]:
-    """Headings of the table, in the order of `cells`."""
-    headings = [
-        "method",
-        "test accuracy, %",
-        f"difference to {table.baseline}, points",
-        "NLL",
-        "ECE",
-        "seeds",
+class Part(NamedTuple):
+    """A part of the table as text: what every rendering shows.
+
+    Attributes:
+      caption: what is in it.
+      headings: of its columns, the method first.
+      rows: cells, one list per method.
+    """
+
+    caption: str
+    headings: list[str]
+    rows: list[list[str]]
+
+
+def parts(table: Table) -> list[Part]:
+    """The comparisons by each measure, then what stands beside them."""
+    return [*(_compared(table, m) for m in table.measures), _beside(table)]
+
+
+def _compared(table: Table, measure: Measure) -> Part:
+    unit, name = measure.unit, measure.name
+    found = table.comparisons(measure)
+    tested = any(c.p_value is not None for c in found)
+    headings = ["method", _MEANS[name]]
+    if found:
+        headings += [
+            f"difference to {table.baseline}, {unit}",
+            f"interval corrected for {table.family}",
+            "higher in",
+        ]
+    if tested:
+        headings += [f"minimum detectable effect, {unit}", "p, corrected", "verdict"]
+    rows = []
+    for row in table.rows:
+        mean = bracketed(row.accuracy) if name == "accuracy" else plus_minus(row.nll, 3)
+        cells = _cells(row.comparisons.get(name))
+        if row.arm == table.baseline:
+            cells[0] = "baseline"
+        rows.append([row.arm, mean, *cells][: len(headings)])
+    caption = f"{NOUNS[name].capitalize() if name == 'accuracy' else NOUNS[name]}"
+    kind = table.accuracy_set if name == "accuracy" else table.probability_set
+    return Part(f"{caption}, parameters {kind}", headings, rows)
+
+
+def _cells(found: Comparison | None) -> list[str]:
+    """A comparison as cells."""
+    if found is None:
+        return [NOTHING] * 6
+    write = functools.partial(difference, measure=found.measure)
+    detectable = found.detectable
+    return [
+        bracketed(found.interval, write),
+        ends(found.corrected, write),
+        f"{found.seeds_higher} of {len(found.seeds)}",
+        NOTHING if detectable is None else write(detectable).removeprefix("+"),
+        p_text(found.p_value),
+        _judged(found),
     ]
-    if _chosen(table):
-        headings.append("setting, by validation")
-    if _searched(table):
-        headings.append("search trials")
-    if _published(table):
-        headings.append("published, %")
-    return [*headings, "median time"]
 
 
-def cells(table: Table, row: Row) -> list[str]:
-    """One row as text: what every rendering shows."""
-    shown = [
-        row.arm,
-        bracketed(row.accuracy),
-        "baseline" if row.arm == table.baseline else _difference(row),
-        plus_minus(row.nll, 3),
-        plus_minus(row.ece, 4),
-        _seeds(row),
-    ]
-    if _chosen(table):
-        shown.append(setting_text(row.setting) or NOTHING)
-    if _searched(table):
-        budget = row.search_budget
-        shown.append(NOTHING if budget is None else str(budget))
-    if _published(table):
-        shown.append(row.published or NOTHING)
-    return [*shown, duration(row.seconds)]
+def _judged(found: Comparison) -> str:
+    significant = found.outcome in (Outcome.HIGHER, Outcome.LOWER)
+    within = ", within the margin" if significant and found.within_margin else ""
+    return VERDICTS[found.outcome] + within
 
 
-def _chosen(table: Table) -> bool:
-    return any(row.setting for row in table.rows)
-
-
-def _searched(table: Table) -> bool:
-    return any(row.search_budget is not None for row in table.rows)
-
-
-def _published(table: Table) -> bool:
-    return any(row.published for row in table.rows)
-
-
-def _difference(row: Row) -> str:
-    if row.difference is None:
-        return NOTHING
-    text = bracketed(row.difference.interval, signed)
-    p_value = row.difference.p_value
-    return text if p_value is None else f"{text} (p = {p_value:.2g})"
+def _beside(table: Table) -> Part:
+    """Calibration, noise, and what the runs took."""
+    compared = {measure.name for measure in table.measures}
+    columns: dict[str, Callable[[Row], str]] = {"method": lambda row: row.arm}
+    if "accuracy" not in compared:  # nothing was tested
+        columns["test accuracy, %"] = lambda row: bracketed(row.accuracy)
+    if "nll" not in compared:
+        columns["NLL, not compared"] = lambda row: plus_minus(row.nll, 3)
+    columns["ECE"] = lambda row: plus_minus(row.ece, 4)
+    columns["Brier score"] = lambda row: plus_minus(row.brier, 4)
+    columns["noise at the end"] = lambda row: noise_text(row.noise) or NOTHING
+    columns["seeds"] = _seeds
+    if any(row.setting for row in table.rows):
+        columns["setting, by validation"] = lambda row: (
+            setting_text(row.setting) or NOTHING
+        )
+    if any(row.search_budget is not None for row in table.rows):
+        columns["search trials"] = lambda row: (
+            NOTHING if row.search_budget is None else str(row.search_budget)
+        )
+    if any(row.published for row in table.rows):
+        columns["published, %"] = lambda row: row.published or NOTHING
+    columns["median time"] = lambda row: duration(row.seconds)
+    rows = [[write(row) for write in columns.values()] for row in table.rows]
+    caption = f"Calibration, noise and cost, parameters {table.probability_set}"
+    if not table.probability_set:
+        caption = "Calibration, noise and cost"
+    return Part(caption, list(columns), rows)
 
 
 def _seeds(row: Row) -> str:
-    lost = ", ".join(f"{count} {status}" for status, count in row.lost.items())
-    return f"{len(row.seeds)} ({lost})" if lost else str(len(row.seeds))
+    unfinished = ", ".join(f"{n} {status}" for status, n in row.unfinished.items())
+    count = str(len(row.seeds))
+    return f"{count} ({unfinished})" if unfinished else count
 
 
 @dataclass(frozen=True)
 class TerminalTable:
     """The verdict, the table and its notes, for `rich.console.Console.print`.
 
-    A terminal narrower than 116 columns is spared the columns after the seeds and
-    the intervals of NLL and ECE. Names of methods are never read as markup.
+    A terminal narrower than 116 columns is spared some of them; the files of the
+    report have all. Names of methods are never read as markup.
     """
 
     table: Table
@@ -107,29 +159,34 @@ class TerminalTable:
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
-        wide = options.max_width >= 116
-        shown = len(columns(self.table)) if wide else RESULTS
+        yield _text(verdict(self.table), style="bold")
+        for part in parts(self.table):
+            yield _text(f"\n{part.caption}")
+            yield self._grid(part, wide=options.max_width >= 116)
+        for note in self.table.notes:
+            yield _text(note, style="dim")
+
+    def _grid(self, part: Part, *, wide: bool) -> RichTable:
         grid = RichTable(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-        for number, heading in enumerate(columns(self.table)[:shown]):
+        shown = [
+            n
+            for n, heading in enumerate(part.headings)
+            if wide or not heading.startswith(_WIDE)
+        ]
+        for n in shown:
             grid.add_column(
-                Text("\n".join(textwrap.wrap(heading, 14))),
-                justify="left" if number == 0 else "right",
-                no_wrap=heading != "seeds",
+                Text("\n".join(textwrap.wrap(part.headings[n], 14))),
+                justify="left" if n == 0 else "right",
+                no_wrap=n < 3,
                 min_width=5,
                 overflow="fold",
             )
-        for row in self.table.rows:
-            name, *numbers = cells(self.table, row)[:shown]
+        for name, *numbers in part.rows:
             # An interval goes below its mean, so that most terminals hold the table.
-            lines = [re.sub(r" (?=[\[(±])", "\n", number) for number in numbers]
-            if not wide:
-                lines = [line.partition("\n±")[0] for line in lines]
-            style = "dim" if row.arm == self.table.baseline else ""
-            grid.add_row(_text(name), *map(_text, lines), style=style)
-        yield _text(verdict(self.table), style="bold")
-        yield grid
-        for note in self.table.notes:
-            yield _text(note, style="dim")
+            cells = [name, *(re.sub(r" (?=[\[(±])", "\n", n) for n in numbers)]
+            style = "dim" if name == self.table.baseline else ""
+            grid.add_row(*(_text(cells[n]) for n in shown), style=style)
+        return grid
 
 
 def _text(lines: str, style: str = "") -> Text:
@@ -138,10 +195,15 @@ def _text(lines: str, style: str = "") -> Text:
 
 
 def markdown(table: Table) -> str:
-    """The verdict, the table and its notes as GitHub-flavoured Markdown."""
-    results = grid(columns(table), [cells(table, row) for row in table.rows])
+    """The verdict, the parts of the table and its notes as GitHub-flavored Markdown."""
+    grids = [
+        f"{escaped(part.caption)}:\n\n{grid(part.headings, part.rows)}"
+        for part in parts(table)
+    ]
+    first, *more = (escaped(sentence) for sentence in sentences(table))
     notes = "\n".join(f"- {escaped(note)}" for note in table.notes)
-    return f"**{escaped(verdict(table))}**\n\n{results}\n{notes}\n"
+    said = " ".join([f"**{first}**", *more])
+    return "\n".join([f"{said}\n", *grids, f"{notes}\n"])
 
 
 def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -168,7 +230,7 @@ def _cell(text: str) -> str:
     return text if _NUMBERS.fullmatch(text) else escaped(text)
 
 
-_NUMBERS = re.compile(r"[-+−–±0-9., \[\]]+( \(p = [0-9.e-]+\))?")
+_NUMBERS = re.compile(r"[-+−–±0-9.e, \[\]]+")
 
 
 def escaped(text: str) -> str:
@@ -184,7 +246,10 @@ def escaped(text: str) -> str:
 
 def as_json(table: Table) -> str:
     """Every number of the table, unrounded, with the seeds behind it."""
-    record = {"verdict": verdict(table), **asdict(table)}
+    record = {"verdict": verdict(table), "family": table.family, **asdict(table)}
+    for row, of in zip(table.rows, record["rows"], strict=True):
+        for name, found in row.comparisons.items():
+            of["comparisons"][name]["outcome"] = found.outcome.value
     return json.dumps(_finite(record), indent=1, ensure_ascii=False) + "\n"
 
 

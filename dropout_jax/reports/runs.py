@@ -7,6 +7,7 @@ would be ranked.
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from dropout_jax.reports.command import command
 from dropout_jax.reports.fields import differing_fields
 from dropout_jax.reports.selection import Selection
 from dropout_jax.reports.study import Study
-from dropout_jax.reports.trial import METRICS, Trial
+from dropout_jax.reports.trial import Trial
 
 SERIES = (
     "validation_accuracy",
@@ -25,6 +26,15 @@ SERIES = (
 )
 # Numbers of curves on the page, all runs together: about 2 MB.
 _POINTS = 300_000
+
+
+# Columns of the metrics, with their units; accuracy in percent, as everywhere.
+_UNITS = {
+    "accuracy": "accuracy_percent",
+    "nll": "nll_nats",
+    "ece": "ece",
+    "brier": "brier",
+}
 
 
 def revealed(selection: Selection) -> set[int]:
@@ -83,12 +93,14 @@ def _curves(trial: Trial, most: int) -> dict[str, list[float | None]]:
 def run_columns(study: Study) -> list[str]:
     """Names of the columns of `run_values`."""
     return [
-        "arm",
+        "method",
         "seed",
         *study.knobs,
         "status",
-        *(f"validation_{metric}" for metric in METRICS),
-        *(f"test_{metric}" for metric in METRICS),
+        *(f"validation_{name}" for name in _UNITS.values()),
+        *(f"test_{name}" for name in _UNITS.values()),
+        "least_nll_epoch",
+        "least_nll_test_nll_nats",
         "seconds",
         "device",
         "trial",
@@ -104,14 +116,24 @@ def run_values(study: Study, trial: Trial, shown: bool) -> list[Any]:
       shown: whether its test results may be seen.
     """
     test = trial.test if shown else {}
+    least = trial.sets.get("least_nll")
     return [
         trial.arm,
         trial.seed,
         *(json.dumps(trial.config[knob]) for knob in study.knobs),
         trial.status,
-        *(trial.validation.get(metric) for metric in METRICS),
-        *(test.get(metric) for metric in METRICS),
+        *_in_units(trial.validation),
+        *_in_units(test),
+        least.epoch if least else None,
+        least.test.get("nll") if least and shown else None,
         trial.seconds,
         trial.device,
         trial.id,
     ]
+
+
+def _in_units(metrics: Mapping[str, float]) -> list[float | None]:
+    found: list[float | None] = [metrics.get(metric) for metric in _UNITS]
+    if found[0] is not None:
+        found[0] = round(100 * found[0], 9)
+    return found

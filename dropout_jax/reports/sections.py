@@ -7,16 +7,10 @@ from html import escape
 from typing import NamedTuple
 
 from dropout_jax.reports.captions import Drawing, chart_captions, figure_captions
-from dropout_jax.reports.certainty import (
-    HEADINGS,
-    certainties,
-    certainty_cells,
-    certainty_notes,
-)
 from dropout_jax.reports.charts import Chart
 from dropout_jax.reports.configurations import configurations, environment
 from dropout_jax.reports.markup import headings, number, table
-from dropout_jax.reports.render import cells, columns
+from dropout_jax.reports.render import parts
 from dropout_jax.reports.runs_section import runs_section
 from dropout_jax.reports.selection import Selection
 from dropout_jax.reports.settings import (
@@ -26,7 +20,7 @@ from dropout_jax.reports.settings import (
 )
 from dropout_jax.reports.study import Study
 from dropout_jax.reports.table import Table
-from dropout_jax.reports.verdict import clauses
+from dropout_jax.reports.verdict import sentences
 
 
 class Section(NamedTuple):
@@ -66,40 +60,41 @@ def sections(
     final = selection.study
     drawn = _charts(chart_captions(selection, results), charts)
     printed = _printed(figure_captions(selection, results), figures)
-    parts = [
+    found = [
         Section("answer", "Answer", _answer(results)),
         Section("table", "Table", _results(results)),
         Section("settings", "Settings tried", _settings(selection)),
-        Section("certainty", "How many seeds it takes", _certainty(results)),
         Section("figures", "Figures", drawn + printed),
-        Section("why", "Why", _paragraphs(notes)),
+        Section("why", "Fit and gap", _paragraphs(notes)),
         Section("runs", "Runs", runs_section(study, selection)),
         Section("configurations", "Configurations", configurations(final, results)),
         Section("reproduce", "How to reproduce", environment(study, command)),
         Section("downloads", "Downloads", _downloads(downloads)),
     ]
-    return [part for part in parts if part.body]
+    return [part for part in found if part.body]
 
 
 def _answer(results: Table) -> str:
-    first, *rest = clauses(results)
-    more = f"; {escape('; '.join(rest))}" if rest else ""
-    return f'<p class="verdict"><strong>{escape(first)}</strong>{more}.</p>'
+    first, *rest = sentences(results)
+    more = f" {escape(' '.join(rest))}" if rest else ""
+    return f'<p class="verdict"><strong>{escape(first)}</strong>{more}</p>'
 
 
 def _results(results: Table) -> str:
-    body = []
-    for row in results.rows:
-        name, *numbers = cells(results, row)
-        kind = ' class="baseline"' if row.arm == results.baseline else ""
-        *numbers, duration = numbers
-        body.append(
-            f'<tr{kind}><th scope="row">{escape(name)}</th>'
-            f"{''.join(map(number, numbers))}{number(duration, row.seconds)}</tr>"
-        )
-    caption = "Test set, counted once per run; means over seeds."
-    head = headings(columns(results))
-    return table("Results", caption, head, body, "sortable") + _list(results.notes)
+    grids = []
+    for part in parts(results):
+        body = []
+        for row, (name, *numbers) in zip(results.rows, part.rows, strict=True):
+            kind = ' class="baseline"' if row.arm == results.baseline else ""
+            filled = "".join(map(number, numbers))
+            if part.headings[-1] == "median time":
+                filled = "".join(map(number, numbers[:-1]))
+                filled += number(numbers[-1], row.seconds)
+            body.append(f'<tr{kind}><th scope="row">{escape(name)}</th>{filled}</tr>')
+        label = part.caption.partition(",")[0]
+        head = headings(part.headings)
+        grids.append(table(label, part.caption, head, body, "sortable"))
+    return "".join(grids) + _list(results.notes)
 
 
 def _list(notes: Sequence[str]) -> str:
@@ -116,25 +111,9 @@ def _settings(selection: Selection) -> str:
         body.append(f'<tr{kind}><th scope="row">{escape(name)}</th>{filled}</tr>')
     if not body:
         return ""
-    caption = "Chosen by validation accuracy, before the test set was looked at."
+    caption = "Chosen by validation accuracy; test results of the others are not shown."
     grid = table("Settings", caption, headings(SETTING_HEADINGS), body, "sortable")
     return grid + _list(sensitivity_notes(selection))
-
-
-def _certainty(results: Table) -> str:
-    body = []
-    for found in certainties(results):
-        name, *numbers = certainty_cells(found)
-        filled = "".join(map(number, numbers))
-        body.append(f'<tr><th scope="row">{escape(name)}</th>{filled}</tr>')
-    if not body:
-        return ""
-    caption = (
-        "Paired t test, two-sided at 5 %, 80 % power; brackets: 95 % interval of the "
-        "deviation, which so few seeds know only roughly."
-    )
-    grid = table("Seeds", caption, headings(HEADINGS), body, "sortable")
-    return grid + _list(certainty_notes(results))
 
 
 def _charts(drawings: Sequence[Drawing], charts: Mapping[str, Chart]) -> str:

@@ -29,7 +29,7 @@ class Candidate:
     arm: str
     setting: Mapping[str, Any]
     accuracies: Mapping[int, float]
-    lost: int = 0  # runs without results
+    unfinished: int = 0  # runs without results
 
     @cached_property
     def mean(self) -> Interval | None:
@@ -99,7 +99,11 @@ def choose(study: Study) -> Selection:
 
 
 def _without_test(trial: Trial) -> Trial:
-    return replace(trial, test={}, reliability={})  # the bins are of the test set
+    # The bins of the reliability are of the test set too.
+    sets = {
+        name: replace(of, test={}, reliability={}) for name, of in trial.sets.items()
+    }
+    return replace(trial, test={}, reliability={}, sets=sets)
 
 
 def _candidate(
@@ -115,7 +119,7 @@ def _candidate(
         trials[0].arm,
         dict(zip(knobs, setting, strict=True)),
         {t.seed: round(100 * t.validation["accuracy"], 9) for t in trials if t.done},
-        lost=sum(not trial.done for trial in trials),
+        unfinished=sum(not trial.done for trial in trials),
     )
 
 

@@ -11,12 +11,12 @@ SETTING_HEADINGS = ("method", "setting", "validation accuracy, %", "seeds", "cho
 def setting_cells(selection: Selection, candidate: Candidate) -> list[str]:
     """One setting as the cells below SETTING_HEADINGS."""
     varied = {k: candidate.setting[k] for k in selection.varied(candidate.arm)}
-    seeds, lost = len(candidate.accuracies), candidate.lost
+    seeds, unfinished = len(candidate.accuracies), candidate.unfinished
     return [
         candidate.arm,
         setting_text(varied),
         bracketed(candidate.mean),
-        f"{seeds} ({lost} lost)" if lost else str(seeds),
+        f"{seeds} ({unfinished} without results)" if unfinished else str(seeds),
         "chosen" if candidate is selection.chosen[candidate.arm] else NOTHING,
     ]
 
@@ -41,18 +41,12 @@ def sensitivity_notes(selection: Selection) -> tuple[str, ...]:
       ()
     """
     notes = []
-    for knob, lines in curves(selection).items():
+    for name, lines in curves(selection).items():
         for line in lines:
             if line.moves is None:
                 continue
-            span = f"{line.arm}: over {len(line.points)} values of {knob}"
+            span = f"{line.arm}: over {len(line.points)} values of {name}"
             moved = f"mean validation accuracy moves by {bracketed(line.moves)} points"
-            shown = (
-                "one seed cannot show that this is more than chance"
-                if line.moves.low != line.moves.low
-                else "more than the seeds do by chance"
-                if line.moves.low > 0
-                else "which the seeds may do by chance"
-            )
-            notes.append(f"{span} {moved}; {shown}.")
+            kind = "" if line.moves.low != line.moves.low else " (95 % Tukey interval)"
+            notes.append(f"{span} {moved}{kind}.")
     return tuple(notes)

@@ -6,7 +6,9 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from dropout_jax.evaluation.comparison import PRIMARY, Comparison, Measure
 from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.reports.noise import noise_text
 from dropout_jax.reports.numbers import setting_text
 from dropout_jax.reports.runs import revealed, run_columns, run_values
 from dropout_jax.reports.selection import Selection
@@ -17,48 +19,84 @@ _ENDS = ("mean", "low", "high")
 
 
 def table_csv(table: Table) -> str:
-    """A line per method; accuracies and differences in points of a percentage."""
-    metrics = ("accuracy", "nll", "ece", "brier")
+    """A line per method; every column names its unit where it has one."""
+    metrics = {
+        "accuracy": "test_accuracy_percent",
+        "nll": "test_nll_nats",
+        "ece": "test_ece",
+        "brier": "test_brier",
+    }
+    compared = [
+        column for measure in PRIMARY for column in _comparison_columns(measure)
+    ]
     head = [
         "method",
         "setting",
         "seeds",
-        "lost",
-        *(f"test_{metric}_{end}" for metric in metrics for end in _ENDS),
-        *(f"difference_{end}" for end in _ENDS),
-        "paired_seeds",
-        "p_holm",
+        "unfinished",
+        *(f"{name}_{end}" for name in metrics.values() for end in _ENDS),
+        *compared,
+        "comparisons_corrected_for",
+        "noise_at_the_end",
         "median_seconds",
         "search_trials",
     ]
-    lines = []
-    for row in table.rows:
-        found = row.difference
-        lines.append(
-            [
-                row.arm,
-                setting_text(row.setting),
-                len(row.seeds),
-                sum(row.lost.values()),
-                *(v for metric in metrics for v in _ends(getattr(row, metric))),
-                *_ends(found.interval if found else None),
-                len(found.seeds) if found else None,
-                found.p_value if found else None,
-                row.seconds,
-                row.search_budget,
-            ]
-        )
+    lines = [
+        [
+            row.arm,
+            setting_text(row.setting),
+            len(row.seeds),
+            sum(row.unfinished.values()),
+            *(v for metric in metrics for v in _ends(getattr(row, metric))),
+            *(v for m in PRIMARY for v in _comparison(row.comparisons.get(m.name))),
+            table.family,
+            noise_text(row.noise),
+            row.seconds,
+            row.search_budget,
+        ]
+        for row in table.rows
+    ]
     return _csv(head, lines)
 
 
+def _comparison_columns(measure: Measure) -> list[str]:
+    difference = f"{measure.name}_difference_{measure.unit}"
+    return [
+        *(f"{difference}_{end}" for end in _ENDS),
+        f"{difference}_corrected_low",
+        f"{difference}_corrected_high",
+        f"{measure.name}_pairs",
+        f"{measure.name}_pairs_higher",
+        f"{measure.name}_p_corrected",
+        f"{measure.name}_equivalence_p_corrected",
+        f"{measure.name}_minimum_detectable_effect_{measure.unit}",
+        f"{measure.name}_verdict",
+    ]
+
+
+def _comparison(found: Comparison | None) -> list[Any]:
+    if found is None:
+        return [None] * 11
+    return [
+        *_ends(found.interval),
+        *_ends(found.corrected)[1:],
+        len(found.seeds),
+        found.seeds_higher,
+        found.p_value,
+        found.equivalence,
+        found.detectable,
+        found.outcome.value,
+    ]
+
+
 def settings_csv(selection: Selection) -> str:
-    """A line per setting that was tried, by validation accuracy in percent."""
+    """A line per setting that was tried, by validation accuracy."""
     head = [
         "method",
         "setting",
-        *(f"validation_accuracy_{end}" for end in _ENDS),
+        *(f"validation_accuracy_percent_{end}" for end in _ENDS),
         "seeds",
-        "lost",
+        "unfinished",
         "chosen",
     ]
     lines = [
@@ -67,7 +105,7 @@ def settings_csv(selection: Selection) -> str:
             setting_text(candidate.setting),
             *_ends(candidate.mean),
             len(candidate.accuracies),
-            candidate.lost,
+            candidate.unfinished,
             candidate is selection.chosen[candidate.arm],
         ]
         for candidate in selection.candidates

@@ -113,6 +113,8 @@ def load_study(
         if key not in trials:
             _check_same_method(place, trial, first.setdefault(trial.arm, trial), knobs)
             trials[key] = trial
+        elif trials[key].withdrawn:  # and run again since
+            trials[key] = trial
         elif trials[key].config == trial.config:
             again += 1
         else:

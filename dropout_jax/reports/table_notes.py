@@ -3,64 +3,98 @@
 
 from collections.abc import Sequence
 
-from dropout_jax.evaluation.statistics import BCA_FROM, P_VALUE_FROM
-from dropout_jax.reports.numbers import bracketed, counted, setting_text
-from dropout_jax.reports.selection import Selection
+from dropout_jax.evaluation.comparison import PRIMARY
+from dropout_jax.reports.noise import SILENT, silent
+from dropout_jax.reports.numbers import (
+    bracketed,
+    counted,
+    plain,
+    setting_text,
+    unit_margin,
+)
+from dropout_jax.reports.selection import Candidate, Selection
 from dropout_jax.reports.table import Row
 
 
-def table_notes(selection: Selection, rows: Sequence[Row]) -> tuple[str, ...]:
+def table_notes(
+    selection: Selection, rows: Sequence[Row], *, judged: bool, kept: str
+) -> tuple[str, ...]:
     """Says everything that a reader needs to read the numbers rightly.
 
     Args:
       selection: the study with the settings that were chosen.
       rows: those of its table, the baseline first.
+      judged: whether NLL is compared.
+      kept: the parameters that accuracy is of, in words.
 
     Returns:
       Sentences of plain text.
     """
     study = selection.study
-    notes = []
     reference = rows[0]
-    pairs = [len(row.difference.seeds) for row in rows if row.difference]
-    if any(n > 1 for n in pairs):
-        kind = "t" if min(pairs) < BCA_FROM else "BCa bootstrap"
-        if min(pairs) < BCA_FROM <= max(pairs):
-            kind = f"t (BCa bootstrap from {BCA_FROM} pairs)"
+    found = [c for row in rows for c in row.comparisons.values()]
+    notes = _on_parameters(judged, kept) if any(row.seeds for row in rows) else []
+    if any(len(row.seeds) > 1 for row in rows):
         notes.append(
-            "Brackets and ± are 95 % intervals over seeds (t); differences are paired "
-            f"by seed ({kind}) and each interval stands for its own row."
+            "Brackets and ± are 95 % t intervals over seeds, differences paired by "
+            "seed. They cover what differs between the seeds of this study, and "
+            "neither another test set nor another search for settings."
         )
-    if any(n >= P_VALUE_FROM for n in pairs):
-        notes.append(
-            "p: exact sign-flip permutation test, two-sided, Holm-adjusted over the "
-            "methods of this table."
-        )
-    if any(n < P_VALUE_FROM for n in pairs):
-        notes.append(f"No p-value is given under {P_VALUE_FROM} paired seeds.")
-    if 1 in pairs:
-        notes.append("A single seed has no interval: it shows nothing about chance.")
-
+    if found:
+        family = found[0].family
+        if any(c.p_value is not None for c in found):
+            margins = " and ".join(unit_margin(c) for c in PRIMARY[: 1 + judged])
+            notes.append(
+                "p: exact sign-flip test of the paired differences, two-sided, "
+                f"corrected by Holm for {counted(family, 'comparison')}; the verdict "
+                "follows it. Corrected intervals have the coverage 1 − 5 % / "
+                f"{family} each. Equivalent: two one-sided tests at a margin of "
+                f"{margins}, corrected likewise."
+            )
+        if any(c.p_value is None for c in found):
+            notes.append(
+                "Descriptive: under 10 paired seeds, or fewer than another method has; "
+                "nothing is tested, and no order of the methods is shown."
+            )
     if not reference.seeds:
         notes.append(f"{reference.arm} has no results, so nothing can be paired.")
     for row in rows:
-        for status, count in row.lost.items():
-            notes.append(
-                f"{row.arm}: {counted(count, 'run')} {status}, counted and not "
-                "averaged; its means describe the runs that finished."
-            )
-        if not row.seeds and not row.lost and row is not reference:
-            notes.append(f"{row.arm}: no run in the ledger.")
-        if row is not reference and row.seeds and reference.seeds:
-            notes += _pairing_note(row, reference)
+        notes += _on_row(row, reference)
+    for reason in dict.fromkeys(t.withdrawn for t in study.trials if t.withdrawn):
+        notes.append(f"Withdrawn: {reason}.")
     notes += [_choice_note(selection, arm) for arm in selection.chosen]
-    devices = sorted({trial.device for trial in study.trials if trial.device})
-    if len(devices) > 1:
-        notes.append(
-            f"Runs come from different devices ({'; '.join(devices)}): "
-            "their wall times do not compare."
-        )
     return (*notes, *study.notes)
+
+
+def _on_parameters(judged: bool, kept: str) -> list[str]:
+    if judged:
+        return [
+            f"Accuracy is that of the parameters {kept}; NLL, ECE and Brier score are "
+            "those of the parameters of the epoch of the least validation NLL."
+        ]
+    return [
+        f"All results are of the parameters {kept}; the ledger does not hold those of "
+        "the least validation NLL, so that no statement is made on NLL."
+    ]
+
+
+def _on_row(row: Row, reference: Row) -> list[str]:
+    notes = []
+    for status, count in row.unfinished.items():
+        notes.append(
+            f"{row.arm}: {counted(count, 'run')} {status}, counted and not averaged; "
+            "its means describe the other runs."
+        )
+    if not row.seeds and not row.unfinished and row is not reference:
+        notes.append(f"{row.arm}: no run in the ledger.")
+    if row is not reference and row.seeds and reference.seeds:
+        notes += _pairing_note(row, reference)
+    if silent(row.noise):
+        notes.append(
+            f"{row.arm}: without noise in effect, alpha ended below {SILENT:g} at "
+            "every site."
+        )
+    return notes
 
 
 def _pairing_note(row: Row, reference: Row) -> list[str]:
@@ -81,13 +115,36 @@ def _pairing_note(row: Row, reference: Row) -> list[str]:
 
 
 def _choice_note(selection: Selection, arm: str) -> str:
-    """What was chosen, on what: test was looked at for this setting alone."""
+    """What was chosen, on what, and which settings could not be chosen."""
     best, tried = selection.chosen[arm], selection.among(arm)
     if best.mean is None:
         return f"{arm}: none of its {len(tried)} settings has a finished run."
-    values = {knob: best.setting[knob] for knob in selection.varied(arm)}
-    return (
-        f"{arm}: {setting_text(values)} chosen among {len(tried)} settings by mean "
-        f"validation accuracy ({bracketed(best.mean)} %, "
-        f"{counted(len(best.accuracies), 'seed')}); test was looked at for it alone."
+    seeds = len(best.accuracies)
+    barred = [one for one in tried if len(one.accuracies) < seeds]
+    rule = "by mean validation accuracy"
+    if barred:
+        rule = (
+            f"by mean validation accuracy among the {len(tried) - len(barred)} that "
+            f"have {counted(seeds, 'finished seed')}"
+        )
+    text = (
+        f"{arm}: {_named(selection, best)} chosen of "
+        f"{counted(len(tried), 'setting')} {rule} ({bracketed(best.mean)} %)"
     )
+    better = [
+        f"{_named(selection, one)} ({plain(one.mean.mean)} %, "
+        f"{counted(len(one.accuracies), 'seed')})"
+        for one in barred
+        if one.mean is not None and one.mean.mean > best.mean.mean
+    ]
+    if better:
+        text += (
+            "; with fewer finished seeds, and therefore out of the choice, although "
+            f"higher: {', '.join(better)}"
+        )
+    return f"{text}. Test results of the other settings are not shown."
+
+
+def _named(selection: Selection, candidate: Candidate) -> str:
+    varied = selection.varied(candidate.arm)
+    return setting_text({knob: candidate.setting[knob] for knob in varied})

@@ -6,18 +6,21 @@ from dataclasses import replace
 from statistics import median
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.evaluation.statistics import (
-    P_VALUE_FROM,
-    holm,
-    mean_interval,
-    paired_difference,
-    sign_flip_p_value,
-)
+from dropout_jax.evaluation.comparison import ACCURACY, NLL, Measure, Paired, compare
+from dropout_jax.evaluation.statistics import Interval, mean_interval
+from dropout_jax.reports.noise import trained_noise
 from dropout_jax.reports.selection import Candidate, choose
 from dropout_jax.reports.study import Study
-from dropout_jax.reports.table import CONFIDENCE, Difference, Row, Table
+from dropout_jax.reports.table import Row, Table
 from dropout_jax.reports.table_notes import table_notes
-from dropout_jax.reports.trial import METRICS, Trial
+from dropout_jax.reports.trial import Trial
+
+LEAST_NLL = "least_nll"
+SETS = {
+    "best_accuracy": "of the epoch of the best validation accuracy",
+    LEAST_NLL: "of the epoch of the least validation NLL",
+    "last": "of the last epoch",
+}
 
 
 def tabulate(
@@ -30,9 +33,13 @@ def tabulate(
 ) -> Table:
     """Averages a study over its seeds and compares every method with the baseline.
 
+    Accuracy is that of the parameters that a run keeps (`train.keep`). NLL, ECE and
+    Brier score are those of the parameters of the least validation NLL; where a run was
+    not tested with these, all are of the kept parameters, and NLL is not compared.
+
     Args:
       study: what `load_study` returned. Of a method that was tried with several
-        settings the one chosen on validation counts, and no other is tested.
+        settings the one chosen on validation counts, and no other is compared.
       baseline: the method that the others are compared with.
       arms: methods that the study should have, in the order of the table; those
         without a run are shown as missing. Others follow.
@@ -41,7 +48,7 @@ def tabulate(
       published: results that others have printed, by method, shown beside ours.
 
     Returns:
-      A `Table`. Only runs that are done are averaged; the others are counted.
+      A `Table`. Only runs that have test results are averaged; the others are counted.
 
     Raises:
       UserError: a baseline that is neither in the study nor in `arms`.
@@ -57,25 +64,19 @@ def tabulate(
     study = selection.study
     spent = {arm: _runs(selection.among(arm)) for arm in selection.chosen}
     budget, printed = spent | dict(search_budget or {}), published or {}
-    rows = [_row(study, arm, budget.get(arm), printed.get(arm, "")) for arm in order]
-
-    reference = study.done(baseline)
-    rivals = [arm for arm in order[1:] if study.done(arm).keys() & reference.keys()]
-    differences = {
-        arm: _difference(study.done(arm), reference, comparisons=len(rivals))
-        for arm in rivals
-    }
-    tested = {
-        arm: difference.p_value
-        for arm, difference in differences.items()
-        if difference.p_value is not None
-    }
-    for arm, p_value in zip(tested, holm(list(tested.values())), strict=True):
-        differences[arm] = replace(differences[arm], p_value=p_value)
+    tested = {arm: _tested(study, arm) for arm in order}
+    runs = [trial for of_arm in tested.values() for trial in of_arm.values()]
+    judged = bool(runs) and all(LEAST_NLL in trial.sets for trial in runs)
+    rows = [
+        _row(study, arm, tested[arm], judged, budget.get(arm), printed.get(arm, ""))
+        for arm in order
+    ]
+    measures = (ACCURACY, NLL) if judged else (ACCURACY,)
+    compared = compare(_pairs(tested, baseline, measures))
     rows = [
         replace(
             row,
-            difference=differences.get(row.arm),
+            comparisons={c.measure.name: c for c in compared if c.method == row.arm},
             setting={
                 knob: selection.chosen[row.arm].setting[knob]
                 for knob in selection.varied(row.arm)
@@ -83,64 +84,99 @@ def tabulate(
         )
         for row in rows
     ]
-
-    # A lead without an interval would be read as a fact: it takes two pairs each.
-    race = [arm for arm in rivals if len(differences[arm].seeds) > 1]
-    race.sort(key=lambda arm: differences[arm].interval.mean, reverse=True)
-    lead = None
-    if (
-        len(race) > 1
-        and len(study.done(race[0]).keys() & study.done(race[1]).keys()) > 1
-    ):
-        lead = _difference(study.done(race[0]), study.done(race[1]), comparisons=1)
-    return Table(study.name, baseline, tuple(rows), table_notes(selection, rows), lead)
+    kept = _kept(runs)
+    return Table(
+        study.name,
+        baseline,
+        tuple(rows),
+        table_notes(selection, rows, judged=judged, kept=kept),
+        measures if runs else (),
+        kept,
+        SETS[LEAST_NLL] if judged else kept,
+    )
 
 
 def _runs(candidates: Sequence[Candidate]) -> int:
-    return sum(len(c.accuracies) + c.lost for c in candidates)
+    return sum(len(c.accuracies) + c.unfinished for c in candidates)
 
 
-def _row(study: Study, arm: str, budget: int | None, published: str) -> Row:
-    done = study.done(arm)
-    lost: dict[str, int] = {}
+def _tested(study: Study, arm: str) -> dict[int, Trial]:
+    """The runs of a method that have test results, by seed."""
+    return {seed: t for seed, t in study.done(arm).items() if "accuracy" in t.test}
+
+
+def _kept(runs: Sequence[Trial]) -> str:
+    """The parameters that the runs were tested with first, in words."""
+    keeps = {str(trial.config.get("train.keep", "best")) for trial in runs}
+    names = {"best": "best_accuracy"}
+    return " or ".join(sorted(SETS[names.get(keep, keep)] for keep in keeps))
+
+
+def _row(
+    study: Study,
+    arm: str,
+    tested: Mapping[int, Trial],
+    judged: bool,
+    budget: int | None,
+    published: str,
+) -> Row:
+    unfinished: dict[str, int] = {}
     for trial in study.of(arm):
-        if not trial.done:
-            lost[trial.status] = lost.get(trial.status, 0) + 1
-    row = Row(arm, tuple(done), lost, search_budget=budget, published=published)
-    if not done:
+        if tested.get(trial.seed) is not trial:
+            status = "not tested" if trial.done else trial.status
+            unfinished[status] = unfinished.get(status, 0) + 1
+    row = Row(arm, tuple(tested), unfinished, search_budget=budget, published=published)
+    if not tested:
         return row
-    values = {
-        metric: [trial.test[metric] for trial in done.values()] for metric in METRICS
-    }
-    values["accuracy"] = [_percent(trial) for trial in done.values()]
-    seconds = [t.seconds for t in done.values() if t.seconds is not None]
+    runs = list(tested.values())
+    accuracies = tuple(value_of(trial, ACCURACY) for trial in runs)
+    scores = [trial.sets[LEAST_NLL].test if judged else trial.test for trial in runs]
+    seconds = [trial.seconds for trial in runs if trial.seconds is not None]
     return replace(
         row,
-        accuracies=tuple(values["accuracy"]),
-        **{metric: mean_interval(values[metric]) for metric in METRICS},
-        # A run that was paused, or had a busy neighbour, says nothing of its length.
+        accuracies=accuracies,
+        accuracy=mean_interval(accuracies),
+        nll=_mean(scores, "nll"),
+        ece=_mean(scores, "ece"),
+        brier=_mean(scores, "brier"),
+        noise=trained_noise(runs),
+        # A run that was paused, or had a busy neighbor, says nothing of its length.
         seconds=median(seconds) if seconds else None,
     )
 
 
-def _percent(trial: Trial) -> float:
-    """Test accuracy; rounded, because 0.9004 * 100 is 90.03999999999999."""
+def _mean(scores: Sequence[Mapping[str, float]], metric: str) -> Interval | None:
+    """The mean over the runs; None where one of them lacks the metric."""
+    if any(metric not in score for score in scores):
+        return None
+    return mean_interval([score[metric] for score in scores])
+
+
+def _pairs(
+    tested: Mapping[str, Mapping[int, Trial]],
+    baseline: str,
+    measures: Sequence[Measure],
+) -> list[Paired]:
+    """Every method minus the baseline on the seeds that both have, by each measure."""
+    reference, found = tested[baseline], []
+    for arm, runs in tested.items():
+        seeds = tuple(seed for seed in runs if seed in reference)
+        if arm == baseline or not seeds:
+            continue
+        for measure in measures:
+            values = tuple(
+                round(value_of(runs[s], measure) - value_of(reference[s], measure), 9)
+                for s in seeds
+            )
+            found.append(Paired(arm, measure, seeds, values))
+    return found
+
+
+def value_of(trial: Trial, measure: Measure) -> float:
+    """A run's test result by a measure: accuracy in percent, NLL in nats.
+
+    Accuracy is rounded, because 0.9004 * 100 is 90.03999999999999.
+    """
+    if measure is NLL:
+        return trial.sets[LEAST_NLL].test["nll"]
     return round(100 * trial.test["accuracy"], 9)
-
-
-def _difference(
-    method: dict[int, Trial], reference: dict[int, Trial], *, comparisons: int
-) -> Difference:
-    """Compares two methods on the seeds that both have."""
-    seeds = tuple(seed for seed in method if seed in reference)
-    values = tuple(
-        round(_percent(method[seed]) - _percent(reference[seed]), 9) for seed in seeds
-    )
-    zeros = [0.0] * len(values)
-    return Difference(
-        interval=paired_difference(values, zeros, CONFIDENCE),
-        joint=paired_difference(values, zeros, 1 - (1 - CONFIDENCE) / comparisons),
-        seeds=seeds,
-        values=values,
-        p_value=sign_flip_p_value(values) if len(values) >= P_VALUE_FROM else None,
-    )

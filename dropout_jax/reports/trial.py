@@ -5,7 +5,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 METRICS = ("accuracy", "nll", "ece", "brier")
-STATUSES = ("done", "diverged", "failed")
+STATUSES = ("done", "diverged", "pruned", "failed")
+
+
+@dataclass(frozen=True)
+class TestedSet:
+    """One of the parameter sets of a run, and what was found with it."""
+
+    epoch: int
+    validation: dict[str, float]
+    test: dict[str, float]
+    reliability: dict[str, list[float]] = field(default_factory=dict)
+    noise: dict[str, float] = field(default_factory=dict)
+    sparsity: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,10 @@ class Trial:
     data_sha256: str = ""
     id: str = ""
     validation: dict[str, float] = field(default_factory=dict)
+    sets: dict[str, TestedSet] = field(default_factory=dict)
+    sites: tuple[str, ...] = ()
+    noise: dict[str, float] = field(default_factory=dict)
+    withdrawn: str = ""
 
     @property
     def done(self) -> bool:

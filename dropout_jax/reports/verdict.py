@@ -1,188 +1,191 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One sentence: which method wins, by how much, how sure."""
+"""The result of a table in sentences: what its comparisons allow to be said."""
 
-from typing import NamedTuple
+import functools
+from collections.abc import Sequence
 
-from dropout_jax.evaluation.power import TELLING_FROM
-from dropout_jax.reports.numbers import points, signed
-from dropout_jax.reports.table import Difference, Table
+from dropout_jax.evaluation.comparison import (
+    ERROR,
+    Comparison,
+    Measure,
+    Outcome,
+    least_p_value,
+)
+from dropout_jax.evaluation.statistics import P_VALUE_FROM
+from dropout_jax.reports.numbers import (
+    bracketed,
+    counted,
+    difference,
+    p_text,
+    unit_margin,
+)
+from dropout_jax.reports.table import Table
 
-
-class _Rival(NamedTuple):
-    """A method, its name set apart from the prose ("none" is a method here)."""
-
-    name: str
-    difference: Difference
-
-    @property
-    def pairs(self) -> int:
-        return len(self.difference.seeds)
-
-    @property
-    def mean(self) -> float:
-        return self.difference.interval.mean
-
-    @property
-    def low(self) -> float:
-        return self.difference.interval.low
-
-    @property
-    def high(self) -> float:
-        return self.difference.interval.high
+NOUNS = {"accuracy": "test accuracy", "nll": "NLL"}
 
 
 def verdict(table: Table) -> str:
-    """The clauses of the result as one sentence of plain text."""
-    return "; ".join(clauses(table)) + "."
+    """The result of a table as plain text."""
+    return " ".join(sentences(table))
 
 
-def clauses(table: Table) -> list[str]:
-    """States the result of a table, with its sign and its doubt.
+def sentences(table: Table) -> list[str]:
+    """States the result of a table by the rule of `evaluation.comparison`.
 
-    A method *wins* over the baseline when its difference stays above zero after
-    allowing for all the comparisons made: by the Holm-adjusted p-value from 10 paired
-    seeds, by the joint interval under 10; under 3 nothing is claimed.
-    Where only its own interval excludes zero it *probably* beats the baseline. The
-    baseline wins when every other method's interval lies below zero. Otherwise no
-    winner is named.
+    Every method is in one group of each measure, gains and losses by the same rule:
+    significantly higher or lower after correction, equivalent within the margin, no
+    significant difference with its minimum detectable effect, or only described. No
+    method is called the winner.
 
     Args:
       table: what `tabulate` returned.
 
     Returns:
-      Clauses of plain text: the answer first, then what qualifies it.
+      Sentences of plain text: the answer first, then what qualifies it.
     """
-    rivals = [
-        _Rival(_quoted(row.arm), row.difference) for row in table.rows if row.difference
-    ]
-    rivals.sort(key=lambda rival: rival.mean, reverse=True)
-    judged = [rival for rival in rivals if rival.pairs >= TELLING_FROM]
-    few = [rival for rival in rivals if rival.pairs < TELLING_FROM]
-    if judged:
-        found = _judgement(table, judged)
-        if few:
-            found.append(f"not judged, with {_most(few)}: {_names(few)}")
-    elif few:
-        found = [_order_only(few, _quoted(table.baseline))]
+    found = [c for measure in table.measures for c in table.comparisons(measure)]
+    if not found:
+        return [_nothing_paired(table), *_unfinished(table)]
+    tested = [c for c in found if c.p_value is not None]
+    said = [s for measure in table.measures for s in _tested(table, measure)]
+    if tested:
+        said.append(_family(table, tested))
     else:
-        found = [_nothing_paired(table)]
-    return found + _losses(table)
+        said.append(
+            f"Nothing is tested: the comparisons have under {P_VALUE_FROM} paired "
+            "seeds, and are only described."
+        )
+    said += [s for measure in table.measures for s in _described(table, measure)]
+    if len(table.measures) == 1:
+        said.append("No statement is made on NLL.")
+    return said + _unfinished(table)
+
+
+def _tested(table: Table, measure: Measure) -> list[str]:
+    """The sentence on what was tested by one measure."""
+    found = [c for c in table.comparisons(measure) if c.p_value is not None]
+    worse, better = "which is worse", "which is better"
+    up, down = ("", "") if measure.rising else (f", {worse},", f", {better},")
+    groups = (
+        (Outcome.HIGHER, f"significantly higher{up} with", _with_p),
+        (Outcome.LOWER, f"significantly lower{down} with", _with_p),
+        (Outcome.EQUIVALENT, f"equivalent within {unit_margin(measure)} with", _bare),
+        (Outcome.UNDECIDED, "no significant difference with", _with_detectable),
+    )
+    parts = []
+    for outcome, words, write in groups:
+        of_group = [write(c) for c in found if c.outcome is outcome]
+        if of_group:
+            parts.append(f"{words} {_listed(of_group)}")
+    if not parts:
+        return []
+    noun = NOUNS[measure.name]
+    return [f"{_up(noun)}, against {_quoted(table.baseline)}: {'; '.join(parts)}."]
+
+
+def _family(table: Table, tested: Sequence[Comparison]) -> str:
+    """What was corrected for, and whether anything could be significant at all."""
+    pairs, family = len(tested[0].seeds), table.family
+    measures = " and ".join(measure.name for measure in table.measures)
+    text = (
+        f"Significance at {100 * ERROR:g} % after Holm's correction for "
+        f"{counted(family, 'comparison')} "
+        f"({measures.replace('nll', 'NLL')}), {pairs} paired seeds each"
+    )
+    least = least_p_value(pairs, family)
+    if least > ERROR:
+        text += (
+            f"; so many comparisons allow no p-value under {p_text(least)} with "
+            f"{pairs} pairs, so that nothing can be significant here"
+        )
+    return f"{text}."
+
+
+def _described(table: Table, measure: Measure) -> list[str]:
+    """The sentence on what has too few pairs to be tested, by one measure."""
+    found = [c for c in table.comparisons(measure) if c.p_value is None]
+    if not found:
+        return []
+    baseline = _quoted(table.baseline)
+    return [
+        f"Described, not tested: {NOUNS[measure.name]} against {baseline} is "
+        f"{_listed([_seed_by_seed(c) for c in found])}."
+    ]
+
+
+def _seed_by_seed(found: Comparison) -> str:
+    """How a method stands to the baseline in the seeds that both have."""
+    pairs = len(found.seeds)
+    write = functools.partial(difference, measure=found.measure)
+    mean = f"{bracketed(found.interval, write)} {found.measure.unit}"
+    if not found.seeds_lower and not found.seeds_higher:
+        side = f"equal in {pairs} of {pairs}"
+    elif found.seeds_lower > found.seeds_higher:
+        side = f"lower in {found.seeds_lower} of {pairs}"
+    else:
+        side = f"higher in {found.seeds_higher} of {pairs}"
+    return f"{side} seeds with {_quoted(found.method)} ({mean})"
 
 
 def _quoted(arm: str) -> str:
+    """A name set apart from the prose: "none" is a method here."""
     return f"‘{arm}’"
 
 
-def _names(rivals: list[_Rival]) -> str:
-    return ", ".join(rival.name for rival in rivals)
+def _listed(items: Sequence[str]) -> str:
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last
 
 
-def _judgement(table: Table, judged: list[_Rival]) -> list[str]:
-    """What the intervals allow to be said."""
-    best, baseline = judged[0], _quoted(table.baseline)
-    if best.mean <= 0:
-        return _baseline_on_top(judged, baseline)
-    facts = f"{points(best.mean)} of test accuracy {_certainty(best)}"
-    family = f"allowing for the {len(judged)} comparisons made"
-    if best.difference.established:
-        also = f", also after {family}" if len(judged) > 1 else ""
-        claim = f"{best.name} wins over {baseline}: {facts}, above zero{also}"
-        return [claim, *_lead(table, judged), *_below(judged, baseline)]
-    if best.low > 0:
-        claim = (
-            f"{best.name} probably beats {baseline}: {facts}, "
-            f"above zero by itself but no longer after {family}"
-        )
-    else:
-        claim = (
-            f"No method is shown to beat {baseline}: the highest, {best.name}, is at "
-            f"{facts}, which does not exclude zero"
-        )
-    return [claim, *_below(judged, baseline)]
+def _amount(found: Comparison) -> str:
+    return f"{difference(found.interval.mean, found.measure)} {found.measure.unit}"
 
 
-def _certainty(rival: _Rival) -> str:
-    p_value = rival.difference.p_value
-    p_text = "" if p_value is None else f", p = {p_value:.2g}"
+def _with_p(found: Comparison) -> str:
+    within = ", within the margin" if found.within_margin else ""
+    amount, p = _amount(found), p_text(found.p_value)
+    return f"{_quoted(found.method)} ({amount}, p = {p}{within})"
+
+
+def _bare(found: Comparison) -> str:
+    return f"{_quoted(found.method)} ({_amount(found)})"
+
+
+def _with_detectable(found: Comparison) -> str:
+    assert found.detectable is not None
+    least = difference(found.detectable, found.measure).removeprefix("+")
     return (
-        f"(95 % interval {signed(rival.low)} to {signed(rival.high)}, "
-        f"{len(rival.difference.seeds)} paired seeds{p_text})"
+        f"{_quoted(found.method)} ({_amount(found)}, minimum detectable effect "
+        f"{least} {found.measure.unit})"
     )
-
-
-def _baseline_on_top(judged: list[_Rival], baseline: str) -> list[str]:
-    best = judged[0]
-    facts = f"{best.name}, at {points(best.mean)} of test accuracy {_certainty(best)}"
-    undecided = [rival for rival in judged if rival.high >= 0]
-    if not undecided:
-        return [
-            f"{baseline} wins: every other method is below it with an interval that "
-            f"excludes zero, the nearest being {facts}"
-        ]
-    return [
-        f"No method has a higher mean than {baseline}: the nearest is {facts}",
-        f"not told apart from {baseline}: {_names(undecided)}",
-        *_below(judged, baseline),
-    ]
-
-
-def _below(judged: list[_Rival], baseline: str) -> list[str]:
-    below = ", ".join(f"{r.name} ({signed(r.mean)})" for r in judged if r.high < 0)
-    if not below:
-        return []
-    return [f"below {baseline}, with intervals that exclude zero: {below}"]
-
-
-def _lead(table: Table, judged: list[_Rival]) -> list[str]:
-    """The winner against the runner-up, unless that is the baseline."""
-    if table.lead is None or judged[1].mean <= 0:
-        return []
-    mean, low, high = table.lead.interval
-    return [
-        f"its lead over the runner-up, {judged[1].name}, is {points(mean)} "
-        f"({signed(low)} to {signed(high)}), which "
-        f"{'excludes' if low > 0 else 'does not exclude'} zero"
-    ]
-
-
-def _order_only(few: list[_Rival], baseline: str) -> str:
-    """Too few paired seeds each: an order, and no claim."""
-    best = few[0]
-    if best.mean > 0:
-        order = f"{best.name} came out highest, {points(best.mean)} against {baseline}"
-    elif best.mean < 0:
-        order = f"{baseline} came out highest, {best.name} next at {points(best.mean)}"
-    else:
-        order = f"{best.name} and {baseline} came out equal"
-    most = _most(few)
-    return f"{most[0].upper()}{most[1:]} cannot tell a difference from chance: {order}"
-
-
-def _most(few: list[_Rival]) -> str:
-    pairs = max(rival.pairs for rival in few)
-    return "one paired seed" if pairs == 1 else f"{pairs} paired seeds"
 
 
 def _nothing_paired(table: Table) -> str:
     means = {row.arm: row.accuracy.mean for row in table.rows if row.accuracy}
     if not means:
-        return "No run has finished, so there is nothing to compare"
-    top = max(means, key=lambda arm: means[arm])
+        if any("not tested" in row.unfinished for row in table.rows):
+            return "No run was tested, so there is nothing to compare."
+        return "No run has finished, so there is nothing to compare."
     if len(means) == 1:
-        return f"Only {_quoted(top)} has results ({means[top]:.2f} % of test accuracy)"
+        (arm, mean), *_ = means.items()
+        return f"Only {_quoted(arm)} has results ({mean:.2f} % of test accuracy)."
     return (
         f"No method shares a finished seed with {_quoted(table.baseline)}, so nothing "
-        f"can be compared; the highest mean is {means[top]:.2f} %, of {_quoted(top)}"
+        "can be compared."
     )
 
 
-def _losses(table: Table) -> list[str]:
-    lost: dict[str, int] = {}
+def _unfinished(table: Table) -> list[str]:
+    counts: dict[str, int] = {}
     for row in table.rows:
-        for status, count in row.lost.items():
-            lost[status] = lost.get(status, 0) + count
-    if not lost:
+        for status, count in row.unfinished.items():
+            counts[status] = counts.get(status, 0) + count
+    if not counts:
         return []
-    total = sum(lost.values()) + sum(len(row.seeds) for row in table.rows)
-    parts = " and ".join(f"{count} {status}" for status, count in lost.items())
-    return [f"of {total} runs {parts}, not averaged"]
+    total = sum(counts.values()) + sum(len(row.seeds) for row in table.rows)
+    parts = " and ".join(f"{count} {status}" for status, count in counts.items())
+    return [f"Of {total} runs {parts}, not averaged."]
+
+
+def _up(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -9,9 +9,9 @@ from scipy import stats
 
 from dropout_jax.evaluation.power import (
     deviation,
+    minimum_detectable_effect,
     paired_power,
     seeds_needed,
-    visible_difference,
 )
 
 
@@ -58,11 +58,11 @@ def test_the_number_is_the_smallest_that_is_enough(difference):
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 10, 100])
-def test_the_visible_difference_is_the_inverse(pairs):
-    found = visible_difference(0.25, pairs)
+def test_the_minimum_detectable_effect_is_the_inverse(pairs):
+    found = minimum_detectable_effect(0.25, pairs)
     assert paired_power(found / 0.25, pairs) == pytest.approx(0.8)
     assert seeds_needed(found * 1.0001, 0.25) == pairs
-    assert visible_difference(0.0, pairs) == 0
+    assert minimum_detectable_effect(0.0, pairs) == 0
 
 
 def test_extremes():
@@ -94,7 +94,7 @@ def test_the_interval_of_the_deviation_covers():
         lambda: seeds_needed(math.inf, 1.0),
         lambda: seeds_needed(1.0, -1.0),
         lambda: seeds_needed(1.0, 1.0, power=0.01),
-        lambda: visible_difference(1.0, 5, power=1.0),
+        lambda: minimum_detectable_effect(1.0, 5, power=1.0),
         lambda: deviation([1.0]),
         lambda: deviation([1.0, math.nan]),
     ],

@@ -75,14 +75,10 @@ def test_pairing_removes_what_the_seeds_share():
     assert found.mean == pytest.approx(mixed.mean)
 
 
-def test_the_kind_of_interval_changes_at_twenty_pairs():
-    skewed = np.random.default_rng(0).exponential(1.0, 20)
-    nineteen = paired_difference(skewed[:19], np.zeros(19))
-    assert nineteen == mean_interval(skewed[:19])
-    assert nineteen.high - nineteen.mean == pytest.approx(nineteen.mean - nineteen.low)
-    twenty = paired_difference(skewed, np.zeros(20))
-    assert twenty.high - twenty.mean > 1.2 * (twenty.mean - twenty.low)  # BCa bends
-    assert twenty == paired_difference(skewed, np.zeros(20))  # the same every time
+@pytest.mark.parametrize("n", [5, 19, 20, 60])
+def test_paired_intervals_are_of_one_kind_for_every_number_of_pairs(n):
+    skewed = np.random.default_rng(0).exponential(1.0, n)
+    assert paired_difference(skewed, np.zeros(n)) == mean_interval(skewed)
 
 
 @pytest.mark.parametrize("n", [10, 11])
@@ -115,6 +111,25 @@ def test_p_value_for_many_seeds():
     exact = sign_flip_p_value(differences[:40])
     expected = stats.ttest_1samp(differences[:40], 0).pvalue
     assert exact == pytest.approx(expected, rel=0.2)
+
+
+@pytest.mark.parametrize("n", [10, 13])
+def test_one_sided_p_values_count_the_upper_tail_alone(n):
+    points = np.random.default_rng(n).integers(-3, 6, n)
+    total = sum(points)
+    signs = itertools.product((1, -1), repeat=n)
+    above = sum(
+        sum(s * d for s, d in zip(of, points, strict=True)) >= total for of in signs
+    )
+    assert sign_flip_p_value(points / 3, "greater") == above / 2**n
+    # A mean below zero is no evidence of one above: the planted mistake is its size.
+    assert sign_flip_p_value(-points / 3, "greater") > 0.5 > above / 2**n
+
+
+def test_one_sided_p_values_for_many_seeds():
+    differences = np.random.default_rng(0).normal(0.3, 1, 41)
+    expected = stats.ttest_1samp(differences, 0, alternative="greater").pvalue
+    assert sign_flip_p_value(differences, "greater") == pytest.approx(expected, rel=0.2)
 
 
 def test_no_p_value_under_ten_seeds():

@@ -10,10 +10,10 @@ import pytest
 
 from dropout_jax.reports import choose, load_study, tabulate
 from dropout_jax.reports.captions import chart_captions, figure_captions
-from dropout_jax.reports.curves import curve, pooled_bins
+from dropout_jax.reports.curves import FEW, curve, pooled_bins
 from dropout_jax.reports.figures import FIGURES, differences_figure, figures
-from dropout_jax.reports.palette import COLOURS, MARKS, styles
-from dropout_jax.reports.panels import MOST, with_panel
+from dropout_jax.reports.palette import COLOURS, FIXED, MARKS, styles, wrapped
+from dropout_jax.reports.panels import MOST, curves_figure, with_panel
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +60,44 @@ def test_files_carry_no_time_and_no_address(drawn):
 def test_the_forest_shows_means_intervals_and_seeds(drawn):
     _, table, _ = drawn
     axes = differences_figure(table).axes[0]
-    row = table.rows[1]
-    interval = row.difference.interval
+    found = table.rows[1].comparisons["accuracy"]
     lines = [tuple(line.get_xdata()) for line in axes.lines]
-    assert (interval.low, interval.high) in lines and (interval.mean,) in lines
+    for interval in (found.interval, found.corrected):
+        assert (interval.low, interval.high) in lines and (interval.mean,) in lines
+    assert found.corrected.low < found.interval.low
     points = axes.collections[0].get_offsets()[:, 0]
-    np.testing.assert_allclose(points, row.difference.values)
+    np.testing.assert_allclose(points, found.values)
+
+
+def test_all_panels_of_a_kind_have_one_scale(drawn):
+    study, table, _ = drawn
+    axes = [a for a in curves_figure(study, table).axes if a.has_data()]
+    limits = [a.get_ylim() for a in axes]
+    per_kind = {limit for limit in limits}
+    assert len(axes) > 2 and len(per_kind) == 2  # accuracy, and loss
+
+
+def test_bins_of_a_handful_of_images_are_left_out(drawn):
+    study, _, _ = drawn
+    runs = list(study.done("none").values())
+    counts = np.array([run.reliability["count"] for run in runs]).sum(0)
+    assert 0 < np.sum((counts > 0) & (counts < FEW))
+    assert len(pooled_bins(runs).share) == np.sum(counts >= FEW)
+
+
+def test_a_method_looks_the_same_in_every_study():
+    one = styles(["none", "dropout", "zoneout", "mine"])
+    other = styles(["l2", "mine", "zoneout", "weight decay", "dropout"])
+    for arm in ("dropout", "zoneout"):
+        assert one[arm] == other[arm]
+    many = styles(["none", *map(str, range(20)), *FIXED])
+    assert len(set(many.values())) == len(many)
+
+
+def test_a_name_over_a_panel_is_whole():
+    assert wrapped("sparse variational dropout").replace("\n", " ") == (
+        "sparse variational dropout"
+    )
 
 
 def test_studies_without_curves_or_intervals_are_still_drawn(ledger, trial):

@@ -82,13 +82,29 @@ def test_csv_holds_every_number_unrounded(ledger, trial):
     table, selection = tabulate(study), choose(study)
     lines = rows(table_csv(table))
     assert [line["method"] for line in lines] == ["none", "b"]
-    assert float(lines[1]["difference_mean"]) == table.rows[1].difference.interval.mean
-    assert float(lines[0]["test_nll_low"]) == table.rows[0].nll.low
-    assert lines[0]["difference_mean"] == "" == lines[1]["p_holm"]
+    found = table.rows[1].comparisons["accuracy"]
+    mean = "accuracy_difference_points_mean"
+    assert float(lines[1][mean]) == found.interval.mean
+    assert float(lines[0]["test_nll_nats_low"]) == table.rows[0].nll.low
+    assert lines[0][mean] == "" == lines[1]["accuracy_p_corrected"]
+    assert lines[1]["accuracy_verdict"] == "descriptive"
+    assert lines[1]["nll_verdict"] == ""
     each = rows(runs_csv(study, selection))
-    assert [float(line["test_accuracy"]) for line in each] == [
-        t.test["accuracy"] for t in study.trials
-    ]
+    assert [float(line["test_accuracy_percent"]) for line in each] == pytest.approx(
+        [100 * t.test["accuracy"] for t in study.trials]
+    )
+
+
+def test_accuracy_has_one_unit_in_every_file_and_columns_name_it(ledger, trial):
+    study = load_study(ledger([trial(a, s) for a in ("none", "b") for s in range(2)]))
+    table, selection = tabulate(study), choose(study)
+    for text in (table_csv(table), runs_csv(study, selection)):
+        for line in rows(text):
+            for name, value in line.items():
+                number = name.rpartition("_")[2] not in ("verdict", "pairs", "higher")
+                if "accuracy" in name and number and "_p_" not in name and value:
+                    assert "percent" in name or "points" in name, name
+                    assert "points" in name or float(value) > 1, name
 
 
 def test_names_cannot_break_or_command_a_spreadsheet(ledger, trial):

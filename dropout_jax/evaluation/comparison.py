@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one rule by which methods are compared with a baseline.
+
+Tables, sentences, figures, the terminal and the experiments all take their words from
+`compare`; none of them looks at an interval or a p-value to decide for itself.
+
+- The unit is the replicate: one seed. A method and the baseline are paired within it.
+- A comparison is one method by one measure. The family is all comparisons of a table:
+  its methods times the measures that it judges.
+- **Tested**: from 10 pairs on, and with no fewer pairs than any other comparison of the
+  family. The p-value is that of the exact sign-flip test, corrected over the whole
+  family by Holm; the verdict follows the corrected p-value alone, for gains and losses
+  alike. The corrected interval has the coverage 1 - 5 % / m for m comparisons.
+- **Descriptive**: under 10 pairs, or with fewer pairs than the rest. There is a
+  difference, its interval and the number of seeds in which the method is higher; no
+  p-value, and so no verdict. Such a comparison still counts in the family: whoever
+  looked at it might have gone on with it.
+- **Equivalent**: both one-sided tests reject a difference as large as the margin, at
+  p-values corrected over the same family. Without that there is no significant
+  difference, and the minimum detectable effect says what could have been missed.
+
+References:
+  Fisher 1935, The Design of Experiments, section 21 (sign flips); Holm 1979,
+  Scandinavian Journal of Statistics 6:65; Schuirmann 1987, Journal of Pharmacokinetics
+  and Biopharmaceutics 15:657 (two one-sided tests).
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from dropout_jax.evaluation.power import minimum_detectable_effect
+from dropout_jax.evaluation.statistics import (
+    P_VALUE_FROM,
+    Interval,
+    holm,
+    mean_interval,
+    sign_flip_p_value,
+)
+
+ERROR = 0.05  # family-wise, of a table
+
+
+class Measure(NamedTuple):
+    """What methods are compared by.
+
+    Attributes:
+      name: as results have it.
+      unit: of a difference.
+      rising: whether more is better.
+      margin: the largest difference that counts as none, in `unit`.
+    """
+
+    name: str
+    unit: str
+    rising: bool
+    margin: float
+
+
+ACCURACY = Measure("accuracy", "points", rising=True, margin=0.3)
+NLL = Measure("nll", "nats", rising=False, margin=0.01)
+PRIMARY = (ACCURACY, NLL)
+
+
+class Outcome(enum.Enum):
+    """What may be said of a comparison."""
+
+    DESCRIPTIVE = "descriptive"
+    HIGHER = "higher"  # significant after correction
+    LOWER = "lower"  # significant after correction
+    EQUIVALENT = "equivalent"  # within the margin, after correction
+    UNDECIDED = "undecided"  # no significant difference
+
+
+class Paired(NamedTuple):
+    """One method minus the baseline by one measure, seed by seed.
+
+    Attributes:
+      method: its name.
+      measure: what is compared.
+      seeds: [n], those that both have.
+      values: [n], differences in the unit of the measure.
+    """
+
+    method: str
+    measure: Measure
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One method compared with the baseline by one measure.
+
+    Attributes:
+      method: its name.
+      measure: what is compared.
+      seeds: the pairs.
+      values: differences, method minus baseline, by seed.
+      family: number of comparisons that were corrected for.
+      interval: mean difference with its 95 % interval (t), uncorrected.
+      corrected: the same with coverage 1 - 5 % / family; its ends are NaN for one pair.
+      p_value: Holm-corrected, two-sided; None where the comparison is descriptive.
+      equivalence: Holm-corrected p-value of a difference as large as the margin; None
+        where the comparison is descriptive.
+      detectable: minimum detectable effect at 80 % power at the corrected level; None
+        where the comparison is descriptive.
+    """
+
+    method: str
+    measure: Measure
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+    family: int
+    interval: Interval
+    corrected: Interval
+    p_value: float | None = None
+    equivalence: float | None = None
+    detectable: float | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What may be said; a difference can be significant and within the margin."""
+        if self.p_value is None:
+            return Outcome.DESCRIPTIVE
+        if self.p_value <= ERROR:
+            return Outcome.HIGHER if self.interval.mean > 0 else Outcome.LOWER
+        return Outcome.EQUIVALENT if self.within_margin else Outcome.UNDECIDED
+
+    @property
+    def within_margin(self) -> bool:
+        """Whether a difference as large as the margin is rejected, after correction."""
+        return self.equivalence is not None and self.equivalence <= ERROR
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the method is significantly better; None without significance."""
+        if self.outcome not in (Outcome.HIGHER, Outcome.LOWER):
+            return None
+        return (self.outcome is Outcome.HIGHER) == self.measure.rising
+
+    @property
+    def seeds_higher(self) -> int:
+        """Number of seeds in which the method's value is above the baseline's."""
+        return sum(value > 0 for value in self.values)
+
+    @property
+    def seeds_lower(self) -> int:
+        """Number of seeds in which the method's value is below the baseline's."""
+        return sum(value < 0 for value in self.values)
+
+
+def compare(pairs: Sequence[Paired]) -> tuple[Comparison, ...]:
+    """Compares methods with a baseline: the differences given are one family.
+
+    Args:
+      pairs: every comparison of a table, those without a common seed left out.
+
+    Returns:
+      A `Comparison` for each, in the same order.
+
+    Raises:
+      ValueError: a comparison without values, with values that are not finite, with
+        another number of values than seeds, or given twice.
+
+    Example:
+      >>> gain = Paired("dropout", ACCURACY, tuple(range(10)), (0.5, 0.6) * 5)
+      >>> (found,) = compare([gain])
+      >>> found.outcome.value, round(found.p_value, 4), found.family
+      ('higher', 0.002, 1)
+      >>> (few,) = compare([gain._replace(seeds=(0, 1), values=(0.5, 0.6))])
+      >>> few.outcome.value, few.p_value, few.seeds_higher
+      ('descriptive', None, 2)
+    """
+    names = [(pair.method, pair.measure.name) for pair in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"a comparison is given twice: {names}")
+    for pair in pairs:
+        if len(pair.seeds) != len(pair.values) or not pair.values:
+            raise ValueError(
+                f"{pair.method!r} by {pair.measure.name}: {len(pair.values)} values, "
+                f"{len(pair.seeds)} seeds: give one for each of at least one seed"
+            )
+    family, most = len(pairs), max((len(pair.seeds) for pair in pairs), default=0)
+    tested = [len(pair.seeds) == most >= P_VALUE_FROM for pair in pairs]
+    # What is not tested counts with p = 1, so that it is corrected for.
+    both = list(zip(pairs, tested, strict=True))
+    differ = holm([sign_flip_p_value(p.values) if t else 1.0 for p, t in both])
+    equal = holm([_equivalence(p) if t else 1.0 for p, t in both])
+    return tuple(
+        Comparison(
+            *pair,
+            family=family,
+            interval=mean_interval(pair.values, 1 - ERROR),
+            corrected=mean_interval(pair.values, 1 - ERROR / family),
+            p_value=differ[i] if tested[i] else None,
+            equivalence=equal[i] if tested[i] else None,
+            detectable=_detectable(pair, family) if tested[i] else None,
+        )
+        for i, pair in enumerate(pairs)
+    )
+
+
+def least_p_value(pairs: int, family: int) -> float:
+    """Returns the least corrected p-value that so many pairs can give.
+
+    Example:
+      >>> least_p_value(10, 16) < ERROR < least_p_value(10, 60)
+      True
+    """
+    return min(1.0, family * 2.0 ** (1 - pairs))
+
+
+def _equivalence(pair: Paired) -> float:
+    """P-value of the two one-sided tests together: the larger of theirs."""
+    values, margin = np.asarray(pair.values), pair.measure.margin
+    return max(
+        sign_flip_p_value(margin + values, alternative="greater"),
+        sign_flip_p_value(margin - values, alternative="greater"),
+    )
+
+
+def _detectable(pair: Paired, family: int) -> float:
+    deviation = float(np.std(pair.values, ddof=1))
+    return minimum_detectable_effect(deviation, len(pair.values), alpha=ERROR / family)
