@@ -88,7 +88,9 @@ class Check(abc.ABC):
         """The verdict in words that the kind allows."""
         if self.seen is not None:
             count, of = self.seen
-            return f"seen in {count} of {of} seeds" if count else f"not seen in {of} seeds"
+            return (
+                f"seen in {count} of {of} seeds" if count else f"not seen in {of} seeds"
+            )
         return "no verdict"
 
     def decided(self, *, quick: bool) -> bool:
@@ -213,7 +215,9 @@ class Estimate(Check):
         """The number with its interval."""
         text = bracketed(self.interval, lambda v: plain(v, self.digits))
         bare = math.isnan(self.interval.low)
-        return f"{text} {self.unit}".rstrip() + (", without an interval" if bare else "")
+        return f"{text} {self.unit}".rstrip() + (
+            ", without an interval" if bare else ""
+        )
 
     @property
     def rule(self) -> str:
@@ -260,7 +264,7 @@ class InEach(Check):
     @property
     def seen(self) -> tuple[int, int]:
         """In how many seeds the value lies in the bounds."""
-        inside = [self.low <= value <= self.high for value in self.values]
+        inside = [bool(self.low <= value <= self.high) for value in self.values]
         return sum(inside), len(inside)
 
     def numbers(self) -> dict[str, Any]:
@@ -371,9 +375,7 @@ class OverSeeds(Check):
     def _shown(self, one: Comparison) -> bool:
         if self.want == EQUIVALENT:
             return one.within_margin
-        return one.outcome is (
-            Outcome.HIGHER if self.want == HIGHER else Outcome.LOWER
-        )
+        return one.outcome is (Outcome.HIGHER if self.want == HIGHER else Outcome.LOWER)
 
     def _strength(self, one: Comparison) -> tuple[float, float]:
         agreeing = one.seeds_lower if self.want == LOWER else one.seeds_higher

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differences over paired seeds, and all those of an experiment judged as one family."""
+"""Differences over paired seeds; those of an experiment are judged as one family."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ def draw(accuracy) -> Figure:
 
 EXPERIMENT = Experiment(
     id="E03",
-    question="Do dropout, weight decay and max-norm add up, and how much is each worth?",
+    question="Do dropout, weight decay and max-norm add up, and what is each worth?",
     protocol="The MLP at three rates, three decays (decoupled) and two bounds of the "
     "norm of the weights into a unit, the same seeds in every cell; the epoch best in "
     "validation is tested.",

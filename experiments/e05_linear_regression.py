@@ -141,8 +141,8 @@ def run(quick: bool) -> Findings:
             low=0.1,
         ),
         "not plain ridge": Identity(
-            "ridge of the same mean strength gives other weights at every rate, by more "
-            "than 1 % of their norm",
+            "ridge of the same mean strength gives other weights at every rate, by "
+            "more than 1 % of their norm",
             min(isotropic),
             low=0.01,
         ),

@@ -165,8 +165,8 @@ def run(quick: bool) -> Findings:
         ),
         "fast dropout is closer": Measurement(
             "carrying mean and variance gives a mean output closer to that over masks "
-            f"than the clean output is, at width {max(WIDTHS)} and every depth above 1, "
-            "in each network: by the least factor (what the draws err adds to both "
+            f"than the clean output is, at width {max(WIDTHS)} and every depth above "
+            "1, in each network: by the least factor (what the draws err adds to both "
             "distances, and lowers it)",
             float(min(gains)),
             low=1.0,
@@ -188,8 +188,8 @@ def run(quick: bool) -> Findings:
         draw(shares, depths),
         f"Size of the mean output over {samples:,} masks without rescaling, over that "
         f"of the product rule, (1 - rate) per layer (rate {RATE}, He's kernels without "
-        f"bias, means of {len(NETWORKS)} networks for each width, of one input each, 10 "
-        "outputs). At 1 the rule holds.",
+        f"bias, means of {len(NETWORKS)} networks for each width, of one input each, "
+        "10 outputs). At 1 the rule holds.",
     )
 
 

@@ -77,9 +77,7 @@ def run(quick: bool) -> Findings:
         length: {arm: found[f"{arm}, {length}"].interval for arm in placed}
         for length in lengths
     }
-    chosen = max(
-        placed, key=lambda arm: float(np.mean(validation[f"{arm}, {long}"]))
-    )
+    chosen = max(placed, key=lambda arm: float(np.mean(validation[f"{arm}, {long}"])))
     checks = {
         "after a short training every placement costs accuracy": OverSeeds(
             f"after {short}, each of five over none",

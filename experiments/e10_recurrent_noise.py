@@ -213,9 +213,9 @@ def run(quick: bool) -> Findings:
             "task",
             "noise",
             "test accuracy, %",
-            "over none, points",
+            "to none or as named, points",
             "least validation NLL, nats",
-            "over none, nats",
+            "to none or as named, nats",
         ],
         rows,
         draw(gains),
@@ -267,7 +267,7 @@ EXPERIMENT = Experiment(
     protocol="An LSTM over the rows of an image, and over rows of pixels in one fixed "
     "random order, without noise and with six kinds of it; a larger one on 2,000 "
     "images, for longer; the epoch best in validation is tested. It has one layer and "
-    "no noise on its input: \"non-recurrent\" masks its last state alone, which is not "
+    'no noise on its input: "non-recurrent" masks its last state alone, which is not '
     "what Zaremba et al. 2014 do (they mask the inputs and what passes between "
     "layers), and masks of the state and of the candidate come in addition to it, "
     "zoneout and weight drop without it. The rate is the same for all, not tuned.",

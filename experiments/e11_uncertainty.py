@@ -188,7 +188,9 @@ def run(quick: bool) -> Findings:
     }
     least = {
         ("training", "least validation NLL"): Difference(
-            list(np.subtract(least_nll(trained, "dropout"), least_nll(trained, "none"))),
+            list(
+                np.subtract(least_nll(trained, "dropout"), least_nll(trained, "none"))
+            ),
             VALIDATION_NLL,
         )
     }
@@ -222,14 +224,14 @@ def run(quick: bool) -> Findings:
         "training with dropout: digits are told better": asked(
             "training", "auroc_entropy", ood
         ),
-        "training with dropout: the uncertain are wrong more often": asked(
+        "training with dropout: smaller risk-coverage area": asked(
             "training", "area", sure
         ),
         "passes: better calibrated": asked("passes", "ece", "ECE"),
         "passes: likelier": asked("passes", "nll", "NLL"),
         "passes: fewer errors": asked("passes", "accuracy", "accuracy"),
         "passes: digits are told better": asked("passes", "auroc_entropy", ood),
-        "passes: the uncertain are wrong more often": asked("passes", "area", sure),
+        "passes: smaller risk-coverage area": asked("passes", "area", sure),
         "passes agree on more than one says": OverSeeds(
             "NLL of all passes less that of one",
             (judgments["all passes less one", "nll"],),
@@ -336,7 +338,7 @@ EXPERIMENT = Experiment(
     protocol="LeNet-5 (6c5-pool-16c5-pool-120c5-84-10) with and without dropout (.1 "
     "behind the convolutions, .5 in front of the last layer), Adam at .001, batch 256; "
     f"predictions by weight scaling, by 1 to {COUNTS[-1]} passes under dropout, by an "
-    "ensemble. Training with dropout and passes at test time are judged each by itself: "
+    "ensemble. Training with dropout and passes at test time are judged each alone: "
     "weight scaling against no dropout, and passes against weight scaling of the same "
     "networks. Out-of-distribution images are scikit-learn's 1,797 digits, resized.",
     budget="5 seeds of 23 epochs (4,922 steps) in each of two arms.",

@@ -112,7 +112,7 @@ def run(quick: bool) -> Findings:
             HIGHER,
         ),
         "noisier at every higher rate": OverSeeds(
-            "the deviation over masks of the loss of a batch rises from rate to rate, %",
+            "the deviation over masks of the loss of a batch rises from rate to rate",
             tuple(found[label] for label in rise),
             HIGHER,
         ),

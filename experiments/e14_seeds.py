@@ -50,7 +50,9 @@ def run(quick: bool) -> Findings:
     found = judged({"dropout less none": over(accuracy, "dropout", "none")})
     difference = found["dropout less none"]
     sign = np.sign(difference.interval.mean)
-    wrong = [0.5 - 0.5 * sign * np.sign(b - a) for a, b in itertools.product(plain, noisy)]
+    wrong = [
+        0.5 - 0.5 * sign * np.sign(b - a) for a, b in itertools.product(plain, noisy)
+    ]
     any_two = share_interval(float(np.mean(wrong)), len(plain), len(noisy))
     same_seed = float(np.sum(0.5 - 0.5 * sign * np.sign(paired)))
     spreads = {arm: deviation(values) for arm, values in accuracy.items()}
@@ -83,7 +85,13 @@ def run(quick: bool) -> Findings:
         for arm, values in accuracy.items()
     ]
     rows.append(
-        ["difference", bracketed(difference.interval), float(paired.std(ddof=1)), "", ""]
+        [
+            "difference",
+            bracketed(difference.interval),
+            float(paired.std(ddof=1)),
+            "",
+            "",
+        ]
     )
     rows.append(["pairs of any seeds that mislead, share", any_two.mean, "", "", ""])
     same = exact_share(same_seed, len(paired))
@@ -121,7 +129,8 @@ def share_interval(share: float, first: int, second: int) -> Interval:
     def end(limit):
         if share == limit:
             return limit
-        inner, outer = share, limit + (1e-12 if limit == 0.0 else -1e-12)
+        # At 0 and 1 the variance is 0: a little inside it is not.
+        inner, outer = (one + (1e-9 if one < 0.5 else -1e-9) for one in (share, limit))
         return float(optimize.brentq(far, inner, outer)) if far(outer) > 0.0 else limit
 
     return Interval(share, end(0.0), end(1.0))

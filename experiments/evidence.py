@@ -158,7 +158,7 @@ def page(record: dict[str, Any]) -> str:
         f"**Protocol.** {record['protocol']}\n",
         f"**Budget.** {record['budget']} {took(record)}\n",
         f"**Expected.** {record['expected']}\n",
-        grid(["check", "kind", "found", "rule", "verdict"], checks),
+        prose(["check", "kind", "found", "rule", "verdict"], checks),
         *(f"{note}\n" for note in notes(record)),
         f"![{record['caption']}]({record['id']}.png)\n",
         f"{record['caption']}\n",
@@ -167,12 +167,18 @@ def page(record: dict[str, Any]) -> str:
     if changed := revisions.of(record["id"]):
         parts += [
             "## Rules that changed after their results were known\n",
-            grid(
+            prose(
                 ["rule then", "found then", "verdict then", "now", "why"],
                 [revisions.cells(one, record["checks"]) for one in changed],
             ),
         ]
     return "\n".join([*parts, f"`python -m experiments.run {record['id']}`", ""])
+
+
+def prose(headings: list[str], rows: list[list[str]]) -> str:
+    """Returns a table whose cells are sentences: every column is left-aligned."""
+    first, rule, *others = grid(headings, rows).split("\n")
+    return "\n".join([first, rule.replace("---:", "---"), *others])
 
 
 def notes(record: dict[str, Any]) -> list[str]:
@@ -190,10 +196,10 @@ def notes(record: dict[str, Any]) -> list[str]:
             "fewer than other comparisons have, nothing is tested."
         )
     if families:
+        made = " and ".join(map(str, sorted(families, reverse=True)))
         told.append(
-            f"Intervals are 95 % each, not corrected; {max(families)} "
-            f"{'comparison was' if max(families) == 1 else 'comparisons were'} made of "
-            "these runs."
+            "Intervals are 95 % each, not corrected, where none is called so; "
+            f"comparisons made: {made}."
         )
     if families or DESCRIPTION in kinds:
         told.append(
