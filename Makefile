@@ -10,7 +10,7 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-search setup-ray setup-bench setup-browser data \
   compare results results-mlp results-cnn results-rnn results-far results-small_data \
-  results-course publish search search-mlp search-cnn search-rnn pictures screenshot \
+  results-course results-course_5 results-rnn_learning_rate publish search search-mlp search-cnn search-rnn pictures screenshot \
   evidence evidence-quick notebook test \
   test-long test-peers test-ray test-next torture mutations audit lint bench lock clean
 
@@ -60,16 +60,18 @@ compare: setup data  ## the comparison in its short form: minutes
 # The published studies: their finished trials are in the committed ledgers, so that
 # each target only runs what is missing, in blocks of MINUTES, and reports.
 MINUTES ?= 60
-results: results-mlp results-cnn results-rnn results-far results-small_data results-course publish  ## what README shows (hours; resumable)
+results: results-mlp results-cnn results-rnn results-rnn_learning_rate results-far results-small_data results-course results-course_5 publish  ## what README shows (hours; resumable)
 
 results-cnn results-rnn: SEEDS := 5
 results-mlp: SEEDS := 10
 results-mlp results-cnn results-rnn: results-%: setup data
 	$(SWEEPS) run --config=configs/compare.py:$* --seeds=$(SEEDS) --minutes=$(MINUTES) --ledger=results/compare_$*.jsonl --study=runs/results/$*
-results-small_data results-course: SEEDS := 10
+results-small_data results-rnn_learning_rate results-course results-course_5: SEEDS := 10
 results-far: SEEDS := 1  # its settings name their seeds
-results-far results-small_data results-course: results-%: setup data
-	$(SWEEPS) run --config=configs/sweeps/$*.py --seeds=$(SEEDS) --minutes=$(MINUTES) --ledger=results/$*.jsonl --study=runs/results/$*
+results-course results-course_5: LEDGER := course
+results-course_5: CONFIG := course.py:5
+results-far results-small_data results-rnn_learning_rate results-course results-course_5: results-%: setup data
+	$(SWEEPS) run --config=configs/sweeps/$(or $(CONFIG),$*.py) --seeds=$(SEEDS) --minutes=$(MINUTES) --ledger=results/$(or $(LEDGER),$*).jsonl --study=runs/results/$*
 
 publish: setup  ## write the results into README and docs/results.md from the ledgers
 	$(BIN)/python experiments/publish.py

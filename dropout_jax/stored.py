@@ -15,6 +15,7 @@ from typing import Any
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import to_json
 
+FORMAT = 2  # of the files written here; those of format 1 do not carry a number
 SEAL = "sha256"
 MOST_LETTERS = 100  # of a name
 MOST_NESTED = 50  # nothing here is deeper than 5; readers may use recursion
@@ -23,6 +24,36 @@ _HUGE = re.compile(r"\d{300}")  # near the largest float, which an integer may e
 
 class Damaged(UserError):
     """A file does not hold what this package writes into it."""
+
+
+class OtherVersion(UserError):
+    """A whole file, of a format that this version of the package does not read."""
+
+
+def check_format(place: object, found: Any) -> int:
+    """Returns the format of a JSON object that was read from a file.
+
+    Args:
+      place: where it stands, for the message.
+      found: the object; without a number it is of format 1.
+
+    Raises:
+      OtherVersion: a newer version of the package wrote it.
+      Damaged: its format is not the number of one.
+
+    Example:
+      >>> check_format("a.json", {"seed": 3}), check_format("a.json", {"format": 2})
+      (1, 2)
+    """
+    number = expect(place, found, "format", int, 1)
+    if number > FORMAT:
+        raise OtherVersion(
+            f"{place} was written by a newer version of dropout_jax: format is "
+            f"{number}, this version reads formats 1 to {FORMAT}; update dropout_jax"
+        )
+    if number < 1:
+        raise Damaged(f"{place}: format is {number}: expected 1 to {FORMAT}")
+    return number
 
 
 def parse(text: str | bytes, place: object) -> Any:

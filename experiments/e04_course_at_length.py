@@ -130,7 +130,7 @@ def run(quick: bool) -> Findings:
         alive = [value for value in values if not np.isnan(value)]
         gain = found.get(label_of(name, int(epochs), TAMER if pace else NOTES))
         compared = None if gain is None else gain.interval
-        published = course.PUBLISHED.get(f"{arm} epochs", "")
+        published = course.PUBLISHED_BY_ARM.get(f"{arm} epochs", "")
         reached = shown(alive) if len(alive) > 1 else "–"
         cells = [reached, bracketed(compared), lost[arm]]
         rows.append([name, epochs, ".1" if pace else ".5", *cells, published])

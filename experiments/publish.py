@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 from dropout_jax import reports
 from dropout_jax.config.command_line import guarded
 from dropout_jax.config.loading import load_config
+from dropout_jax.reports.captions import figure_captions
 from dropout_jax.reports.documents import document
 from dropout_jax.reports.numbers import counted, duration, plain, setting_text
-from dropout_jax.reports.render import grid
+from dropout_jax.reports.render import escaped, grid
 from dropout_jax.sweeps import Ledger
 from dropout_jax.sweeps.described import planned, reporting
 
@@ -30,22 +31,25 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 PICTURES = ROOT / "docs" / "results"
 FIGURES = ("accuracy", "differences", "curves", "reliability", "time")
-# The config of each study, by the name of its ledger.
+# The config of each study; its ledger has its name, or that of another one.
 STUDIES = {
     "compare_mlp": "configs/compare.py:mlp",
     "compare_cnn": "configs/compare.py:cnn",
     "compare_rnn": "configs/compare.py:rnn",
+    "rnn_learning_rate": "configs/sweeps/rnn_learning_rate.py",
     "far": "configs/sweeps/far.py",
     "small_data": "configs/sweeps/small_data.py",
-    "course": "configs/sweeps/course.py",
+    "course": "configs/sweeps/course.py:10",
+    "course_5": "configs/sweeps/course.py:5",
 }
+LEDGERS = {"course_5": "course"}
 
 
 class Published(NamedTuple):
     """A study that has results.
 
     Attributes:
-      name: of its ledger.
+      name: its own.
       study: what is in it.
       options: what its config file says on how to report, and its arms in order.
       notes: paragraphs of the same file.
@@ -62,11 +66,16 @@ class Published(NamedTuple):
         return reports.tabulate(self.study, **self.options)
 
 
+def ledger_of(name: str) -> Path:
+    """Returns the committed ledger of a study."""
+    return RESULTS / f"{LEDGERS.get(name, name)}.jsonl"
+
+
 def published() -> list[Published]:
     """Returns the studies that have results."""
     found = []
     for name, config in STUDIES.items():
-        if not (RESULTS / f"{name}.jsonl").exists():
+        if not ledger_of(name).exists():
             continue
         file = f"{ROOT}/{config}"
         trials = planned(file, load_config(file), seeds=1)
@@ -74,21 +83,28 @@ def published() -> list[Published]:
         told.pop("title", None)
         notes = tuple(told.pop("notes", ()))
         arms = tuple(dict.fromkeys(trial.arm for trial in trials))
-        study = reports.load_study(RESULTS / f"{name}.jsonl")
+        study = reports.load_study(ledger_of(name)).only(arms)
         found.append(Published(name, study, {**told, "arms": arms}, notes))
     return found
 
 
 def brief(of: Published) -> str:
     """Returns what README says of a study."""
-    picture = f"![{of.name}: accuracy](docs/results/{of.name}/accuracy.png)"
-    return f"{reports.markdown(of.table)}\n{picture}\n"
+    return f"{reports.markdown(of.table)}\n{_picture(of, 'accuracy', 'docs/results')}\n"
+
+
+def _picture(of: Published, figure: str, place: str) -> str:
+    """A figure with its caption, in Markdown."""
+    captions = figure_captions(reports.choose(of.study), of.table)
+    (drawn,) = (drawing for drawing in captions if drawing.name == figure)
+    text = escaped(f"{drawn.heading}. {drawn.caption}")
+    return f"![{of.name}: {figure}]({place}/{of.name}/{figure}.png)\n\n*{text}*\n"
 
 
 def whole(of: Published) -> str:
     """Returns what docs/results.md says of a study."""
     pictures = [
-        f"![{of.name}: {figure}](results/{of.name}/{figure}.png)"
+        _picture(of, figure, "results")
         for figure in FIGURES
         if (PICTURES / of.name / f"{figure}.png").exists()
     ]
@@ -99,17 +115,16 @@ def whole(of: Published) -> str:
             document(reports.choose(of.study), of.table).replace("\n## ", "\n### "),
             *pictures,
             "",
-            *(f"- {note}" for note in (*why, _cost(of.name))),
+            *(f"- {note}" for note in (*why, _cost(of))),
             "",
             *_search(of.name),
         ]
     )
 
 
-def _cost(name: str) -> str:
-    lines = Ledger(RESULTS / f"{name}.jsonl").lines()
-    seconds = sum(line["result"]["seconds"] for line in lines)
-    runs = counted(len(lines), "run")
+def _cost(of: Published) -> str:
+    runs = counted(len(of.study.trials), "run")
+    seconds = sum(trial.seconds or 0.0 for trial in of.study.trials)
     return f"{runs}, {duration(seconds)} of training in all, one after another."
 
 
@@ -133,7 +148,7 @@ def _search(name: str) -> list[str]:
         ]
         for arm, found in about["arms"].items()
     ]
-    headings = ["method", "setting that won", "validation accuracy, %", "trials"]
+    headings = ["method", "setting chosen", "validation accuracy, %", "trials"]
     all_ = duration(sum(spent.values()))
     return [
         f"The search: {about['sampler']}, {about['budget']} trials for each method, "

@@ -29,6 +29,8 @@ class NNXNoise(nnx.Module):
       shared_axes: axes of the input along which one draw is shared.
       options: further keyword arguments of the transform.
       initial: start values of learned parameters, by name; the registry's if absent.
+      batch_axis: axis of the input that counts examples, which the KL leaves out; None
+        where there is none, as under `vmap` over examples.
       deterministic: evaluation behaviour.
       rngs: from which the layer forks its stream.
 
@@ -52,6 +54,7 @@ class NNXNoise(nnx.Module):
         shared_axes: Sequence[int] = (),
         options: Mapping[str, Any] = FrozenDict(),
         initial: Mapping[str, float] = FrozenDict(),
+        batch_axis: int | None = 0,
         deterministic: bool = False,
         rngs: nnx.Rngs,
     ):
@@ -62,7 +65,7 @@ class NNXNoise(nnx.Module):
                 "the last axis of its input, or the shape of its kernel"
             )
         self.kind, self.rate, self.deterministic = kind, rate, deterministic
-        self.shared_axes = tuple(shared_axes)
+        self.shared_axes, self.batch_axis = tuple(shared_axes), batch_axis
         self.options = nnx.static(FrozenDict(options))
         for leaf in transform.learned:
             start = jnp.full(features, initial.get(leaf.name, leaf.initial))
@@ -110,17 +113,35 @@ class NNXNoise(nnx.Module):
             **arrays,
         )
 
-    def kl(self, **options: Any) -> jax.Array:
-        """Returns the KL of the learned noise, summed; 0 where nothing is learned.
+    def kl(self, shape: Sequence[int] | None = None, **options: Any) -> jax.Array:
+        """Returns the KL of the learned noise; 0 where nothing is learned.
+
+        That of noise on units is summed over all factors that are drawn for one
+        example, that of noise on weights over the kernel.
 
         Args:
+          shape: of the layer's input, the batch axis included; for noise on units.
           **options: of the transform's KL: `method`, or `kernel` for noise on weights.
+
+        Raises:
+          ValueError: the noise is on units and `shape` is missing or does not fit.
         """
         transform = transforms.get(self.kind)
         if transform.kl is None:
             return jnp.zeros(())
         values = [getattr(self, PREFIX + leaf.name)[...] for leaf in transform.learned]
-        return jnp.sum(transform.kl(*values, **options))
+        kl = transform.kl(*values, **options)
+        if not transform.layer:  # one value per weight
+            return jnp.sum(kl)
+        if shape is None:
+            raise ValueError(
+                f"kind is {self.kind!r} and no shape was given; give that of the "
+                "layer's input, kl(x.shape), because the KL counts every factor that "
+                "is drawn for one example"
+            )
+        return transforms.kl_per_example(
+            kl, shape, shared_axes=self.shared_axes, batch_axis=self.batch_axis
+        )
 
     def _learned(self, transform: transforms.Transform, x: jax.Array) -> list:
         # Explicit rank: the tests run with implicit rank promotion switched off.

@@ -9,7 +9,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
@@ -26,8 +25,9 @@ class Noise(nn.Module):
     While training, the layer draws its key from the stream `"dropout"`; linen
     derives that key from the layer's path, hence the explicit name: removing one
     layer leaves the masks of the others alone. A transform with learned parameters
-    gets one value per feature (the last axis of `x`), and its KL divergence,
-    summed over them, is sown into the collection `"kl"`.
+    gets one value per feature (the last axis of `x`). The KL divergence of all factors
+    that are drawn for one example (`transforms.kl_per_example`) is sown into the
+    collection `"kl"`.
 
     Attributes:
       kind: name in the transform registry, or `"none"` for the identity.
@@ -35,6 +35,9 @@ class Noise(nn.Module):
       options: further keyword arguments of the transform.
       initial: start values of learned parameters, by name; the registry's if absent.
       kl_options: keyword arguments of the transform's KL.
+      batch_axis: axis of the input that counts examples, which the KL leaves out; None
+        where there is none, as under `vmap` over examples. An input with one axis is
+        one example.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -51,6 +54,7 @@ class Noise(nn.Module):
     options: Mapping[str, Any] = FrozenDict()
     initial: Mapping[str, float] = FrozenDict()
     kl_options: Mapping[str, Any] = FrozenDict()
+    batch_axis: int | None = 0
 
     @nn.compact
     def __call__(
@@ -71,8 +75,9 @@ class Noise(nn.Module):
           **arrays: what the transform needs besides, as `previous`.
 
         Raises:
-          ValueError: the layer has no explicit name, no `"dropout"` key was given, or
-            the transform needs more than its input (a kernel, say).
+          ValueError: the layer has no explicit name, no `"dropout"` key was given, the
+            transform needs more than its input (a kernel, say), or it is learned and
+            the features share a draw, whose KL is not defined.
         """
         if self.kind == "none":
             return x
@@ -93,8 +98,13 @@ class Noise(nn.Module):
         if transform.learned:
             arguments = [self._learned(x, leaf) for leaf in transform.learned]
             if transform.kl is not None:
-                kl = transform.kl(*arguments, **self.kl_options)
-                self.sow("kl", "value", jnp.sum(kl))
+                kl = transforms.kl_per_example(
+                    transform.kl(*arguments, **self.kl_options),
+                    x.shape,
+                    shared_axes=self.shared_axes,
+                    batch_axis=self.batch_axis,
+                )
+                self.sow("kl", "value", kl)
         if deterministic or self.is_initializing():
             key, deterministic = None, True
         elif self.has_rng("dropout"):

@@ -8,8 +8,8 @@ import numpy as np
 
 from dropout_jax.reports.trial import Trial
 
-# Fewer examples in a bin show chance: the error of its accuracy is up to .09.
-FEW = 30
+# Fewer examples in a bin show chance: the standard error of its accuracy is up to .05.
+FEW = 100
 
 
 class Curve(NamedTuple):

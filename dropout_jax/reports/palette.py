@@ -98,8 +98,17 @@ def styles(arms: Sequence[str]) -> dict[str, Style]:
     looks = {arm: FIXED[arm] for arm in arms[1:] if arm in FIXED}
     taken = set(looks.values())
     count = len(COLOURS) * len(MARKS)
-    every = ((n % len(COLOURS), (n + 1) % len(MARKS)) for n in range(count))
-    free = itertools.cycle([look for look in every if look not in taken])
+    every = [(n % len(COLOURS), (n + 1) % len(MARKS)) for n in range(count)]
+    free = itertools.cycle(
+        sorted(
+            (look for look in every if look not in taken),
+            # Colors that no method of this study has come first.
+            key=lambda look: (
+                look[0] in {color for color, _ in taken},
+                every.index(look),
+            ),
+        )
+    )
     for arm in arms[1:]:
         if arm not in looks:
             looks[arm] = next(free)

@@ -14,7 +14,9 @@ from dropout_jax import stored
 from dropout_jax.config import canonical, defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
-from dropout_jax.reports.trial import METRICS, STATUSES, TestedSet, Trial
+from dropout_jax.reports.trial import METRICS, STATUSES, WITHDRAWN, TestedSet, Trial
+from dropout_jax.training.outcome import REQUIRED
+from dropout_jax.training.sets import NAMES, OF_KEEP
 
 _DEFAULTS = flat(canonical(defaults()))
 
@@ -26,7 +28,8 @@ def records(path: Path) -> list[tuple[str, dict[str, Any]]]:
       path: of a JSONL ledger. A last line that a crash cut off is passed over.
 
     Raises:
-      UserError: no such file, or a line that is not a JSON object.
+      UserError: no such file, a line that is not a JSON object, or (`OtherVersion`)
+        one that a newer version of this package wrote.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -46,6 +49,7 @@ def records(path: Path) -> list[tuple[str, dict[str, Any]]]:
             raise stored.Damaged(
                 f"{error}: remove the line, its trial will run again"
             ) from None
+        stored.check_format(place, found[-1][1])
     return found
 
 
@@ -75,32 +79,21 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         raise UserError(
             f"{place}: status is {status!r}: expected one of {', '.join(STATUSES)}"
         )
-    withdrawn = expect(record, "withdrawn", str, "")
-    if withdrawn:
-        status = "withdrawn"
-    test: dict[str, float] = {}
+    if withdrawn := expect(record, "withdrawn", str, ""):
+        status = WITHDRAWN
+    config = _DEFAULTS | flat(expect(record, "config", dict))
+    test, found = {}, {}
     if status == "done":
-        raw = expect(result, "test", dict)
-        test = {metric: float(expect(raw, metric, int | float)) for metric in METRICS}
-        if not all(math.isfinite(value) for value in test.values()):
-            status, test = "diverged", {}
-        elif not 0 <= test["accuracy"] <= 1:
-            raise UserError(
-                f"{place}: accuracy is {test['accuracy']}: "
-                "expected a fraction in [0, 1]"
-            )
-    validation = {
-        metric: float(value)
-        for metric in METRICS
-        if (value := expect(result.get("validation"), metric, int | float, None))
-        is not None
-    }
+        test, found = _test(place, result), _sets(place, record, config)
+        every = [test, *(one.test for one in found.values())]
+        if not all(math.isfinite(value) for of in every for value in of.values()):
+            status, test, found = "diverged", {}, {}
     seconds = expect(result, "seconds", int | float, None)
     return Trial(
         arm=arm,
         seed=expect(record, "seed", int),
         status=status,
-        config=_DEFAULTS | flat(expect(record, "config", dict)),
+        config=config,
         test=test,
         seconds=None if seconds is None else float(seconds),
         history=_columns(place, "history", expect(record, "history", dict, {})),
@@ -114,12 +107,83 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         device=expect(record, "device", str, ""),
         data_sha256=expect(record, "data_sha256", str, ""),
         id=expect(record, "trial", str, ""),
-        validation=validation if status == "done" else {},
-        sets=_sets(place, record, test, validation, result) if status == "done" else {},
-        sites=tuple(map(str, expect(record, "sites", list, []))),
-        noise={str(k): float(v) for k, v in expect(record, "noise", dict, {}).items()},
+        validation=_metrics(place, result, "validation") if status == "done" else {},
+        sets=found,
+        sites=_sites(place, record),
+        noise=_numbers(place, record, "noise"),
         withdrawn=withdrawn,
     )
+
+
+def _sets(
+    place: str, record: dict[str, Any], config: dict[str, Any]
+) -> dict[str, TestedSet]:
+    """The sets of parameters of a run that is done, by name."""
+    expect = functools.partial(stored.expect, place)
+    given = expect(record, "sets", dict, {})
+    if unknown := given.keys() - set(NAMES):
+        raise stored.Damaged(
+            f"{place}: sets has {min(unknown)!r:.80}: expected {', '.join(NAMES)}"
+        )
+    if given:
+        return {name: _set(place, expect(given, name, dict)) for name in given}
+    result, epoch = record["result"], expect(record["result"], "best_epoch", int, None)
+    keep = OF_KEEP.get(str(config["train.keep"]))
+    if epoch is None or keep is None:
+        return {}
+    # Of format 1: the set that was kept, and the noise of the last epoch alone.
+    last = expect(result, "epochs", int, None) == epoch
+    noise = {"noise": expect(record, "noise", dict, {})} if last else {}
+    bins = {"reliability": expect(record, "reliability", dict, {})}
+    return {keep: _set(place, {**result, "epoch": epoch, **bins, **noise})}
+
+
+def _set(place: str, found: dict[str, Any]) -> TestedSet:
+    return TestedSet(
+        epoch=stored.expect(place, found, "epoch", int),
+        validation=_metrics(place, found, "validation"),
+        test=_test(place, found),
+        reliability=_columns(
+            place, "reliability", stored.expect(place, found, "reliability", dict, {})
+        ),
+        noise=_numbers(place, found, "noise"),
+        sparsity=_numbers(place, found, "sparsity"),
+    )
+
+
+def _test(place: str, found: dict[str, Any]) -> dict[str, float]:
+    """The metrics on the test set; none of a search, which leaves it alone."""
+    test = _metrics(place, found, "test")
+    if not test:
+        return {}
+    for metric in REQUIRED:
+        stored.expect(place, test, metric, float)
+    if math.isfinite(test["accuracy"]) and not 0 <= test["accuracy"] <= 1:
+        raise UserError(
+            f"{place}: accuracy is {test['accuracy']}: expected a fraction in [0, 1]"
+        )
+    return test
+
+
+def _metrics(place: str, found: dict[str, Any], name: str) -> dict[str, float]:
+    """The metrics of one summary that the line has; a newer one is left out."""
+    summary = _numbers(place, found, name)
+    return {metric: summary[metric] for metric in METRICS if metric in summary}
+
+
+def _numbers(place: str, found: dict[str, Any], name: str) -> dict[str, float]:
+    """Named numbers, without those that are null."""
+    table = stored.expect(place, found, name, dict, {})
+    values = {key: stored.expect(place, table, key, int | float, None) for key in table}
+    return {str(key): float(v) for key, v in values.items() if v is not None}
+
+
+def _sites(place: str, record: dict[str, Any]) -> tuple[str, ...]:
+    sites = stored.expect(place, record, "sites", list, [])
+    for site in sites:
+        if not stored.is_name(site):
+            raise stored.Damaged(f"{place}: {site!r:.80} is no name of a noise site")
+    return tuple(sites)
 
 
 def _columns(place: str, name: str, table: dict[str, Any]) -> dict[str, list[float]]:
@@ -135,32 +199,3 @@ def _columns(place: str, name: str, table: dict[str, Any]) -> dict[str, list[flo
     if len({len(values) for values in columns.values()}) > 1:
         raise UserError(f"{place}: the columns of {name} differ in length")
     return columns
-
-
-def _sets(place, record, test, validation, result):
-    """Stub."""
-    told = result.get("sets") or record.get("sets")
-    if told:
-        return {
-            name: TestedSet(
-                of["epoch"],
-                of["validation"],
-                of.get("test", {}),
-                of.get("reliability", {}),
-                of.get("noise", {}),
-                of.get("sparsity", {}),
-            )
-            for name, of in told.items()
-        }
-    keep = flat(record["config"]).get("train.keep", "best")
-    name = "last" if keep == "last" else "best_accuracy"
-    return {
-        name: TestedSet(
-            result.get("best_epoch", 0),
-            validation,
-            test,
-            record.get("reliability") or {},
-            {},
-            result.get("sparsity") or {},
-        )
-    }

@@ -78,7 +78,7 @@ def choose(study: Study) -> Selection:
     Raises:
       UserError: a method with several settings has a run without validation accuracy.
     """
-    blind = replace(study, trials=tuple(_without_test(t) for t in study.trials))
+    blind = replace(study, trials=tuple(t.without_test() for t in study.trials))
     candidates: list[Candidate] = []
     chosen: dict[str, Candidate] = {}
     kept: dict[str, Setting] = {}
@@ -96,14 +96,6 @@ def choose(study: Study) -> Selection:
         kept[arm] = settings[best]
     trials = tuple(t for t in study.trials if study.setting(t) == kept[t.arm])
     return Selection(replace(study, trials=trials), tuple(candidates), chosen)
-
-
-def _without_test(trial: Trial) -> Trial:
-    # The bins of the reliability are of the test set too.
-    sets = {
-        name: replace(of, test={}, reliability={}) for name, of in trial.sets.items()
-    }
-    return replace(trial, test={}, reliability={}, sets=sets)
 
 
 def _candidate(

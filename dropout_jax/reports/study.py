@@ -6,8 +6,8 @@ configurations under one name) is an error here, so that nothing downstream has 
 think of it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,11 @@ class Study:
         """All trials of a method, by setting and seed."""
         return tuple(trial for trial in self.trials if trial.arm == arm)
 
+    def only(self, arms: Collection[str]) -> "Study":
+        """Returns the study of some of its methods."""
+        kept = tuple(trial for trial in self.trials if trial.arm in arms)
+        return replace(self, trials=kept)
+
     def setting(self, trial: Trial) -> Setting:
         """The values of the knobs in a trial, lists as tuples."""
         return _setting(trial, self.knobs)
@@ -79,7 +84,9 @@ def load_study(
       ledgers: path of a JSONL ledger, or several, read in order.
       name: which study to read; may be left out where there is only one.
       knobs: fields, by dotted path, in which the trials of one arm may differ: what
-        the method was tried with, such as ("noise.rates",).
+        the method was tried with, such as ("noise.rates",). Where no run looked at
+        the test set, as in a search, they are found: nothing is averaged there that
+        a choice could flatter.
 
     Returns:
       A `Study`. A run that is "done" with a test metric that is not finite counts as
@@ -106,8 +113,10 @@ def load_study(
     trials: dict[tuple[str, Setting, int], Trial] = {}
     first: dict[str, Trial] = {}
     again = 0
-    for place, record in chosen:
-        trial = read_trial(place, record)
+    read = [(place, read_trial(place, record)) for place, record in chosen]
+    if not knobs and not any(trial.test for _, trial in read):
+        knobs = _searched([trial for _, trial in read])
+    for place, trial in read:
         _check_knobs(place, trial, knobs)
         key = (trial.arm, _setting(trial, knobs), trial.seed)
         if key not in trials:
@@ -139,6 +148,15 @@ def load_study(
 def _setting(trial: Trial, knobs: Sequence[str]) -> Setting:
     values = (trial.config[knob] for knob in knobs)
     return tuple(tuple(v) if isinstance(v, list) else v for v in values)
+
+
+def _searched(trials: Sequence[Trial]) -> list[str]:
+    """The fields but the seed in which trials of one method differ."""
+    arms: dict[str, list[dict[str, Any]]] = {}
+    for trial in trials:
+        arms.setdefault(trial.arm, []).append(trial.config)
+    fields = [name for of in arms.values() for name in differing_fields(of)]
+    return [name for name in dict.fromkeys(fields) if name != "seed"]
 
 
 def _check_knobs(place: str, trial: Trial, knobs: Sequence[str]) -> None:

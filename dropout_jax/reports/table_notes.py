@@ -13,6 +13,7 @@ from dropout_jax.reports.numbers import (
     unit_margin,
 )
 from dropout_jax.reports.selection import Candidate, Selection
+from dropout_jax.reports.study import Study
 from dropout_jax.reports.table import Row
 
 
@@ -60,6 +61,7 @@ def table_notes(
         notes.append(f"{reference.arm} has no results, so nothing can be paired.")
     for row in rows:
         notes += _on_row(row, reference)
+    notes += _still_rising(study, rows)
     for reason in dict.fromkeys(t.withdrawn for t in study.trials if t.withdrawn):
         notes.append(f"Withdrawn: {reason}.")
     notes += [_choice_note(selection, arm) for arm in selection.chosen]
@@ -75,6 +77,21 @@ def _on_parameters(judged: bool, kept: str) -> list[str]:
     return [
         f"All results are of the parameters {kept}; the ledger does not hold those of "
         "the least validation NLL, so that no statement is made on NLL."
+    ]
+
+
+def _still_rising(study: Study, rows: Sequence[Row]) -> list[str]:
+    """Says where training ended before validation accuracy did rise no more."""
+    runs = [study.done(row.arm)[seed] for row in rows for seed in row.seeds]
+    kept = [t for t in runs if "best_accuracy" in t.sets and "train.epochs" in t.config]
+    last = [
+        t for t in kept if t.sets["best_accuracy"].epoch == t.config["train.epochs"]
+    ]
+    if 2 * len(last) <= len(kept):
+        return []
+    return [
+        f"In {len(last)} of {len(kept)} runs the epoch of the best validation accuracy "
+        "is the last one: longer training may change every number here."
     ]
 
 

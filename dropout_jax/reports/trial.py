@@ -1,16 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """One training run, as a ledger tells it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dropout_jax.training.outcome import FAILED, FINISHED
+
 METRICS = ("accuracy", "nll", "ece", "brier")
-STATUSES = ("done", "diverged", "pruned", "failed")
+STATUSES = (*FINISHED, FAILED)
+WITHDRAWN = "withdrawn"  # what a line says that was found wrong after it was written
 
 
 @dataclass(frozen=True)
 class TestedSet:
-    """One of the parameter sets of a run, and what was found with it."""
+    """One of the sets of parameters that a run keeps, and what was found with it.
+
+    Attributes:
+      epoch: number of epochs after which the parameters were kept.
+      validation: metrics on the validation set, those of METRICS that the line has.
+      test: metrics on the test set; empty where the run did not look at it.
+      reliability: bins of the test set, as in `Trial`.
+      noise: mean of each learned noise parameter at that epoch, by path; empty where
+        the noise is not learned, or the line does not have it for this epoch.
+      sparsity: by path of a layer with learned noise on its weights, the share of its
+        weights that may be removed.
+    """
 
     epoch: int
     validation: dict[str, float]
@@ -24,11 +38,30 @@ class TestedSet:
 class Trial:
     """One training run.
 
-    `config` is by dotted path; a field that is newer than the line has its default.
-    `test` holds METRICS and is empty unless `status` is "done". `validation` has the
-    same names, where the line has them. `history` maps a series name to its values,
-    "epoch" among them; `reliability` maps "confidence", "accuracy" and "count" to one
-    value per bin. Both may be empty.
+    Attributes:
+      arm: its method.
+      seed: its seed.
+      status: one of STATUSES, or WITHDRAWN.
+      config: by dotted path; a field that is newer than the line has its default.
+      test: those of METRICS that the line has, with the parameters that `train.keep`
+        names; empty unless `status` is "done", and in a search, which does not look at
+        the test set.
+      seconds: what it took, None where the line does not say.
+      history: series name to values, "epoch" among them; may be empty.
+      reliability: "confidence", "accuracy" and "count", each with one value per bin;
+        may be empty.
+      versions: of packages, by name.
+      device: what it ran on.
+      data_sha256: of its data.
+      id: of the trial.
+      validation: as `test`, on the validation set.
+      sets: the sets of parameters that were kept, by name: "best_accuracy" (highest
+        validation accuracy), "least_nll" (least validation loss) and "last". A line of
+        format 1 has one, that of `train.keep`: "best_accuracy" or "last". Empty unless
+        `status` is "done".
+      sites: names of the model's noise sites, the input first; empty in format 1.
+      noise: mean of each learned noise parameter at the end of the run, by path.
+      withdrawn: why the result does not count; empty where it does.
     """
 
     arm: str
@@ -49,7 +82,18 @@ class Trial:
     noise: dict[str, float] = field(default_factory=dict)
     withdrawn: str = ""
 
+    def without_test(self) -> "Trial":
+        """The run as a choice may see it: nothing in it is of the test set."""
+        sets = {
+            name: replace(found, test={}, reliability={})
+            for name, found in self.sets.items()
+        }
+        return replace(self, test={}, reliability={}, sets=sets)
+
     @property
     def done(self) -> bool:
-        """Whether the run has results that may be averaged."""
+        """Whether the run went to its end, and has results that may be averaged.
+
+        Those of a search are results on the validation set alone.
+        """
         return self.status == "done"

@@ -1,36 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a method gained or lost: fit given up against overfitting avoided."""
+"""Differences of the last epoch split into fit and gap: arithmetic, not a cause."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from dropout_jax.reports.numbers import plain, signed
+from dropout_jax.evaluation.statistics import mean_interval
+from dropout_jax.reports.numbers import bracketed, counted, plain, signed
 from dropout_jax.reports.selection import choose
 from dropout_jax.reports.study import Study
+from dropout_jax.reports.trial import Trial
 
 TRAIN, VALIDATION = "clean_train_accuracy", "validation_accuracy"
 
 
 class Fit(NamedTuple):
-    """Last epoch of one method, mean over seeds, percent of images right."""
+    """Last epoch of some runs, percent of images right, by seed."""
 
-    train: float  # training images, without noise
-    validation: float
+    train: np.ndarray  # training images, without noise
+    validation: np.ndarray
 
     @property
-    def gap(self) -> float:
-        """Generalisation gap, points."""
+    def gap(self) -> np.ndarray:
+        """Generalization gap, points."""
         return self.train - self.validation
 
 
 def gap_notes(study: Study, baseline: str) -> tuple[str, ...]:
-    """Returns paragraphs that split each difference into fit and gap.
+    """Returns paragraphs that split each difference in validation.
 
-    Validation accuracy is training accuracy minus the gap, so a method gains exactly
-    what it takes off the gap beyond what it costs in fit. All numbers are of the last
-    epoch, means over seeds, the training images seen without noise.
+    Validation accuracy is training accuracy minus the gap, so that a difference in it
+    is the difference in fit minus that of the gap. All numbers are of the last epoch,
+    the training images seen without noise, over the seeds that both methods have.
 
     Args:
       study: what `load_study` returned; of several settings of a method the chosen
@@ -42,34 +44,45 @@ def gap_notes(study: Study, baseline: str) -> tuple[str, ...]:
       curves; none where the baseline has none.
     """
     study = choose(study).study
-    reference = _fit(study, baseline)
-    if reference is None:
+    reference = _curves(study, baseline)
+    if not reference:
         return ()
+    base = _fit(list(reference.values()))
     paragraphs = [
-        f"After the last epoch {baseline!r} is right on {plain(reference.train)} % of "
-        f"the training images and {plain(reference.validation)} % of the validation "
-        f"images: a gap of {plain(reference.gap)} points. A method gains what it takes "
-        "off this gap beyond what it costs in fit."
+        f"After the last epoch {baseline!r} is right on {plain(base.train.mean())} % "
+        f"of the training images and {plain(base.validation.mean())} % of the "
+        f"validation images, mean of {counted(len(reference), 'seed')}: a gap of "
+        f"{plain(base.gap.mean())} points. For each method below, the difference in "
+        "validation accuracy is that in fit minus that in the gap; this is "
+        "arithmetic, and no cause is shown by it."
     ]
     for arm in study.arms:
-        fit = _fit(study, arm)
-        if arm == baseline or fit is None:
+        runs = _curves(study, arm)
+        shared = [seed for seed in runs if seed in reference]
+        if arm == baseline or not shared:
             continue
+        ours = _fit([runs[seed] for seed in shared])
+        theirs = _fit([reference[seed] for seed in shared])
+        moved = mean_interval(ours.validation - theirs.validation)
         paragraphs.append(
-            f"{arm!r}: {plain(fit.train)} % and {plain(fit.validation)} %. Its fit "
-            f"changes by {signed(fit.train - reference.train)} points and its gap by "
-            f"{signed(fit.gap - reference.gap)}, so that validation moves by "
-            f"{signed(fit.validation - reference.validation)}."
+            f"{arm!r}, {counted(len(shared), 'paired seed')}: "
+            f"{plain(ours.train.mean())} % and {plain(ours.validation.mean())} %; fit "
+            f"{signed(np.mean(ours.train - theirs.train))} points, gap "
+            f"{signed(np.mean(ours.gap - theirs.gap))}, validation "
+            f"{bracketed(moved, signed)} (95 % t interval)."
         )
     return tuple(paragraphs)
 
 
-def _fit(study: Study, arm: str) -> Fit | None:
-    histories = [trial.history for trial in study.done(arm).values() if trial.history]
-    if not histories:
-        return None
-    return Fit(*(_last(histories, name) for name in (TRAIN, VALIDATION)))
+def _curves(study: Study, arm: str) -> dict[int, Trial]:
+    """The finished runs of a method that have both curves, by seed."""
+    runs = study.done(arm)
+    return {s: t for s, t in runs.items() if {TRAIN, VALIDATION} <= t.history.keys()}
 
 
-def _last(histories: Sequence[dict[str, list[float]]], name: str) -> float:
-    return 100.0 * float(np.mean([history[name][-1] for history in histories]))
+def _fit(runs: Sequence[Trial]) -> Fit:
+    last = [
+        np.array([100.0 * trial.history[name][-1] for trial in runs])
+        for name in (TRAIN, VALIDATION)
+    ]
+    return Fit(*last)

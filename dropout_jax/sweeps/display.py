@@ -75,7 +75,9 @@ class StudyDisplay:
     def _show_result(self, trial: Trial) -> None:
         from dropout_jax.training.progress import describe_result  # imports JAX
 
-        found = describe_result(self._study.ledger.by_trial()[trial.id]["result"])
+        result = self._study.ledger.by_trial()[trial.id]["result"]
+        # The test set is for the report: validation chooses among settings.
+        found = describe_result({k: v for k, v in result.items() if k != "test"})
         where = f"[{len(self._finished)}/{len(self._trials)}{self._eta()}]"
         self.note(f"{where} {self._names[trial.id]}: {found}")
 

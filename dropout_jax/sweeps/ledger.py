@@ -14,12 +14,19 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.config.identity import stored_id
 from dropout_jax.files import writing
 from dropout_jax.sweeps.trials import Trial
-from dropout_jax.training.outcome import CURVES, check_result
+from dropout_jax.training.outcome import CURVES, check_result, check_set
 from dropout_jax.training.run_directory import RunDirectory
+
+# Entries of result.json that are entries of the line, not of its result.
+OWN_ENTRIES = ("format", "reliability", "sets", "sites")
+WITHDRAWN = "withdrawn"  # in a line whose result no longer stands: the reason
 
 
 class Ledger:
     """An append-only file of results; a line in it means the trial need not run.
+
+    A line with the entry `"withdrawn"`, a reason, stays in the file but is no result:
+    its trial runs again, and the new line is appended.
 
     Attributes:
       path: the file, made by `begin` or with the first line.
@@ -30,9 +37,10 @@ class Ledger:
         self._read = 0  # bytes that `_lines` and `_by_trial` hold
         self._lines: list[dict[str, Any]] = []
         self._by_trial: dict[str, dict[str, Any]] = {}
+        self._withdrawn: dict[str, dict[str, Any]] = {}
 
     def lines(self) -> list[dict[str, Any]]:
-        """Returns all whole lines; reads what is new since the last call.
+        """Returns all whole lines, also withdrawn ones; reads what is new.
 
         A torn last line, left by a crash, is passed over; its trial runs again.
 
@@ -41,7 +49,8 @@ class Ledger:
         """
         size = self.path.stat().st_size if self.path.exists() else 0
         if size < self._read:  # another file by now, or none
-            self._read, self._lines, self._by_trial = 0, [], {}
+            self._read, self._lines = 0, []
+            self._by_trial, self._withdrawn = {}, {}
         if size > self._read:
             with self.path.open("rb") as file:
                 file.seek(self._read)
@@ -55,18 +64,29 @@ class Ledger:
         try:
             line = stored.record(text, place)
             found = _id_of(place, line)
+        except stored.OtherVersion:
+            raise
         except ValueError as error:  # NaN in the configuration is one too
             raise stored.Damaged(
                 f"{error}; remove the line and its trial runs again"
             ) from error
-        self._by_trial[found] = line
+        if WITHDRAWN in line:
+            self._withdrawn[found] = line
+        else:
+            self._by_trial[found] = line
         self._lines.append(line)
         self._read += len(text) + 1
 
     def by_trial(self) -> dict[str, dict[str, Any]]:
-        """Returns the lines by trial id."""
+        """Returns the lines by trial id, without withdrawn ones."""
         self.lines()
         return dict(self._by_trial)
+
+    def withdrawn(self) -> dict[str, dict[str, Any]]:
+        """Returns the withdrawn lines of trials that have no other line, by id."""
+        self.lines()
+        trials = self._withdrawn.keys() - self._by_trial.keys()
+        return {trial: self._withdrawn[trial] for trial in trials}
 
     def begin(self) -> None:
         """Makes the file, and its directory, where there is none."""
@@ -107,10 +127,19 @@ def _id_of(place: str, line: dict[str, Any]) -> str:
 
     It is computed anew from the configuration: a new field leaves old results in place.
     """
+    stored.check_format(place, line)
     config = stored.expect(place, line, "config", dict)
     stored.expect(place, line, "arm", str)
     stored.expect(place, line, "history", dict)
     check_result(place, stored.expect(place, line, "result", dict))
+    sets = stored.expect(place, line, "sets", dict, {})
+    for name in sets:
+        check_set(f"{place}: set {name!r:.30}", stored.expect(place, sets, name, dict))
+    if WITHDRAWN in line:
+        reason = stored.expect(place, line, WITHDRAWN, str)
+        if not reason.strip() or not reason.isprintable():
+            found = f"{place}: {WITHDRAWN} is {reason!r:.100}"
+            raise stored.Damaged(f"{found}: expected a reason in one line")
     return stored_id(config)
 
 
@@ -126,18 +155,21 @@ def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
         raise UserError(f"{run.path} holds no finished run; run it again")
     records = run.metrics()
     return {
+        "format": stored.FORMAT,
         "study": trial.study,
         "arm": trial.arm,
         "seed": trial.seed,
         "trial": trial.id,
         "config": run.config(),
-        "result": {k: v for k, v in result.items() if k != "reliability"},
-        "reliability": {
-            name: [_short(value) for value in values]
-            for name, values in result.get("reliability", {}).items()
+        "result": {k: v for k, v in result.items() if k not in OWN_ENTRIES},
+        "reliability": _drawn(result.get("reliability", {})),
+        "sets": {
+            name: {**found, "reliability": _drawn(found.get("reliability", {}))}
+            for name, found in result.get("sets", {}).items()
         },
+        "sites": result.get("sites", []),
         "history": {
-            name: [_short(record[name]) for record in records]
+            name: [_short(record.get(name)) for record in records]
             for name in ("epoch", *CURVES)
         },
         "noise": records[-1]["noise"] if records else {},
@@ -145,6 +177,10 @@ def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
         "device": f"{environment['device']['kind']}, {environment['threads']} threads",
         "data_sha256": environment["data"]["sha256"],
     }
+
+
+def _drawn(bins: dict[str, list[float]]) -> dict[str, list[float | None]]:
+    return {name: [_short(value) for value in values] for name, values in bins.items()}
 
 
 def _short(value: float | None) -> float | None:

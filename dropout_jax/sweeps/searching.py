@@ -41,7 +41,9 @@ def tried(arm: Arm, study: StudyDirectory, trials: Sequence[Trial]) -> list[Trie
             lost = trial.id in given_up
             return Tried(parameters, "failed" if lost else "waiting")
         result, history = lines[trial.id]["result"], lines[trial.id]["history"]
-        epochs = zip(history["epoch"], history["validation_loss"], strict=True)
+        epochs = zip(
+            history.get("epoch", ()), history.get("validation_loss", ()), strict=True
+        )
         done = result["status"] == "done"
         loss = result["validation"]["nll"] if done else float("nan")
         return Tried(parameters, result["status"], loss, dict(epochs))

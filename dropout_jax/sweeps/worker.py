@@ -6,7 +6,8 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 
@@ -14,9 +15,10 @@ from dropout_jax.config.errors import Interrupted, InUse, UserError
 from dropout_jax.stored import Damaged
 from dropout_jax.sweeps.groups import batches
 from dropout_jax.sweeps.halving import rule
-from dropout_jax.sweeps.ledger import ledger_line
+from dropout_jax.sweeps.ledger import WITHDRAWN, ledger_line
 from dropout_jax.sweeps.study import StudyDirectory, remaining, unfinished
 from dropout_jax.sweeps.trials import Trial, describe, names
+from dropout_jax.sweeps.worker_progress import TrialProgress
 from dropout_jax.training import TerminalProgress, run_group
 from dropout_jax.training.run_directory import RunDirectory
 
@@ -59,7 +61,7 @@ def work(
     """
     console = console or Console()
     shown = progress or (
-        lambda batch, what, label: TerminalProgress(label, console, epoch_lines=False)
+        lambda batch, what, label: TrialProgress(label, console, epoch_lines=False)
     )
     wanted, named = {trial.id for trial in trials}, names(study.trials())
     queue = [
@@ -110,6 +112,7 @@ def _run(
     directories = [study.run_directory(trial) for trial in batch]
     prune = rule(study, batch)
     try:
+        _refuse_withdrawn(study, batch)
         run_group(
             [trial.config for trial in batch],
             directories,
@@ -133,6 +136,27 @@ def _run(
         for trial, directory in zip(batch, directories, strict=True):
             study.ledger.append(ledger_line(trial, RunDirectory(directory)))
     return True
+
+
+def _refuse_withdrawn(study: StudyDirectory, batch: Sequence[Trial]) -> None:
+    """Raises UserError if a directory holds the very run that was withdrawn.
+
+    It is finished, so that it would enter the ledger again as it is.
+    """
+    withdrawn = study.ledger.withdrawn()
+    for trial in batch:
+        directory, line = study.run_directory(trial), withdrawn.get(trial.id)
+        result = RunDirectory(directory).result() if line else None
+        if line and result and _digest(result) == _digest(line["result"]):
+            raise UserError(
+                f"{directory} holds the run that is withdrawn in {study.ledger.path} "
+                f"({line[WITHDRAWN]}); remove the directory, and the trial is trained "
+                "anew"
+            )
+
+
+def _digest(result: Mapping[str, Any]) -> str | None:
+    return result.get("metrics_sha256")
 
 
 def _label(what: str, total: int, left: int, begun: int, spent: float) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The progress of a trial as heartbeats: shown to other processes, not to a person."""
+"""The progress of a study's trials: by validation, and as heartbeats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ from dropout_jax.training import TerminalProgress
 BEAT_SECONDS = 1.0  # between two heartbeats at least
 
 
-class HeartbeatProgress(TerminalProgress):
+class TrialProgress(TerminalProgress):
+    """Shows a trial of a study; what it found on the test set is for the report.
+
+    A study may have several settings of a method, of which validation chooses one: who
+    saw the test results of all of them could choose by these.
+    """
+
+    def result(self, values: dict[str, Any]) -> None:
+        """Shows what a trial found on the validation set."""
+        super().result({name: v for name, v in values.items() if name != "test"})
+
+
+class HeartbeatProgress(TrialProgress):
     """Shows a trial to other processes: in a file that is renewed as it advances."""
 
     def __init__(self, path: Path, trials: Sequence[Trial], doing: str, label: str):

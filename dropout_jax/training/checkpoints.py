@@ -28,6 +28,7 @@ from dropout_jax.files import (
     writing,
 )
 from dropout_jax.stored import Damaged
+from dropout_jax.training import sets
 from dropout_jax.training.lanes import widen
 from dropout_jax.training.packing import empty, pack, unpack
 
@@ -36,16 +37,32 @@ KEEP = 2
 UNFINISHED = "it was never finished"
 
 
-def shapes(state: Any, lanes: int) -> dict[str, Any]:
-    """Returns the shapes of a checkpoint's tree.
+# From the JSON data of a checkpoint to shapes and dtypes of its tree, as
+# `jax.eval_shape` returns them.
+Shapes = Callable[[dict[str, Any]], Any]
+
+
+def shapes(state: Any, lanes: int) -> Shapes:
+    """Returns the shapes of a checkpoint's tree, as a function of its JSON data.
+
+    A trial has as many sets of parameters in it as it keeps different epochs.
 
     Args:
       state: those of one trial's `TrainState`.
       lanes: number of trials in the group.
     """
-    best = (state.params, state.model_state)
+    model = (state.params, state.model_state)
     states = state if lanes == 1 else widen(state, lanes)
-    return {"state": states, "best": [best] * lanes}
+
+    def of(host: dict[str, Any]) -> dict[str, Any]:
+        saved = stored.expect(MANIFEST, host, "lanes", list)
+        if len(saved) != lanes:
+            raise Damaged(f"it has {len(saved)} lanes: expected {lanes}")
+        each = (stored.expect(MANIFEST, lane, "sets", dict) for lane in saved)
+        counts = [len(sets.epochs(MANIFEST, found)) for found in each]
+        return {"state": states, "models": [[model] * count for count in counts]}
+
+    return of
 
 
 def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
@@ -81,7 +98,13 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
             with _unheard_threads(), _checkpointer() as checkpointer:
                 checkpointer.save(target, vectors)
             files = _digests(target)
-        manifest = {"step": step, "host": host, "arrays": _kinds(tree), "files": files}
+        manifest = {
+            "format": stored.FORMAT,
+            "step": step,
+            "host": host,
+            "arrays": _kinds(tree),
+            "files": files,
+        }
         write_atomically(target / MANIFEST, stored.sealed(manifest))
     except Exception as error:
         reason = _lack_of_room(error, directory, needed)
@@ -94,7 +117,7 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
 
 
 def restore(
-    directory: Path, abstract_tree: Any, note: Callable[[str], object]
+    directory: Path, shapes: Shapes, note: Callable[[str], object]
 ) -> tuple[Any, dict[str, Any]] | None:
     """Returns (tree, host) of the newest whole checkpoint, or None.
 
@@ -102,7 +125,7 @@ def restore(
 
     Args:
       directory: of all checkpoints of the run.
-      abstract_tree: shapes and dtypes, as `jax.eval_shape` returns them.
+      shapes: of the tree.
       note: called with one line for each checkpoint that is passed over.
 
     Returns:
@@ -112,13 +135,14 @@ def restore(
 
     Raises:
       Damaged: there are checkpoints, and none of them is whole.
+      OtherVersion: another version of the package wrote the newest one.
     """
     refuse_odd(directory.parent)
     problems = []
     for step in _steps(directory):
         path = directory.absolute() / str(step)
         try:
-            return _restore(path, abstract_tree)
+            return _restore(path, shapes)
         except Damaged as error:
             problems.append(str(error))
             note(f"checkpoint {path} is passed over: {error}")
@@ -130,12 +154,18 @@ def restore(
     return None
 
 
-def _restore(path: Path, abstract_tree: Any) -> tuple[Any, dict[str, Any]]:
+def _restore(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
     if path.is_symlink():
         raise Damaged("it is a link")
     if not (path / MANIFEST).exists():
         raise Damaged(UNFINISHED)
     manifest = stored.read_sealed(path / MANIFEST)
+    if (found := stored.check_format(path, manifest)) != stored.FORMAT:
+        raise stored.OtherVersion(
+            f"{path} was written by an older version of dropout_jax: its format is "
+            f"{found}, and this version reads checkpoints of format {stored.FORMAT}; "
+            "use the run with that version, or run it again in a new directory"
+        )
     host = stored.expect(MANIFEST, manifest, "host", dict)
     expected = stored.expect(MANIFEST, manifest, "files", dict)
     found = _digests(path)
@@ -145,6 +175,7 @@ def _restore(path: Path, abstract_tree: Any) -> tuple[Any, dict[str, Any]]:
                 f"{name} is missing, new or does not have the SHA-256 it was saved with"
             )
     # Orbax would cast a wrong dtype without a word.
+    abstract_tree = shapes(host)
     if manifest.get("arrays") != _kinds(abstract_tree):
         raise Damaged(
             "it holds the arrays of another program, or of another version of this one"

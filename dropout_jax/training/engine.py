@@ -78,19 +78,22 @@ class Engine:
         """Returns one trial's part of the states, or of a tree in them."""
         return tree if self._alone else lane(tree, index)
 
-    def predict(self, parameters: Sequence[Any], images: Any) -> list[jax.Array]:
-        """Returns the logits of each trial.
+    def predict(self, parameters: Sequence[Any], images: Any) -> list[Any]:
+        """Returns the logits of each trial, None where it has no parameters.
 
         Args:
-          parameters: (params, model_state) of each.
+          parameters: (params, model_state) of each; None for a trial left out.
           images: uint8 [n, height, width], the same for all.
         """
-        if self._predict is not None:
-            return list(self._predict(*stack(parameters), images, self._hparams))
-        each = zip(parameters, self._trials, strict=True)
+        wanted = [found for found in parameters if found is not None]
+        if self._predict is not None and wanted:
+            filled = [wanted[0] if found is None else found for found in parameters]
+            logits = self._predict(*stack(filled), images, self._hparams)
+            each = zip(parameters, logits, strict=True)
+            return [None if found is None else of for found, of in each]
         return [
-            self._programs.predict(*found, images, hparams)
-            for found, (hparams, _) in each
+            None if found is None else self._programs.predict(*found, images, hparams)
+            for found, (hparams, _) in zip(parameters, self._trials, strict=True)
         ]
 
     def place(self, tree: Any) -> Any:

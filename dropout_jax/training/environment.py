@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from dropout_jax import keys
+from dropout_jax import keys, stored
 from dropout_jax.data import Dataset
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
@@ -53,6 +53,7 @@ def capture(dataset: Dataset) -> dict[str, Any]:
     device = jax.devices()[0]
     difference = _git("diff", "HEAD")
     return {
+        "format": stored.FORMAT,
         "versions": versions(),
         "prng": {
             "implementation": keys.IMPLEMENTATION,
@@ -76,5 +77,9 @@ def capture(dataset: Dataset) -> dict[str, Any]:
             "name": dataset.name,
             "source": dataset.source,
             "sha256": dataset.sha256,
+            # By these a run predicts where its data are not.
+            "image_shape": list(dataset.train_images.shape[1:]),
+            "classes": dataset.num_classes,
+            "train_size": len(dataset.train_labels),
         },
     }

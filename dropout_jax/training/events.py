@@ -51,7 +51,8 @@ class EventWriter:
             [
                 scalar(name, value)
                 for name, value in scalars.items()
-                if isinstance(value, (int, float)) and name not in ("epoch", "step")
+                if isinstance(value, (int, float))
+                and name not in ("format", "epoch", "step")
             ],
             record["step"],
         )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One trial as the host sees it: its directory, its best parameters, its results."""
+"""One trial as the host sees it: its directory, the parameters kept, its results."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ import numpy as np
 from dropout_jax import stored
 from dropout_jax.evaluation import metrics
 from dropout_jax.nn import sparsity
-from dropout_jax.training import checkpoints, outcome
+from dropout_jax.training import checkpoints, outcome, sets
 from dropout_jax.training.events import EventWriter
 from dropout_jax.training.hyperparameters import Hyperparameters
 from dropout_jax.training.optimizers import is_noise, make_schedule
@@ -38,27 +39,60 @@ class Lane:
 
     Attributes:
       directory: its run directory, open.
-      best: parameters and batch statistics of the kept epoch, on the host.
-      host: what a checkpoint remembers beside the arrays.
+      kept: the parameters that are kept, on the host.
+      records: those of metrics.jsonl.
       result: what it found, None while it is at work.
     """
 
-    def __init__(self, config: Any, directory: RunDirectory, hparams: Hyperparameters):
-        self._config, self._hparams = config, hparams
+    kept: sets.Sets
+
+    def __init__(
+        self,
+        config: Any,
+        directory: RunDirectory,
+        hparams: Hyperparameters,
+        sites: Sequence[str],
+    ):
+        """Prepares the trial.
+
+        Args:
+          config: its configuration.
+          directory: its run directory.
+          hparams: its traced hyperparameters.
+          sites: names of the model's noise sites, the input first.
+        """
+        self._config, self._hparams, self._sites = config, hparams, list(sites)
         self.directory = directory
-        self.best: Any = None
-        self.host = {"records": [], "best_epoch": 0, "best_accuracy": -1.0}
+        self.records: list[dict[str, Any]] = []
         self.result: dict[str, Any] | None = None
         self._events: EventWriter | None = None
 
-    def resume(self, best: Any, host: dict[str, Any] | None) -> None:
-        """Begins with `best`, or goes on from what a checkpoint remembers."""
-        self.best = jax.device_get(best)
-        if host is not None:
-            self.host = _checked(self.directory, host)
+    @property
+    def host(self) -> dict[str, Any]:
+        """What a checkpoint stores beside the arrays."""
+        return {"records": self.records, "sets": self.kept.host()}
+
+    def begin(self, model: Any) -> None:
+        """Begins before the first step, with the initial (params, model_state)."""
+        self.kept = sets.begin(jax.device_get(model))
+        self._open()
+
+    def resume(self, models: list[Any], host: dict[str, Any]) -> None:
+        """Continues from a checkpoint.
+
+        Args:
+          models: the parameters in it, as `Sets.models` returned them.
+          host: what `host` was when it was saved.
+        """
+        place = f"checkpoint of {self.directory.path}"
+        self.records = _checked(place, host)
+        self.kept = sets.restored(place, host["sets"], jax.device_get(models))
+        self._open()
+
+    def _open(self) -> None:
         if self.result is not None:  # ended before the group was interrupted
             return
-        self.directory.write_metrics(self.host["records"])
+        self.directory.write_metrics(self.records)
         self.directory.set_status(outcome.RUNNING)
         self._events = EventWriter(self.directory)
 
@@ -71,7 +105,7 @@ class Lane:
         validation: dict[str, float],
         speed: Speed,
     ) -> dict[str, Any]:
-        """Remembers the best and writes the epoch's line of metrics; returns it.
+        """Keeps the best parameters and writes the epoch's line of metrics.
 
         Args:
           epoch: number of epochs that are finished.
@@ -80,16 +114,17 @@ class Lane:
           clean: summary without noise on training examples.
           validation: summary on the validation set.
           speed: so far.
+
+        Returns:
+          The line, as a record.
         """
-        improved = validation["accuracy"] > self.host["best_accuracy"]
-        if improved or self._config.train.keep == "last":
-            self.best = jax.device_get((state.params, state.model_state))
-            self.host["best_epoch"] = epoch
-            self.host["best_accuracy"] = validation["accuracy"]
+        model = jax.device_get((state.params, state.model_state))
+        self.kept = sets.after(self.kept, sets.Kept(epoch, validation, model))
         schedule = make_schedule(self._config, steps)
         rate = self._hparams.learning_rate * schedule(epoch * steps - 1)
         examples = steps * self._config.train.batch_size
         record = {
+            "format": stored.FORMAT,
             "epoch": epoch,
             "step": epoch * steps,
             "learning_rate": float(rate),
@@ -104,56 +139,94 @@ class Lane:
             "seconds": round(speed.seconds, 3),
             "images_per_second": speed.images_per_second,
         }
-        self.host["records"].append(record)
+        self.records.append(record)
         self.directory.append_metrics(record)
         assert self._events is not None
         self._events.write(record)
         return record
 
-    def end(self, found: dict[str, Any], speed: Speed) -> None:
+    @property
+    def _reported(self) -> str:
+        """Name of the set that the result reports outside of `sets`."""
+        return sets.OF_KEEP[self._config.train.keep]
+
+    def end(self, status: str, speed: Speed, reason: str = "") -> None:
         """Sets what the trial has found.
 
         Args:
-          found: its status, and what is known beside it.
+          status: how it ended. Nothing is said of parameters where it diverged.
           speed: so far.
+          reason: why it diverged.
         """
-        leaves = jax.tree.leaves(self.best[0])
+        kept = getattr(self.kept, self._reported)
+        leaves = jax.tree.leaves(kept.model[0])
         self.result = {
+            "format": stored.FORMAT,
             "seed": self._config.seed,
-            "best_epoch": self.host["best_epoch"],
+            "best_epoch": kept.epoch,
             "epochs": self._config.train.epochs,
             "parameters": sum(leaf.size for leaf in leaves),
+            "sites": self._sites,
             "images_per_second": speed.images_per_second,
             "seconds": round(speed.seconds, 3),
-            "metrics_sha256": outcome.metrics_sha256(self.host["records"]),
-            **found,
+            "metrics_sha256": outcome.metrics_sha256(self.records),
+            "status": status,
         }
+        if status == outcome.DIVERGED:
+            self.result["reason"] = reason
+        else:
+            self._describe_sets()
         if self._events is not None:
             self._events.finish()
 
-    def validated(self, status: str, validation: dict[str, float]) -> dict[str, Any]:
-        """Returns what is known of a trial that has not diverged, for `end`."""
-        shares = sparsity(self.best[0], self._config.noise.threshold or 3.0)
-        return {
-            "status": status,
-            "validation": validation,
-            **checkpoints.model_digests(*self.best),
-            **({"sparsity": shares} if shares else {}),
+    def _describe_sets(self) -> None:
+        """Adds what is known of the sets without the test set."""
+        noise = {record["epoch"]: record["noise"] for record in self.records}
+        of_epoch = {}
+        for kept in self.kept:
+            if kept.epoch in of_epoch:
+                continue
+            shares = sparsity(kept.model[0], self._config.noise.threshold or 3.0)
+            of_epoch[kept.epoch] = {
+                "validation": kept.validation,
+                **checkpoints.model_digests(*kept.model),
+                **({"sparsity": shares} if shares else {}),
+            }
+        assert self.result is not None
+        self.result |= of_epoch[getattr(self.kept, self._reported).epoch]
+        self.result["sets"] = {
+            name: {
+                "epoch": kept.epoch,
+                "noise": noise.get(kept.epoch, {}),
+                **of_epoch[kept.epoch],
+            }
+            for name, kept in self.kept._asdict().items()
         }
 
-    def tested(self, logits: Any, labels: Any) -> None:
-        """Adds what the test set says of the kept parameters; called once."""
+    def tested(self, epoch: int, logits: Any, labels: Any) -> None:
+        """Adds what the test set says of the parameters of an epoch.
+
+        Args:
+          epoch: called once for each that is kept.
+          logits: on all test images, without noise.
+          labels: of all test images.
+        """
         labels = jnp.asarray(labels, jnp.int32)
         reliability = metrics.reliability(logits, labels)
-        assert self.result is not None
-        self.result |= {
+        found = {
             "test": summary(logits, labels),
-            "test_count": len(labels),
             "reliability": {
                 name: np.asarray(value).tolist()
                 for name, value in reliability._asdict().items()
             },
         }
+        assert self.result is not None
+        for name, kept in self.kept._asdict().items():
+            if kept.epoch != epoch:
+                continue
+            self.result["sets"][name] |= found
+            if name == self._reported:
+                self.result |= {**found, "test_count": len(labels)}
 
     def close(self) -> None:
         """Closes its files, whether it has ended or not."""
@@ -168,17 +241,12 @@ class Lane:
         self.directory.set_status(status, self.result.get("reason", ""))
 
 
-def _checked(directory: RunDirectory, host: Any) -> dict[str, Any]:
-    """Returns what a checkpoint remembers, if it is of the shape that is read here."""
-    place = f"checkpoint of {directory.path}"
+def _checked(place: object, host: Any) -> list[dict[str, Any]]:
+    """Returns the records in a checkpoint, if they are of the shape that is read."""
     records = stored.expect(place, host, "records", list)
     for record in records:
         outcome.check_record(place, record)
-    return {
-        "records": records,
-        "best_epoch": stored.expect(place, host, "best_epoch", int),
-        "best_accuracy": stored.expect(place, host, "best_accuracy", int | float),
-    }
+    return records
 
 
 def summary(logits: Any, labels: Any) -> dict[str, float]:

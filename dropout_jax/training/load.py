@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import warnings
@@ -13,15 +14,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from dropout_jax import stored
 from dropout_jax.config import from_json
 from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation.mc_dropout import mc_predict
 from dropout_jax.files import reading, refuse_odd
 from dropout_jax.keys import step_key
-from dropout_jax.training import checkpoints
-from dropout_jax.training.outcome import DONE
+from dropout_jax.training import checkpoints, sets
+from dropout_jax.training.outcome import DONE, PRUNED, data_shape
 from dropout_jax.training.plugin import refuse_unknown
-from dropout_jax.training.prepare import prepare
+from dropout_jax.training.prepare import (
+    Prepared,
+    PreparedModel,
+    prepare,
+    prepare_model,
+)
 from dropout_jax.training.programs import PREDICTION_BATCH
 from dropout_jax.training.run_directory import RunDirectory
 from dropout_jax.training.step import pixels
@@ -33,7 +40,7 @@ class LoadedRun:
 
     Attributes:
       config: the configuration of the run.
-      params: the kept parameters (those that were tested), a dict of arrays.
+      params: the parameters, a dict of arrays.
       model_state: batch statistics; empty without batch normalisation.
       model: the linen module.
       predict: images, uint8 [n, height, width] -> logits [n, classes].
@@ -41,6 +48,8 @@ class LoadedRun:
         the noise and the rates it was trained with; more samples of a key begin with
         those of fewer (`evaluation.mc_dropout`).
       result: content of result.json, None for a run that is not finished.
+      parameters: name of the set that the parameters are.
+      epoch: number of epochs after which they were kept; 0: the initial ones.
     """
 
     config: Any
@@ -50,43 +59,66 @@ class LoadedRun:
     predict: Callable[[Any], jax.Array]
     sample: Callable[[Any, jax.Array, int], jax.Array]
     result: dict[str, Any] | None
+    parameters: str
+    epoch: int
 
 
-def load_run(directory: str | Path, *, trust_plugin: bool = False) -> LoadedRun:
+def load_run(
+    directory: str | Path, parameters: str | None = None, *, trust_plugin: bool = False
+) -> LoadedRun:
     """Returns the model that a run trained.
+
+    The data it was trained on are not needed.
 
     Args:
       directory: the `--workdir` of the run.
+      parameters: which of the sets that the run keeps: "best_accuracy" (highest
+        validation accuracy), "least_nll" (least validation loss) or "last" (of the
+        last finished epoch). By default that of `train.keep`, which `test` in its
+        result is about.
       trust_plugin: whether to import the plugin that its configuration names, which
         is Python code; one that is imported already needs no trust.
 
     Raises:
-      UserError: there is no run, or no usable checkpoint in it, or the run is
-        finished and its checkpoint does not hold the parameters that were tested.
+      UserError: there is no run, or no usable checkpoint in it, or no such set of
+        parameters, or the run is finished and its checkpoint does not hold the
+        parameters that were tested.
 
     Example:
-      ``logits = load_run("runs/a").predict(images)``
+      ``logits = load_run("runs/a", "least_nll").predict(images)``
     """
+    if parameters not in (None, *sets.NAMES):
+        raise UserError(
+            f"parameters={parameters!r} is no set that a run keeps: give one of "
+            f"{', '.join(sets.NAMES)}, or leave it out for that of train.keep"
+        )
     run = RunDirectory(directory)
     with reading(run.path):
         refuse_odd(run.path)
-        stored = run.config()
-    if stored is None:
+        saved = run.config()
+    if saved is None:
         raise UserError(f"{directory} holds no run; give the --workdir of one")
-    config = from_json(stored)
+    config = from_json(saved)
     if not trust_plugin:
         refuse_unknown(config.plugin, directory, "load_run(..., trust_plugin=True)")
-    prepared = prepare(config)
+    prepared = _prepared(run, config)
     lane, lanes = run.lane()
-    abstract = checkpoints.shapes(prepared.abstract, lanes)
-    restored = checkpoints.restore(run.checkpoints, abstract, warnings.warn)
+    shapes = checkpoints.shapes(prepared.abstract, lanes)
+    restored = checkpoints.restore(run.checkpoints, shapes, warnings.warn)
     if restored is None:
         raise UserError(f"{directory} has no usable checkpoint; run it again")
-    params, model_state = restored[0]["best"][lane]
+    tree, host = restored
+    found = sets.restored(directory, host["lanes"][lane]["sets"], tree["models"][lane])
+    name = parameters or sets.OF_KEEP[config.train.keep]
+    kept = getattr(found, name)
+    params, model_state = kept.model
     result = run.result()
-    if run.status == DONE and result is not None:
+    if run.status in (DONE, PRUNED) and result is not None:
         digests = checkpoints.model_digests(params, model_state)
-        if any(result.get(name) != digest for name, digest in digests.items()):
+        told = stored.expect(directory, result, "sets", dict).get(name, {})
+        # Those of `train.keep` stand outside of the sets too.
+        tellers = (told, result) if parameters is None else (told,)
+        if any(t.get(n) != digest for t in tellers for n, digest in digests.items()):
             raise UserError(
                 f"{directory}: the checkpoint with the tested parameters is damaged; "
                 "run it again in a new directory"
@@ -101,7 +133,22 @@ def load_run(directory: str | Path, *, trust_plugin: bool = False) -> LoadedRun:
         ),
         sample=functools.partial(_sample, prepared, {"params": params, **model_state}),
         result=result,
+        parameters=name,
+        epoch=kept.epoch,
     )
+
+
+def _prepared(run: RunDirectory, config: Any) -> PreparedModel | Prepared:
+    """Returns the programs of a run, by the shape of its data that env.json has.
+
+    The data are loaded where env.json was lost.
+    """
+    with contextlib.suppress(stored.Damaged):
+        if (environment := run.environment()) is not None:
+            shape = data_shape(run.path, environment)
+            if shape is not None:
+                return prepare_model(config, shape)
+    return prepare(config)
 
 
 def _sample(prepared, variables, images, key, n_samples) -> jax.Array:

@@ -43,7 +43,7 @@ class Loop:
         engine: Engine,
         trials: Sequence[Lane],
         saved: Path,
-        abstract: dict[str, Any],
+        shapes: checkpoints.Shapes,
         progress: TerminalProgress,
         stop: StopRequest,
         prune: Prune | None = None,
@@ -57,14 +57,14 @@ class Loop:
           engine: advances them.
           trials: the host's side of each.
           saved: directory of the checkpoints.
-          abstract: shapes of a checkpoint's tree.
+          shapes: of a checkpoint's tree.
           progress: shows the group.
           stop: whether someone asked it to stop.
           prune: see `Prune`.
         """
         self.train_config, self.steps = train, steps_per_epoch
         self.dataset, self.engine, self.trials = dataset, engine, trials
-        self.saved, self.abstract = saved, abstract
+        self.saved, self.shapes = saved, shapes
         self.progress, self.stop, self.prune = progress, stop, prune
         self.total_steps = train.epochs * steps_per_epoch
         self.seconds = 0.0
@@ -137,29 +137,28 @@ class Loop:
 
     def _start(self) -> Any:
         """Returns the states: new, or from the newest checkpoint."""
-        restored = checkpoints.restore(self.saved, self.abstract, self.progress.note)
+        restored = checkpoints.restore(self.saved, self.shapes, self.progress.note)
         if restored is None:
             checkpoints.discard_after(self.saved, -1)
-            states, best = self.engine.init(), None
-            hosts: list[Any] = [None] * len(self.trials)
-        else:
-            tree, host = restored
-            states, best = tree["state"], tree["best"]
-            self.seconds = stored.expect(self.saved, host, "seconds", int | float)
-            hosts = stored.expect(self.saved, host, "lanes", list)
-            if len(hosts) != len(self.trials):
-                raise stored.Damaged(f"{self.saved}: lanes are {len(hosts)}")
-            step = int(self.engine.lane(states.step, 0))
-            checkpoints.discard_after(self.saved, step)
-            self.progress.note(f"resumed at step {step:,}")
-        for i, (trial, host) in enumerate(zip(self.trials, hosts, strict=True)):
-            state = self.engine.lane(states, i)
-            kept = (state.params, state.model_state) if best is None else best[i]
-            trial.resume(kept, host)
+            states = self.engine.init()
+            for i, trial in enumerate(self.trials):
+                state = self.engine.lane(states, i)
+                trial.begin((state.params, state.model_state))
+            return states
+        tree, host = restored
+        states = tree["state"]
+        self.seconds = stored.expect(self.saved, host, "seconds", int | float)
+        step = int(self.engine.lane(states.step, 0))
+        checkpoints.discard_after(self.saved, step)
+        self.progress.note(f"resumed at step {step:,}")
+        each = zip(self.trials, tree["models"], host["lanes"], strict=True)
+        for trial, models, saved in each:
+            trial.resume(models, saved)
         return states
 
     def _save(self) -> None:
-        tree = {"state": self.states, "best": [trial.best for trial in self.trials]}
+        models = [list(trial.kept.models().values()) for trial in self.trials]
+        tree = {"state": self.states, "models": models}
         host = {
             "seconds": self.seconds,
             "lanes": [trial.host for trial in self.trials],
@@ -183,8 +182,7 @@ class Loop:
             "the loss or its gradient became NaN or infinite in steps "
             f"{first} to {stop_at}"
         )
-        found = {"status": outcome.DIVERGED, "reason": reason}
-        trial.end(found, self.speed())
+        trial.end(outcome.DIVERGED, self.speed(), reason)
         trial.store()
 
     def _finish_epoch(self, epoch: int) -> None:
@@ -210,32 +208,38 @@ class Loop:
             records.append(trial.finish_epoch(epoch, self.steps, states[i], *found))
             last = epoch == self.train_config.epochs
             if not last and self.prune is not None and self.prune(i, records[-1]):
-                found = trial.validated(outcome.PRUNED, self._validate(i))
-                trial.end(found, self.speed())
+                trial.end(outcome.PRUNED, self.speed())
                 trial.store()
         if records:
             self.progress.epoch(max(records, key=lambda r: r["validation_accuracy"]))
 
-    def _validate(self, index: int) -> dict[str, float]:
-        data, best = self.dataset, [trial.best for trial in self.trials]
-        logits = self._predict(best, data.validation_images)[index]
-        return summary(logits, data.validation_labels)
-
     def _finish(self) -> None:
-        """Saves, and validates the kept parameters of what is still at work."""
+        """Saves, and ends what is still at work."""
         if not self.at_work:
             return
         self._save()
-        best = [trial.best for trial in self.trials]
-        data = self.dataset
-        found = self._summaries(best, data.validation_images, data.validation_labels)
-        for i, trial in self.at_work:
-            trial.end(trial.validated(outcome.DONE, found[i]), self.speed())
+        for _, trial in self.at_work:
+            trial.end(outcome.DONE, self.speed())
 
     def test(self) -> None:
-        """Looks at the test set, once, with the kept parameters of what is done."""
-        best = [trial.best for trial in self.trials]
-        logits = self._predict(best, self.dataset.test_images)
-        for trial, found in zip(self.trials, logits, strict=True):
-            if trial.result and trial.result["status"] == outcome.DONE:
-                trial.tested(found, self.dataset.test_labels)
+        """Looks at the test set, with each set of parameters of what is done.
+
+        Sets of one epoch are looked at together.
+        """
+        data = self.dataset
+        to_test = [
+            list(trial.kept.models().items()) if _untested(trial) else []
+            for trial in self.trials
+        ]
+        for place in range(max(map(len, to_test))):
+            kept = [of[place] if place < len(of) else (0, None) for of in to_test]
+            logits = self._predict([model for _, model in kept], data.test_images)
+            for trial, (epoch, _), found in zip(self.trials, kept, logits, strict=True):
+                if found is not None:
+                    trial.tested(epoch, found, data.test_labels)
+
+
+def _untested(trial: Lane) -> bool:
+    """Whether a trial is done and its parameters have not been tested."""
+    result = trial.result or {}
+    return result.get("status") == outcome.DONE and "test" not in result

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dropout_jax import stored
 
@@ -16,8 +16,11 @@ PRUNED, FAILED = "pruned", "failed"
 FINISHED = (DONE, DIVERGED, PRUNED)
 # What may differ between two runs of the same seed: how long things took.
 TIMES = ("seconds", "images_per_second")
-METRICS = ("accuracy", "nll", "ece", "brier")
-# Per-epoch metrics that reports draw over the epochs.
+MOST = 2**31 - 1  # of images, of classes, of pixels in a row
+# What is chosen by, and so is there in every summary on a data split.
+REQUIRED = ("accuracy", "nll")
+# Per-epoch metrics that reports draw over the epochs; a file that is older than one of
+# them, or was written without it, lacks it.
 CURVES = (
     "train_loss",
     "clean_train_loss",
@@ -29,23 +32,58 @@ CURVES = (
 
 def check_environment(place: object, found: Any) -> None:
     """Raises Damaged unless it is what a run leaves in env.json."""
+    stored.check_format(place, found)
     stored.expect(place, found, "versions", dict)
     stored.expect(place, found, "threads", int)
     for name, entry in (("device", "kind"), ("data", "sha256")):
         stored.expect(place, stored.expect(place, found, name, dict), entry, str)
+    data_shape(place, found)
+
+
+class DataShape(NamedTuple):
+    """What of its data a model needs to be built."""
+
+    image_shape: tuple[int, ...]
+    classes: int
+    train_size: int  # number of training images
+
+
+def data_shape(place: object, environment: Any) -> DataShape | None:
+    """Returns the shape of a run's data from its env.json; None if it lacks it.
+
+    Raises:
+      Damaged: it is there, and is no shape of images.
+    """
+    data = environment["data"]
+    if data.get("image_shape") is None:
+        return None
+    sizes = stored.expect(place, data, "image_shape", list)
+    found = DataShape(
+        tuple(sizes),
+        stored.expect(place, data, "classes", int),
+        stored.expect(place, data, "train_size", int),
+    )
+    for size in (*sizes, found.classes, found.train_size):
+        if type(size) is not int or not 0 < size <= MOST or not 2 <= len(sizes) <= 3:
+            raise stored.Damaged(f"{place}: data are of no shape: {found!r:.80}")
+    return found
 
 
 def check_record(place: object, record: Any) -> None:
     """Raises Damaged unless it is what an epoch leaves in metrics.jsonl."""
+    stored.check_format(place, record)
     for name in ("epoch", "step"):
         stored.expect(place, record, name, int)
     stored.expect(place, record, "noise", dict)
-    for name in CURVES:
+    for name in ("train_loss", "validation_loss", "validation_accuracy"):
         stored.expect(place, record, name, int | float)
+    for name in CURVES:
+        stored.expect(place, record, name, int | float, None)
 
 
 def check_result(place: object, values: Any) -> None:
     """Raises Damaged unless it is what a run leaves in result.json."""
+    stored.check_format(place, values)
     expect = functools.partial(stored.expect, place, values)
     status = expect("status", str)
     expect("seconds", int | float)
@@ -57,19 +95,47 @@ def check_result(place: object, values: Any) -> None:
     for name in ("epochs", "best_epoch"):
         expect(name, int)
     expect("images_per_second", int | float, None)
+    for site in expect("sites", list, []):
+        if not stored.is_name(site):
+            raise stored.Damaged(f"{place}: {site!r:.80} is no name of a noise site")
+    expect("validation", dict)
+    check_found(place, values)
+    sets = expect("sets", dict, {})
+    for name in sets:
+        check_set(f"{place}: set {name!r:.30}", stored.expect(place, sets, name, dict))
+
+
+def check_set(place: object, found: Any) -> None:
+    """Raises Damaged unless it is what a run says of one set of its parameters."""
+    stored.expect(place, found, "epoch", int)
+    stored.expect(place, found, "validation", dict)
+    for name in ("noise", "sparsity"):
+        numbers = stored.expect(place, found, name, dict, {})
+        for path in numbers:
+            stored.expect(f"{place}: {name}", numbers, path, int | float)
+    check_found(place, found)
+
+
+def check_found(place: object, found: Any) -> None:
+    """Raises Damaged unless the summaries in it hold numbers.
+
+    A metric that is newer than the file, or was left out, is absent from a summary.
+    """
     # A search leaves the test set alone.
-    for name in ("validation", *(("test",) if "test" in values else ())):
-        for metric in METRICS:
-            stored.expect(f"{place}: {name}", expect(name, dict), metric, int | float)
-    bins = expect("reliability", dict, {})
+    for name in ("validation", *(("test",) if "test" in found else ())):
+        summary = stored.expect(place, found, name, dict)
+        for metric in REQUIRED + tuple(summary):
+            stored.expect(f"{place}: {name}", summary, metric, int | float)
+    bins = stored.expect(place, found, "reliability", dict, {})
     for name in bins:
         stored.expect(f"{place}: reliability", bins, name, list)
 
 
 def metrics_sha256(records: Sequence[dict[str, Any]]) -> str:
-    """Returns the SHA-256 of the metrics with their times left out."""
+    """Returns the SHA-256 of the metrics without their times and their format."""
     digest = hashlib.sha256()
     for record in records:
-        kept = {name: v for name, v in record.items() if name not in TIMES}
+        left_out = (*TIMES, "format")
+        kept = {name: v for name, v in record.items() if name not in left_out}
         digest.update(json.dumps(kept, sort_keys=True).encode())
     return digest.hexdigest()

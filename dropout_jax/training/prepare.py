@@ -14,18 +14,28 @@ from dropout_jax import data
 from dropout_jax.config.errors import UserError
 from dropout_jax.training.hyperparameters import Hyperparameters, traced
 from dropout_jax.training.mesh import make_devices
+from dropout_jax.training.outcome import DataShape
 from dropout_jax.training.plugin import import_plugin
 from dropout_jax.training.programs import Programs, build_programs
 from dropout_jax.training.step import TrainState
 
 
+class PreparedModel(NamedTuple):
+    """Programs and arguments of a run; `abstract` are the shapes of its state."""
+
+    programs: Programs
+    hparams: Hyperparameters
+    seed: jax.Array  # shape (), uint32
+    abstract: TrainState
+
+
 class Prepared(NamedTuple):
-    """Data, programs and arguments of a run; `abstract` are the shapes of its state."""
+    """The same, with the data."""
 
     dataset: data.Dataset
     programs: Programs
     hparams: Hyperparameters
-    seed: jax.Array  # shape (), uint32
+    seed: jax.Array
     abstract: TrainState
 
 
@@ -39,7 +49,25 @@ def prepare(config: Any) -> Prepared:
     import_plugin(config.plugin)
     name, source_dir = config.data.name, config.data.source_dir
     dataset = _load(name, source_dir, config.data.train_size, _stamp(name, source_dir))
-    train_size = len(dataset.train_labels)
+    shape = DataShape(
+        dataset.train_images.shape[1:], dataset.num_classes, len(dataset.train_labels)
+    )
+    return Prepared(dataset, *prepare_model(config, shape))
+
+
+def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
+    """Returns what `config` asks for but the data, which are not loaded.
+
+    Args:
+      config: a whole configuration.
+      shape: of the data.
+
+    Raises:
+      UserError: the plugin or the model do not fit.
+    """
+    make_devices(config.train.devices)
+    import_plugin(config.plugin)
+    train_size = shape.train_size
     if config.train.batch_size > train_size:
         raise UserError(
             f"train.batch_size={config.train.batch_size} is larger than the "
@@ -49,15 +77,15 @@ def prepare(config: Any) -> Prepared:
     try:
         programs = build_programs(
             config,
-            image_shape=dataset.train_images.shape[1:],
-            classes=dataset.num_classes,
+            image_shape=shape.image_shape,
+            classes=shape.classes,
             train_size=train_size,
         )
         hparams = traced(config, programs.model.sites)
         state = jax.eval_shape(programs.init, hparams, seed)
     except ValueError as error:
         raise UserError(str(error)) from error
-    return Prepared(dataset, programs, hparams, seed, state)
+    return PreparedModel(programs, hparams, seed, state)
 
 
 @functools.lru_cache(maxsize=1)

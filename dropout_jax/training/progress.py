@@ -33,9 +33,10 @@ def describe_result(values: dict[str, Any]) -> str:
     name = "test" if "test" in values else "validation"
     found, speed = values[name], values.get("images_per_second")
     pruned = "pruned; " if values["status"] == "pruned" else ""
+    ece = f"  ECE {found['ece']:.4f}" if "ece" in found else ""
     return (
         f"{pruned}{name} accuracy {100 * found['accuracy']:.2f} %  "
-        f"NLL {found['nll']:.4f}  ECE {found['ece']:.4f}  "
+        f"NLL {found['nll']:.4f}{ece}  "
         f"(epoch {values['best_epoch']} of {values['epochs']}; "
         f"{values['seconds']:.0f} s" + (f", {speed:,.0f} images/s)" if speed else ")")
     )
@@ -137,6 +138,10 @@ class TerminalProgress:
                 f"epoch {record['epoch']}/{self._epochs}  {describe(record)}"
                 + (f"  {speed:,.0f} images/s" if speed else "")
             )
+
+    def result(self, values: dict[str, Any]) -> None:
+        """Shows what a run found: the content of its result.json."""
+        self.note(describe_result(values))
 
     def close(self) -> None:
         """Ends the display; called on every way out of a run."""

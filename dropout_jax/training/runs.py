@@ -16,7 +16,7 @@ from dropout_jax.training.interruption import stop_requests
 from dropout_jax.training.lane import Lane
 from dropout_jax.training.loop import Loop, Prune
 from dropout_jax.training.prepare import Prepared, prepare
-from dropout_jax.training.progress import TerminalProgress, describe_result
+from dropout_jax.training.progress import TerminalProgress
 from dropout_jax.training.run_directory import RunDirectory
 
 
@@ -49,7 +49,9 @@ def run(
 
     Called again with the same arguments it resumes where it was interrupted, bit for
     bit, or returns the stored result. The test set is touched once, at the end, with
-    the parameters of the best validation accuracy (`train.keep`).
+    three sets of parameters where they differ (`sets.Sets`): of the highest validation
+    accuracy, of the least validation loss, and the last. `train.keep` says which of
+    them `test` and `validation` of the result are about.
 
     Args:
       config: a configuration as `dropout_jax.config.defaults()` makes it.
@@ -125,7 +127,7 @@ def run_group(
         ]
         stored = [None if test and _untested(found) else found for found in stored]
         trials = [
-            Lane(config, directory, found.hparams)
+            Lane(config, directory, found.hparams, found.programs.model.sites)
             for config, directory, found in zip(
                 configs, directories, prepared, strict=True
             )
@@ -206,6 +208,6 @@ def _train(
 
 def _result(trial: Lane, *, fresh: bool, progress: TerminalProgress) -> Result:
     assert trial.result is not None
-    progress.note(describe_result(trial.result))
+    progress.result(trial.result)
     path, status = trial.directory.path, trial.result["status"]
     return Result(path, status, trial.result, fresh=fresh)

@@ -24,6 +24,7 @@ from dropout_jax.transforms.gaussian import (
     rate_from_alpha,
 )
 from dropout_jax.transforms.kl import kl_bernoulli, kl_gaussian, kl_log_uniform
+from dropout_jax.transforms.kl_per_example import kl_per_example
 from dropout_jax.transforms.logit_normal import (
     logit_normal_dropout,
     logit_normal_dropout_moments,
@@ -101,6 +102,7 @@ __all__ = [
     "kl_bernoulli",
     "kl_gaussian",
     "kl_log_uniform",
+    "kl_per_example",
     "linear_depth_rates",
     "logit_normal_dropout",
     "logit_normal_dropout_moments",

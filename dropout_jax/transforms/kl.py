@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kullback-Leibler divergences: elementwise, never negative, summed by the caller."""
+"""Kullback-Leibler divergences: elementwise, never negative. `kl_per_example` sums."""
 
 import math
 

@@ -16,7 +16,7 @@ from dropout_jax.transforms.moments import Moments
 
 
 class Learned(NamedTuple):
-    """A parameter that training learns, one value per unit.
+    """A parameter that training learns: one value per feature, or per weight.
 
     Attributes:
       name: name of the parameter.
@@ -54,8 +54,10 @@ class Transform:
         The others need arrays among their options, such as a kernel.
       strength: what the parameter is where nothing is learned: "rate" or "std".
       learned: the learned parameters, in the order of `apply`.
-      kl: None, or `kl(*parameters, **options)` -> elementwise KL, >= 0, with options
-        of its own (`kernel` for weights); the caller sums it.
+      kl: None, or `kl(*parameters, **options)` -> KL of one factor with these
+        parameters, elementwise, >= 0, with options of its own (`kernel` for weights).
+        `kl_per_example` sums it over the factors of units; that of weights is summed
+        over the kernel.
       preserves: what stays on average, and so what `deterministic=True` returns:
         "mean" (E[y] = x; x itself), "population" (mean 0 and variance 1 over x of
         mean 0 and variance 1; x itself), or "none" (E[y]).

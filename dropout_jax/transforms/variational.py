@@ -26,9 +26,10 @@ def variational_dropout(
     y = x * (1 + sqrt(alpha) * e),  e ~ N(0, 1)
 
     This is type A: one factor per input unit of the next layer, so that the KL
-    (`kl_log_uniform`) is summed over those units. It is not the mask shared over
-    a sequence that is sometimes called by the same name: that is `dropout` with
-    `shared_axes`.
+    (`kl_log_uniform`) is summed over those units by `kl_per_example`: on a map every
+    pixel of every channel is a unit, unless `shared_axes` says that pixels share a
+    draw. It is not the mask shared over a sequence that is sometimes called by the
+    same name: that is `dropout` with `shared_axes`.
 
     Args:
       key: typed key, shape (); the same standard normals as `gaussian_dropout`.

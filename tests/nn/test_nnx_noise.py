@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from dropout_jax import transforms
-from dropout_jax.nn import NNXNoise
+from dropout_jax.nn import NNXNoise, Noise
 
 X = jnp.asarray(np.random.default_rng(0).normal(size=(4, 2, 3)), "f4")
 NAMES = transforms.names()
@@ -78,20 +78,35 @@ def test_learned_noise_is_a_parameter_with_a_kl():
         rngs=nnx.Rngs(dropout=0),
     )
     np.testing.assert_array_equal(layer.noise_log_alpha[...], -jnp.ones(3))
-    expected = 3 * transforms.kl_log_uniform(-1.0)
-    np.testing.assert_allclose(layer.kl(), expected, rtol=1e-6)
+    # Each example of X has two rows of three features.
+    expected = 2 * 3 * transforms.kl_log_uniform(-1.0)
+    np.testing.assert_allclose(layer.kl(X.shape), expected, rtol=1e-6)
 
     def loss(layer):
-        return jnp.sum(layer(X) ** 2) + layer.kl()
+        return jnp.sum(layer(X) ** 2) + layer.kl(X.shape)
 
     gradient = nnx.grad(loss)(layer)
     assert (jax.tree.leaves(gradient)[0] != 0).all()
     assert NNXNoise("dropout", 0.5, rngs=nnx.Rngs(0)).kl() == 0
 
 
+@pytest.mark.parametrize("options", [{}, {"shared_axes": (1,)}, {"batch_axis": None}])
+@pytest.mark.parametrize("kind", ["variational_dropout", "concrete_dropout"])
+def test_the_kl_is_that_of_the_linen_layer(kind, options):
+    layer = NNXNoise(kind, features=3, rngs=nnx.Rngs(dropout=0), **options)
+    twin = Noise(kind=kind, name="noise", **options)
+    _, state = twin.init_with_output(jax.random.key(0), X, deterministic=True)
+    (expected,) = jax.tree.leaves(state["kl"])
+    np.testing.assert_allclose(layer.kl(X.shape), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("make", "match"),
     [
+        (
+            lambda r: NNXNoise("concrete_dropout", features=3, rngs=r).kl(),
+            r"no shape was given; .* kl\(x.shape\)",
+        ),
         (lambda r: NNXNoise("dropuot", 0.5, rngs=r), "did you mean 'dropout'"),
         (lambda r: NNXNoise("concrete_dropout", rngs=r), "give features"),
         (lambda r: NNXNoise("dropout", rngs=r)(X), "no rate was given"),

@@ -139,6 +139,26 @@ def test_learned_kinds_sow_their_kl_summed_over_features(kind, deterministic):
     assert abs(expected / 3 - float(kl)) > 0.1 and abs(7 * expected - float(kl)) > 0.1
 
 
+def test_the_kl_of_a_map_is_that_of_the_flattened_map():
+    """What a dense layer reads are as many factors, flattened before or behind."""
+    log_alpha = jnp.asarray([-2.0, 0.5, 1.0])
+
+    def sown(x, log_alpha, **options):
+        layer = Noise(kind="variational_dropout", name="noise", **options)
+        variables = {"params": {"noise_log_alpha": log_alpha}}
+        state = layer.apply(variables, x, deterministic=True, mutable=["kl"])[1]
+        (kl,) = jax.tree.leaves(state["kl"])
+        return float(kl)
+
+    x = jnp.ones((7, 4, 5, 3))
+    flat = sown(x.reshape(7, -1), jnp.tile(log_alpha, 20))
+    np.testing.assert_allclose(sown(x, log_alpha), flat, rtol=1e-6)
+    # As under vmap over examples, where the layer sees no batch axis.
+    assert sown(x[0], log_alpha, batch_axis=None) == sown(x, log_alpha)
+    alone = sown(x, log_alpha, shared_axes=(1, 2))
+    np.testing.assert_allclose(20 * alone, flat, rtol=1e-6)
+
+
 def test_kl_options_reach_the_kl():
     layers = [
         Noise("variational_dropout", kl_options={"method": m}, name="noise")
@@ -152,6 +172,12 @@ def test_kl_options_reach_the_kl():
         for layer in layers
     )
     assert abs(float(exact) - float(kingma)) > 1e-3
+
+
+def test_features_that_share_a_draw_have_no_kl():
+    layer = Noise(kind="variational_dropout", shared_axes=(-1,), name="noise")
+    with pytest.raises(ValueError, match="kl varies along axis 1"):
+        layer.init(KEY, X, deterministic=True)
 
 
 def test_learned_noise_has_its_own_strength_per_feature():

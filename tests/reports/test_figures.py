@@ -125,7 +125,7 @@ def test_a_curve_is_the_mean_and_range_of_the_epochs_that_all_seeds_have(ledger,
 
 def test_pooled_reliability_weighs_bins_by_their_examples(ledger, trial):
     lines = [trial("none", seed) for seed in range(2)]
-    tables = ([0.2, 0.9], [0.1, 0.8], [0, 10]), ([0.3, 0.7], [0.3, 0.5], [0, 30])
+    tables = ([0.2, 0.9], [0.1, 0.8], [0, 100]), ([0.3, 0.7], [0.3, 0.5], [0, 300])
     for line, columns in zip(lines, tables, strict=True):
         line["reliability"] = dict(
             zip(("confidence", "accuracy", "count"), columns, strict=True)

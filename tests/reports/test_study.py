@@ -72,7 +72,7 @@ def broken(line, path, value):
         ("config", [], "config is .*: expected dict"),
         ("result", None, "result is None"),
         ("result.status", "<b>", "status is '<b>': expected one of done"),
-        ("result.test", None, "test is None"),
+        ("result.test", 3, "test is 3: expected dict"),
         ("result.test.nll", "low", "nll is 'low': expected a number"),
         ("result.test.accuracy", 90.5, "accuracy is 90.5: expected a fraction"),
         ("history.epoch", [1], "columns of history differ in length"),

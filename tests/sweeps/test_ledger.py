@@ -8,7 +8,7 @@ import pytest
 import pretended
 from dropout_jax.config import UserError, canonical, defaults
 from dropout_jax.config.loading import override
-from dropout_jax.stored import Damaged
+from dropout_jax.stored import FORMAT, Damaged, OtherVersion
 from dropout_jax.sweeps import Ledger, plan
 
 
@@ -76,6 +76,16 @@ def test_a_broken_line_before_the_last_is_named(tmp_path):
         {"result": pretended.result(validation={"accuracy": 0.5})},
         {"result": pretended.result(test=3)},
         {"result": pretended.result(reliability={"count": 3})},
+        {"result": pretended.result(test={"accuracy": 0.5, "nll": 1.0, "ece": "low"})},
+        {"sets": []},
+        {"sets": {"last": 3}},
+        {"sets": {"last": {"epoch": 1, "validation": {"accuracy": 0.5}}}},
+        {"format": 0},
+        {"format": "2"},
+        {"withdrawn": ""},
+        {"withdrawn": True},
+        {"withdrawn": None},
+        {"withdrawn": "two\nlines"},
     ],
 )
 def test_a_line_that_is_no_trial_is_named_and_never_written(tmp_path, change):
@@ -99,6 +109,50 @@ def test_an_old_line_without_a_new_field_is_still_found(tmp_path):
     flipped = override(defaults(), {"data.flip": True})
     (other,) = plan("s", flipped, [{"arm": "a"}])
     assert other.id not in ledger.by_trial()
+
+
+def test_a_line_of_a_newer_version_is_said_to_be_that(tmp_path):
+    """Nobody is told to remove it."""
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    newer = lines(1)[0] | {"format": FORMAT + 1, "config": {"no_such_field": 1}}
+    ledger.path.write_text(json.dumps(newer) + "\n")
+    with pytest.raises(OtherVersion, match=r"line 1 was .* newer .*; update") as error:
+        ledger.lines()
+    assert "remove" not in str(error.value)
+
+
+@pytest.mark.parametrize("number", [None, 1, FORMAT])
+def test_lines_of_this_and_older_formats_are_read(tmp_path, number):
+    ledger, (line,) = Ledger(tmp_path / "ledger.jsonl"), lines(1)
+    ledger.append(line if number is None else line | {"format": number})
+    assert list(ledger.by_trial()) == [line["trial"]]
+
+
+def test_a_metric_that_a_line_lacks_is_no_damage(tmp_path):
+    """A newer one, in lines that are older than it."""
+    ledger, (line,) = Ledger(tmp_path / "ledger.jsonl"), lines(1)
+    few = {"accuracy": 0.5, "nll": 1.0}
+    line["result"] = pretended.result(validation=few, test=few)
+    ledger.append(line)
+    more = {**few, "ece": 0.1, "brier": 0.5, "a metric of the future": 0.5}
+    ledger.append(lines(2)[1] | {"result": pretended.result(test=more)})
+    assert len(ledger.lines()) == 2
+
+
+def test_a_withdrawn_line_stays_and_its_trial_is_open(tmp_path):
+    ledger, (old, other) = Ledger(tmp_path / "ledger.jsonl"), lines(2)
+    gone = old | {"withdrawn": "counted once per channel"}
+    ledger.append(gone)
+    ledger.append(other)
+    assert ledger.lines() == [gone, other]
+    assert ledger.by_trial() == {other["trial"]: other}
+    assert ledger.withdrawn() == {old["trial"]: gone}
+    new = old | {"seed": 0, "device": "another"}
+    ledger.append(new)
+    for reader in (ledger, Ledger(ledger.path)):
+        assert reader.lines() == [gone, other, new]
+        assert reader.by_trial() == {old["trial"]: new, other["trial"]: other}
+        assert reader.withdrawn() == {}
 
 
 def test_a_number_that_is_none_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import shutil
 import time
 import types
 
@@ -42,8 +43,32 @@ def test_a_study_goes_on_where_it_stopped(study, trials, counted, console):
         assert sum(line["reliability"]["count"]) == 128
         assert len(line["history"]["validation_accuracy"]) == 1
         assert "jax" in line["versions"] and line["device"].startswith("cpu")
+        assert line["format"] == 2 and line["sites"] == ["input", "hidden_0"]
+        _has_the_sets_of(line, study, trials)
+    # The terminal and the logs show validation, by which settings may be chosen.
+    assert console.file.getvalue().count("validation accuracy") == 3
+    assert "test accuracy" not in console.file.getvalue()
     # Seeds differ, the compiled program and everything else in the config do not.
     assert len({line["result"]["parameters_sha256"] for line in lines}) == 3
+
+
+def _has_the_sets_of(line, study, trials):
+    """All that result.json says of them, the bins rounded; and nothing twice."""
+    (trial,) = trials(line["seed"])
+    values = RunDirectory(study.run_directory(trial)).result()
+    assert not {"format", "sets", "sites", "reliability"} & set(line["result"])
+    assert set(line["sets"]) == {"best_accuracy", "least_nll", "last"}
+    for name, found in line["sets"].items():
+        told = values["sets"][name]
+        exact = {k: v for k, v in found.items() if k != "reliability"}
+        assert exact == {k: v for k, v in told.items() if k != "reliability"}
+        assert {"epoch", "validation", "test", "noise", "parameters_sha256"} <= set(
+            told
+        )
+        for column, bins in told["reliability"].items():
+            assert found["reliability"][column] == [
+                round(value, 5) if isinstance(value, float) else value for value in bins
+            ]
 
 
 def test_a_trial_that_ended_unrecorded_is_recorded_not_run(study, trials, console):
@@ -56,6 +81,24 @@ def test_a_trial_that_ended_unrecorded_is_recorded_not_run(study, trials, consol
     assert "finished before" in console.file.getvalue()
 
 
+def test_a_withdrawn_trial_is_trained_anew(study, trials, counted, console):
+    """Its old run, which is still there, is not taken for the new one."""
+    work(study, trials(0), console=console)
+    (line,) = study.ledger.lines()
+    withdrawn = line | {"withdrawn": "its KL was too small"}
+    study.ledger.path.write_text(json.dumps(withdrawn) + "\n")
+    study = StudyDirectory(study.path)  # as a later command opens it
+    directory = study.run_directory(*trials(0))
+    with pytest.raises(UserError, match=r"\(its KL was too small\); remove the direc"):
+        work(study, trials(0), console=console)
+    assert study.ledger.lines() == [withdrawn] and counted == [0]
+    assert not study.failures()
+    shutil.rmtree(directory)
+    assert work(study, trials(0), console=console)
+    assert counted == [0, 0] and len(study.ledger.lines()) == 2
+    assert list(study.ledger.by_trial()) == [line["trial"]]
+
+
 def test_a_search_brings_no_test_results(tmp_path, trials, console):
     study = StudyDirectory(tmp_path / "search")
     study.extend(trials(0), test=False)
@@ -63,6 +106,8 @@ def test_a_search_brings_no_test_results(tmp_path, trials, console):
     (line,) = study.ledger.lines()
     assert not {"test", "test_count"} & set(line["result"])
     assert line["reliability"] == {}
+    for found in line["sets"].values():
+        assert "test" not in found and found["reliability"] == {}
     assert 0 < line["result"]["validation"]["accuracy"] <= 1
 
 

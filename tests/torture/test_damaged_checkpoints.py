@@ -2,6 +2,7 @@
 """Damage to a checkpoint is never silent; Orbax alone beside it."""
 
 import functools
+import json
 import multiprocessing
 import os
 import random
@@ -106,8 +107,9 @@ def outcome(directory, abstract, newest, older):
 def restored_alone(path):
     """The tree as Orbax restores it, whatever the manifest says."""
     with ocp.StandardCheckpointer() as checkpointer:
-        vectors = checkpointer.restore(path, packing.empty(shapes()))
-    return packing.unpack(vectors, shapes())
+        host = json.loads((path / checkpoints.MANIFEST).read_text())["host"]
+        vectors = checkpointer.restore(path, packing.empty(shapes()(host)))
+    return packing.unpack(vectors, shapes()(host))
 
 
 def alone(path, newest):

@@ -15,7 +15,7 @@ from dropout_jax import reports, stored
 from dropout_jax.config import UserError, canonical, defaults, from_json, validate
 from dropout_jax.config.schema import FIELDS
 from dropout_jax.sweeps import Ledger, StudyDirectory, open_study, plan_file, status
-from dropout_jax.training import checkpoints, outcome
+from dropout_jax.training import checkpoints, sets
 from dropout_jax.training import lane as lanes
 from dropout_jax.training.prepare import prepare
 from dropout_jax.training.progress import describe_result
@@ -108,7 +108,7 @@ def readers(whole, tmp_path):
     (*_, step) = sorted(run.checkpoints.iterdir())
     line = whole.ledger.lines()[0]
     first, second = (whole.path / "plan.jsonl").read_bytes().splitlines()
-    abstract = checkpoints.shapes(prepare(trial.config).abstract, 1)
+    shapes = checkpoints.shapes(prepare(trial.config).abstract, 1)
     checkpoints.quiet()
 
     def configuration(content):
@@ -122,10 +122,11 @@ def readers(whole, tmp_path):
         except (AttributeError, TypeError, ValueError):
             pass
         (step / checkpoints.MANIFEST).write_bytes(content)
-        _, host = checkpoints._restore(step, abstract)
+        tree, host = checkpoints._restore(step, shapes)
         stored.expect(step, host, "seconds", int | float)
-        for lane in stored.expect(step, host, "lanes", list):
-            lanes._checked(run, lane)
+        for lane, models in zip(host["lanes"], tree["models"], strict=True):
+            lanes._checked(step, lane)
+            sets.restored(step, lane["sets"], models)
 
     def plan(content):
         # Beside it a line as it was: of one arm, they are compared.
@@ -156,7 +157,7 @@ def readers(whole, tmp_path):
         directory = RunDirectory(tmp_path)
         (tmp_path / "metrics.jsonl").write_bytes(content + b"\n")
         for record in directory.metrics():
-            [record[name] for name in ("epoch", "step", *outcome.CURVES)]
+            [record[name] for name in ("epoch", "step", "validation_loss")]
 
     def result(content):
         (tmp_path / "result.json").write_bytes(content)

@@ -20,7 +20,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE), np.uint8
 LABELS = np.arange(COUNT, dtype=np.int32)
 MEAN, VARIANCE = np.array([-0.3, 0.6], "f4"), np.array([0.5, 2.0], "f4")
 DIGESTS = ("parameters_sha256", "model_state_sha256")
-SAME = (*DIGESTS, "metrics_sha256", "validation", "test", "best_epoch")
+SAME = (*DIGESTS, "metrics_sha256", "validation", "test", "best_epoch", "sets")
 FIELDS = {
     "model.name": "cnn",
     "model.channels": (2,),

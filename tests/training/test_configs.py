@@ -43,7 +43,7 @@ def test_two_steps(name, random_state):
         assert np.isfinite(new).all() and np.any(old != new)
 
 
-@pytest.mark.parametrize("name", ["course", "small_data", "far"])
+@pytest.mark.parametrize("name", ["course", "small_data", "far", "rnn_learning_rate"])
 def test_every_arm_of_a_study_is_valid(name):
     file = f"{CONFIGS}/sweeps/{name}.py"
     trials = planned(file, load_config(file), 10)

@@ -12,7 +12,14 @@ from dropout_jax import training
 from dropout_jax.config import Interrupted, UserError
 from dropout_jax.training import engine, load_run, programs
 
-SAME = ("parameters_sha256", "metrics_sha256", "best_epoch", "validation", "test")
+SAME = (
+    "parameters_sha256",
+    "metrics_sha256",
+    "best_epoch",
+    "validation",
+    "test",
+    "sets",
+)
 # The rates, the seeds and the learning rates of three trials; the second diverges.
 TRIALS = (
     {"seed": 0},

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run back in Python: it predicts what was tested, and samples under its noise."""
 
+import json
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dropout_jax import data
+from dropout_jax import data, training
 from dropout_jax.config import UserError
 from dropout_jax.evaluation.metrics import accuracy
 from dropout_jax.keys import step_key
+from dropout_jax.stored import Damaged
 from dropout_jax.training import load as loading
 from dropout_jax.training import load_run
+from dropout_jax.training.run_directory import RunDirectory
 from dropout_jax.training.step import pixels
 
 
@@ -47,6 +52,83 @@ def test_a_loaded_run_samples_under_the_noise_it_was_trained_with(
         np.testing.assert_allclose(found[n, batch], expected, rtol=1e-5)
     assert not np.allclose(found[:, :18], found[:, 20:])  # the same images again
     np.testing.assert_array_equal(run.sample(images, key, 2), found[:2])
+
+
+@pytest.fixture
+def trained_on_a_file(tiny, tmp_path, recorder):
+    """A run on an .npz file of images that are not square, of three classes."""
+    random, path = np.random.default_rng(0), tmp_path / "own.npz"
+    arrays = {}
+    for split, count in (("train", 60), ("validation", 20), ("test", 20)):
+        arrays[f"{split}_images"] = random.integers(0, 256, (count, 5, 7), np.uint8)
+        arrays[f"{split}_labels"] = np.arange(count) % 3
+    np.savez(path, **arrays)
+    config = tiny({"data.name": str(path), "data.train_size": 50})
+    training.run(config, tmp_path / "run", progress=recorder())
+    return tmp_path / "run", path, arrays["test_images"]
+
+
+def test_prediction_needs_no_training_data(trained_on_a_file, monkeypatch):
+    workdir, path, images = trained_on_a_file
+    run, key = load_run(workdir), jax.random.key(0)
+    before, samples = run.predict(images), run.sample(images, key, 2)
+    path.unlink()
+    never = lambda *a, **k: pytest.fail("data were loaded")  # noqa: E731
+    monkeypatch.setattr(data, "load", never)
+    for name in (None, "least_nll", "last"):
+        again = load_run(workdir, name)
+        assert again.predict(images).shape == (20, 3)
+    again = load_run(workdir)
+    np.testing.assert_array_equal(again.predict(images), before)
+    np.testing.assert_array_equal(again.sample(images, key, 2), samples)
+
+
+def test_where_env_json_was_lost_the_data_are_asked(trained_on_a_file):
+    workdir, path, images = trained_on_a_file
+    before = load_run(workdir).predict(images)
+    (workdir / "env.json").unlink()
+    np.testing.assert_array_equal(load_run(workdir).predict(images), before)
+    path.unlink()
+    with pytest.raises(UserError, match=r"own\.npz"):
+        load_run(workdir)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"image_shape": [5]},
+        {"image_shape": [5, 0]},
+        {"image_shape": [5, True]},
+        {"image_shape": [5, 10**50]},
+        {"image_shape": "5x7"},
+        {"classes": 0},
+        {"classes": None},
+        {"train_size": -1},
+    ],
+)
+def test_a_shape_of_data_that_cannot_be_is_damage(finished, tmp_path, harm):
+    shutil.copytree(finished.workdir, tmp_path / "run")
+    path = tmp_path / "run" / "env.json"
+    found = json.loads(path.read_text())
+    assert found["data"]["image_shape"] == [28, 28]
+    assert (found["data"]["classes"], found["data"]["train_size"]) == (10, 96)
+    found["data"] |= harm
+    path.write_text(json.dumps(found))
+    with pytest.raises(Damaged):
+        RunDirectory(tmp_path / "run").environment()
+
+
+def test_data_of_another_shape_are_another_program(finished, tmp_path):
+    shutil.copytree(finished.workdir, tmp_path / "run")
+    path = tmp_path / "run" / "env.json"
+    found = json.loads(path.read_text())
+    found["data"]["image_shape"] = [2**31 - 1, 2**31 - 1]
+    path.write_text(json.dumps(found))
+    with (
+        pytest.warns(UserWarning, match="passed over"),
+        pytest.raises(UserError, match="arrays of another program"),
+    ):
+        load_run(tmp_path / "run")
 
 
 def test_loading_nothing_is_refused(tmp_path):

@@ -22,7 +22,7 @@ from dropout_jax.training.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[2]
 DIGESTS = ("parameters_sha256", "metrics_sha256")
-SAME = (*DIGESTS, "test", "validation", "best_epoch")
+SAME = (*DIGESTS, "test", "validation", "best_epoch", "sets")
 
 
 def digests(values):
@@ -168,7 +168,7 @@ def test_a_manifest_with_another_digit_is_passed_over(stopped, tiny, recorder):
     """Metrics live in it: valid JSON, all arrays whole, and yet not what was saved."""
     path = stopped / "checkpoints" / "4" / "MANIFEST.json"
     text = path.read_text()
-    path.write_text(text.replace('"best_epoch": 1', '"best_epoch": 2'))
+    path.write_text(text.replace('"epoch": 1', '"epoch": 2'))
     assert path.read_text() != text
     progress = recorder(stop_after=(4,))
     with pytest.raises(Interrupted):
@@ -197,10 +197,12 @@ def test_arrays_of_another_type_are_refused(tmp_path):
     """Orbax would cast them."""
     saved = tmp_path / "checkpoints"
     save(saved, 1, {"a": jnp.arange(3)}, {})
-    tree, _ = restore(saved, {"a": jax.ShapeDtypeStruct((3,), jnp.int32)}, print)
+    wanted = {"a": jax.ShapeDtypeStruct((3,), jnp.int32)}
+    tree, _ = restore(saved, lambda host: wanted, print)
     assert tree["a"].tolist() == [0, 1, 2]
+    other = {"a": jax.ShapeDtypeStruct((3,), jnp.float32)}
     with pytest.raises(Damaged, match="the arrays of another program"):
-        restore(saved, {"a": jax.ShapeDtypeStruct((3,), jnp.float32)}, print)
+        restore(saved, lambda host: other, print)
 
 
 def test_no_checkpoint_is_begun_without_room(tmp_path, monkeypatch):
