@@ -210,12 +210,3 @@ def exhibit(entry: str) -> Exhibit:
             f"are {', '.join(BEARING)}"
         )
     return Exhibit(name, check, "" if one["holds"] else FAILS)
-
-
-def held(name: str, check: str) -> bool:
-    """Returns whether a check held when its experiment last ran.
-
-    Raises:
-      ValueError: the experiment has not run, or has no such check.
-    """
-    return evidence.check_of(name, check)["holds"]

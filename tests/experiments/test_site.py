@@ -27,7 +27,9 @@ def page(tmp_path_factory):
     experiment = Experiment("E05", "A & B?", "Looking.", "None.", "A.", lambda q: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence, "ROOT", root)
-        patch.setattr(evidence, "experiments", lambda: {"E05": "", "E06": ""})
+        patch.setattr(
+            evidence, "experiments", lambda: {"E01": "", "E05": "", "E06": ""}
+        )
         evidence.store(experiment, findings, 1.0, quick=False)
         # Of the other checks that claims name, none is part of this experiment.
         patch.setattr(
