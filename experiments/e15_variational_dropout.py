@@ -169,7 +169,7 @@ def run(quick: bool) -> Findings:
 
 
 def draw(sparse, layers) -> Figure:
-    """Log alphas, sparsity per layer, and the pixels that are still looked at."""
+    """Log alphas, sparsity per layer, and the pixels that still have weights."""
     figure = Figure(figsize=(7.2, 2.3), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     share = np.sum([one["log_alpha"] for one in sparse], 0)
