@@ -15,12 +15,15 @@ from dropout_jax.sweeps import across_seeds
 from dropout_jax.theory.regression import dropout_ridge_solution
 from dropout_jax.training.load import LoadedRun
 from dropout_jax.training.loop import CLEAN_TRAIN_EXAMPLES
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import LOWER, Identity, OverSeeds
+from experiments.comparisons import FIT, GAP, judged, over
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
-from experiments.trained import Trained, by_arm, mlp, over, train
+from experiments.trained import Trained, by_arm, mlp, train
 
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LINEAR_EXAMPLES = 2_000
+FITS = 5.0  # points of training accuracy: a network that loses more does not fit
 
 
 def study(quick: bool) -> list[Trained]:
@@ -67,46 +70,77 @@ def gap(one: Trained) -> float:
     )
 
 
+def fit(one: Trained) -> float:
+    """Returns the accuracy on training images without noise, in %."""
+    return 100.0 * one.line["history"]["clean_train_accuracy"][-1]
+
+
 def run(quick: bool) -> Findings:
     """Trains, and compares the rates over the same seeds."""
     trained = study(quick)
     linear = linear_norms()
     accuracy = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
-    gaps = by_arm(trained, gap)
+    gaps, fits = by_arm(trained, gap), by_arm(trained, fit)
     sizes = [by_arm(trained, lambda one, n=n: one.model["norms"][n]) for n in range(3)]
     arms = list(accuracy)
     high, middle = arms[-1], "0.3" if quick else "0.5"
-    stronger, worse = over(gaps, high, middle), over(accuracy, high, middle)
+    fitting = [
+        arm
+        for arm in arms[arms.index(middle) + 1 :]
+        if np.mean(fits[arm]) > np.mean(fits[middle]) - FITS
+    ] or [arms[arms.index(middle) + 1]]
+    names = f"{', '.join(fitting)} less {middle}"
+    found = judged(
+        {
+            **{
+                ("gap", f"{arm} less {middle}"): over(gaps, arm, middle, GAP)
+                for arm in fitting
+            },
+            ("training accuracy", high): over(fits, high, middle, FIT),
+            ("test accuracy", high): over(accuracy, high, middle),
+        }
+    )
+    of_gap = tuple(one for (what, _), one in found.items() if what == "gap")
     checks = {
-        "linear: the norm falls with the rate": Check(
-            "the best weights of linear regression have a smaller norm at each higher "
-            "rate: the largest ratio of neighbours",
+        "linear: the norm falls with the rate": Identity(
+            "the best weights of linear regression on these images have a smaller norm "
+            "at each higher rate: the largest ratio of neighbors",
             max(b / a for a, b in itertools.pairwise(linear)),
             high=1.0,
         ),
-        "the noise goes on to act above .5": Check(
-            f"the gap between training and validation accuracy is smaller at {high} "
-            f"than at {middle}, upper end of the interval, points",
-            stronger.high,
-            high=0.0,
-            full=True,
+        "the gap falls above .5 while the network fits": OverSeeds(
+            f"the gap between training and validation accuracy, {names}; the rates are "
+            f"those that cost less than {FITS:g} points of training accuracy",
+            of_gap,
+            LOWER,
         ),
-        "too much underfits": Check(
-            f"{high} is less accurate on the test set than {middle}: upper end of the "
-            "interval, points",
-            worse.high,
-            high=0.0,
-            full=True,
+        "too much underfits": OverSeeds(
+            f"{high} is less accurate than {middle} on the training images and on the "
+            "test set",
+            (found["training accuracy", high], found["test accuracy", high]),
+            LOWER,
         ),
     }
     rows = [
-        [arm, *map(shown, (accuracy[arm], gaps[arm])), *(shown(s[arm]) for s in sizes)]
+        [
+            arm,
+            *map(shown, (accuracy[arm], fits[arm], gaps[arm])),
+            *(shown(s[arm]) for s in sizes),
+        ]
         for arm in arms
     ]
     seeds = len(accuracy[high])
     return Findings(
         checks,
-        ["rate", "test accuracy, %", "gap, points", "norm 1", "norm 2", "norm 3"],
+        [
+            "rate",
+            "test accuracy, %",
+            "training accuracy, %",
+            "gap, points",
+            "norm 1",
+            "norm 2",
+            "norm 3",
+        ],
         rows,
         draw(arms, accuracy, gaps, sizes),
         f"MLP 784-256-256-10 by the rate of both hidden layers: test accuracy, gap "

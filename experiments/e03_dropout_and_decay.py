@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""E03: dropout, weight decay and max-norm together, and how much each knob matters."""
+"""E03: dropout, weight decay and max-norm together, and how much each matters."""
 
 import itertools
 from collections.abc import Mapping
@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.evaluation.sensitivity import sensitivity
-from dropout_jax.evaluation.statistics import mean_interval
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.sweeps import across_seeds
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import HIGHER, LOWER, Check, Estimate, OverSeeds
+from experiments.comparisons import Difference, judged, over
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import shown
-from experiments.trained import Trained, by_arm, mlp, over, train
+from experiments.trained import Trained, by_arm, mlp, train
 
 RATES = (0.0, 0.2, 0.5)
 DECAYS = (0.0, 0.1, 0.5)
@@ -31,6 +32,7 @@ PUBLISHED = {
     "dropout, L2": (0.2, 0.1, 0.0),
     "dropout, max-norm": (0.2, 0.0, 2.0),
 }
+FIRST, *_, LAST = PUBLISHED
 
 
 def name_of(rate: float, decay: float, max_norm: float, size: int = MANY) -> str:
@@ -60,8 +62,16 @@ def study(quick: bool) -> list[Trained]:
     return train("E03", base, trials, quick=quick)
 
 
-def judged(accuracy: Mapping[str, list[float]], size: int):
-    """The checks of a number of images, and the rows of the table that they rest on."""
+def differences(
+    accuracy: Mapping[str, list[float]], chosen: str, size: int
+) -> dict[tuple[str, ...], Difference]:
+    """Returns the comparisons of a number of images, by what they ask.
+
+    Args:
+      accuracy: on the test set, by cell.
+      chosen: the cell that validation chooses.
+      size: the number of images.
+    """
 
     def cell(rate, decay, max_norm=0.0):
         return np.asarray(accuracy[name_of(rate, decay, max_norm, size)])
@@ -69,59 +79,81 @@ def judged(accuracy: Mapping[str, list[float]], size: int):
     alone = {rate: cell(rate, 0.0) - cell(0.0, 0.0) for rate in RATES[1:]}
     decayed = {decay: cell(0.0, decay) - cell(0.0, 0.0) for decay in DECAYS[1:]}
     beyond = {
-        (rate, decay): mean_interval(
+        ("beyond", f"rate {rate} and decay {decay}", f"{size:,}"): Difference(
             cell(rate, decay) - cell(0.0, 0.0) - alone[rate] - decayed[decay]
         )
         for rate in RATES[1:]
         for decay in DECAYS[1:]
     }
+    ends = [name_of(*PUBLISHED[name], size) for name in (LAST, FIRST)]
+    found = {
+        ("chosen", f"{size:,}"): over(accuracy, chosen, name_of(0.0, 0.0, 0.0, size)),
+        ("ends", f"{size:,}"): over(accuracy, *ends),
+    }
+    return beyond | found
+
+
+def chosen_of(validation: Mapping[str, list[float]], size: int) -> str:
+    """Returns the cell of the highest mean validation accuracy, none left out."""
+    cells = [
+        name_of(*where, size) for where in itertools.product(RATES, DECAYS, MAX_NORMS)
+    ]
+    return max(cells, key=lambda arm: float(np.mean(validation[arm])))
+
+
+def told(accuracy, chosen: str, found, size: int):
+    """Returns the checks of a number of images, and the rows that they rest on."""
+
+    def cell(rate, decay):
+        return accuracy[name_of(rate, decay, 0.0, size)]
+
+    images = f"{size:,}"
     by_rate = sensitivity([cell(rate, 0.0) for rate in RATES])
     by_decay = sensitivity([cell(0.0, decay) for decay in DECAYS])
-    strongest = beyond[RATES[-1], DECAYS[-1]]
-    grid = [*itertools.product(RATES, DECAYS, MAX_NORMS)]
-    cells = {name_of(*where, size): name_of(*where) for where in grid}
-    best = max(cells, key=lambda arm: np.mean(accuracy[arm]))
-    gain = over(accuracy, best, name_of(0.0, 0.0, 0.0, size))
-    order = [name_of(*where, size) for where in PUBLISHED.values()]
-    ends = over(accuracy, order[-1], order[0])
-    checks = {
-        "the best cell beats none": Check(
-            f"{best}: gain over no regularisation, lower end of the interval (the best "
-            "of the cells, so that its interval flatters it)",
-            gain.low,
-            low=0.01,
-            full=True,
+    strongest = f"rate {RATES[-1]} and decay {DECAYS[-1]}"
+    beyond = {label[1]: one for label, one in found.items() if label[0] == "beyond"}
+    checks: dict[str, Check] = {
+        "the chosen cell is more accurate than none": OverSeeds(
+            f"{chosen}, which has the highest validation accuracy of all cells, over "
+            "no regularization (0 where none itself is chosen)",
+            (found["chosen", images],),
+            HIGHER,
         ),
-        "strong dropout and strong decay do not add up": Check(
-            f"at rate {RATES[-1]} and decay {DECAYS[-1]} both together gain less than "
-            "the sum of both alone: upper end of the interval, points",
-            strongest.high,
-            high=0.0,
-            full=True,
+        "strong dropout and strong decay do not add up": OverSeeds(
+            f"at {strongest} both together gain less than the sum of both alone",
+            (found["beyond", strongest, images],),
+            LOWER,
         ),
-        "the published order, its ends": Check(
-            f"{order[-1]} over {order[0]}: lower end of the interval, points",
-            ends.low,
-            low=0.0,
-            full=True,
+        "the published order, its ends": OverSeeds(
+            f"{LAST} over {FIRST}",
+            (found["ends", images],),
+            HIGHER,
         ),
-        "neither knob is without effect": Check(
-            "range of the mean accuracy over the settings of either knob alone, the "
-            "smaller lower end of both intervals, points",
-            min(by_rate.low, by_decay.low),
-            low=0.01,
-            full=True,
+        "what the rate changes": Estimate(
+            "range of the mean accuracy over the rates without decay (Tukey's "
+            "interval, of all pairs of rates at once)",
+            by_rate,
+            "points",
+        ),
+        "what the decay changes": Estimate(
+            "the same over the decays without dropout",
+            by_decay,
+            "points",
         ),
     }
-    images = f"{size:,}"
-    rows = [[name, images, shown(accuracy[arm])] for arm, name in cells.items()]
-    rows += [
-        [f"published order: {name}", images, shown(accuracy[arm])]
-        for name, arm in zip(PUBLISHED, order, strict=True)
+    grid = [*itertools.product(RATES, DECAYS, MAX_NORMS)]
+    order = {name: name_of(*where, size) for name, where in PUBLISHED.items()}
+    rows = [
+        [name_of(*where), images, shown(accuracy[name_of(*where, size)])]
+        for where in grid
     ]
     rows += [
-        [f"rate {rate} and decay {decay}: beyond the sum", images, bracketed(one)]
-        for (rate, decay), one in beyond.items()
+        [f"published order: {name}", images, shown(accuracy[arm])]
+        for name, arm in order.items()
+    ]
+    rows += [
+        [f"{where}: beyond the sum", images, bracketed(one.interval)]
+        for where, one in beyond.items()
     ]
     rows += [["range over the rates", images, bracketed(by_rate)]]
     rows += [["range over the decays", images, bracketed(by_decay)]]
@@ -130,9 +162,19 @@ def judged(accuracy: Mapping[str, list[float]], size: int):
 
 def run(quick: bool) -> Findings:
     """What both together gain, against the sum of what each gains alone."""
-    accuracy = by_arm(study(quick), lambda one: 100.0 * one.test["accuracy"])
-    many, rows = judged(accuracy, MANY)
-    few, more = judged(accuracy, FEW)
+    trained = study(quick)
+    accuracy = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
+    validation = by_arm(trained, validation_of)
+    chosen = {size: chosen_of(validation, size) for size in EPOCHS}
+    found = judged(
+        {
+            label: one
+            for size in EPOCHS
+            for label, one in differences(accuracy, chosen[size], size).items()
+        }
+    )
+    many, rows = told(accuracy, chosen[MANY], found, MANY)
+    few, more = told(accuracy, chosen[FEW], found, FEW)
     checks = many | {f"{name}, on {FEW:,} images": one for name, one in few.items()}
     seeds = len(accuracy[name_of(0.0, 0.0, 0.0)])
     return Findings(
@@ -142,9 +184,14 @@ def run(quick: bool) -> Findings:
         draw(accuracy),
         "Mean test accuracy, in %, of the MLP by rate and weight decay, without and "
         f"with max-norm {MAX_NORMS[1]:g}, {EPOCHS[MANY]} epochs on {MANY:,} images and "
-        f"{EPOCHS[FEW]} on {FEW:,}, over {seeds} seeds; a row of maps has greys of "
+        f"{EPOCHS[FEW]} on {FEW:,}, over {seeds} seeds; a row of maps has grays of "
         "its own, and the table the intervals.",
     )
+
+
+def validation_of(one: Trained) -> float:
+    """Returns the validation accuracy of the epoch that is kept, in %."""
+    return 100.0 * one.line["result"]["validation"]["accuracy"]
 
 
 def draw(accuracy) -> Figure:
@@ -176,7 +223,7 @@ def draw(accuracy) -> Figure:
 
 EXPERIMENT = Experiment(
     id="E03",
-    question="Do dropout, weight decay and max-norm add up, and which knob matters?",
+    question="Do dropout, weight decay and max-norm add up, and what is each worth?",
     protocol="The MLP at three rates, three decays (decoupled) and two bounds of the "
     "norm of the weights into a unit, the same seeds in every cell; the epoch best in "
     "validation is tested.",

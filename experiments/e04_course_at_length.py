@@ -6,13 +6,15 @@ from matplotlib.figure import Figure
 
 from configs.sweeps import course
 from dropout_jax.config.loading import override
-from dropout_jax.evaluation.statistics import Interval, mean_interval
+from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.reports.palette import COLOURS
 from dropout_jax.sweeps import across_seeds
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import HIGHER, LOWER, InEach, OverSeeds
+from experiments.comparisons import Difference, judged, over
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import bars, shown
-from experiments.trained import Trained, by_arm, over, train
+from experiments.trained import Trained, by_arm, train
 
 LENGTHS = (10, 100)
 NOTES, TAMER = "", ", at .1"  # the notes' learning rate of .5, and a fifth of it
@@ -56,66 +58,82 @@ def run(quick: bool) -> Findings:
     lost = {arm: int(np.isnan(values).sum()) for arm, values in accuracy.items()}
     short, long = sorted({one.line["config"]["train"]["epochs"] for one in trained})
     gains = {
-        (arm, epochs, pace): surviving(
-            accuracy, f"{arm}, {epochs}{pace}", f"none, {epochs}{pace}"
-        )
+        (arm, epochs, pace): gain
         for pace in (NOTES, TAMER)
         for epochs in (short, long)
         for arm in [*ARMS][1:]
+        if (gain := surviving(accuracy, arm, epochs, pace)) is not None
     }
+    grown = {
+        (arm, "growth"): Difference(
+            [
+                more - less
+                for less, more in zip(
+                    gains[arm, short, TAMER].values,
+                    gains[arm, long, TAMER].values,
+                    strict=True,
+                )
+            ]
+        )
+        for arm in MODERATE
+        if {(arm, short, TAMER), (arm, long, TAMER)} <= gains.keys()
+    }
+    asked = [*ARMS][1:]
+    found = judged(
+        {label_of(*of): gain for of, gain in gains.items()}
+        | {f"{arm}, growth": one for (arm, _), one in grown.items()}
+    )
 
-    def gained(arm, epochs):
-        values, others = (accuracy[f"{a}, {epochs}{TAMER}"] for a in (arm, "none"))
-        return np.subtract(values, others)
+    def those(arms, epochs, pace):
+        """The comparisons of some arms where no training was lost."""
+        of = [(arm, epochs, pace) for arm in arms]
+        return tuple(found[label_of(*one)] for one in of if one in gains)
 
-    turned = [mean_interval(gained(arm, long) - gained(arm, short)) for arm in MODERATE]
+    alone = [lost_without(trained, seed, long) for seed in seeds_of(trained)]
     checks = {
-        "at 10 epochs dropout is not shown to win": Check(
-            "the best lower end of the intervals of the three arms over none, at the "
-            "notes' learning rate, points",
-            max(gains[arm, short, NOTES].low for arm in [*ARMS][1:]),
-            high=0.0,
-            full=True,
+        "at 10 epochs each arm is less accurate than none": OverSeeds(
+            "the three arms over none, at the notes' learning rate",
+            those(asked, short, NOTES),
+            LOWER,
         ),
-        "at the notes' learning rate more are lost without dropout": Check(
-            f"trainings of {long} epochs lost without dropout, of 5, less those with "
-            "either moderate arm",
-            lost[f"none, {long}"] - max(lost[f"{arm}, {long}"] for arm in MODERATE),
+        "at the notes' learning rate more are lost without dropout": InEach(
+            f"trainings of {long} epochs that are lost without dropout (diverged, or "
+            f"ended below {CHANCE:g} % accuracy), less those lost with the worse of "
+            "both moderate arms",
+            alone,
             low=1,
-            full=True,
         ),
-        "at 100 epochs moderate dropout does": Check(
-            "the better lower end of the intervals of .2/.5 and .5/.2 at learning rate "
-            ".1, points (the better of two, so that its interval flatters it)",
-            max(gains[arm, long, TAMER].low for arm in MODERATE),
-            low=0.0,
-            full=True,
+        "at 100 epochs both moderate arms gain": OverSeeds(
+            ".2/.5 and .5/.2 over none, at learning rate .1",
+            those(MODERATE, long, TAMER),
+            HIGHER,
         ),
-        "its gain grows with the length": Check(
-            "gain at the greater length less that at the smaller, learning rate .1: "
-            "the lesser lower end of the intervals of both moderate arms, points",
-            min(one.low for one in turned),
-            low=0.0,
-            full=True,
+        "the gain grows with the length": OverSeeds(
+            "gain of either moderate arm at the greater length less that at the "
+            "smaller, learning rate .1",
+            tuple(found[f"{arm}, growth"] for arm, _ in grown),
+            HIGHER,
         ),
-        "the notebook's rates cost accuracy": Check(
-            f"{NOTEBOOK} over none wherever they can be compared: the largest upper "
-            "end of the intervals, points",
-            np.nanmax([gain.high for of, gain in gains.items() if of[0] == NOTEBOOK]),
-            high=0.0,
-            full=True,
+        "the notebook's rates cost accuracy": OverSeeds(
+            f"{NOTEBOOK} over none, in every setting in which no training of either "
+            "was lost",
+            those([NOTEBOOK], short, NOTES)
+            + those([NOTEBOOK], long, NOTES)
+            + those([NOTEBOOK], short, TAMER)
+            + those([NOTEBOOK], long, TAMER),
+            LOWER,
         ),
     }
     rows = []
     for arm, values in accuracy.items():
         name, epochs, *pace = arm.split(", ")
         alive = [value for value in values if not np.isnan(value)]
-        gain = gains.get((name, int(epochs), TAMER if pace else NOTES))
-        compared = gain if gain and np.isfinite(gain.mean) else None
+        gain = found.get(label_of(name, int(epochs), TAMER if pace else NOTES))
+        compared = None if gain is None else gain.interval
         published = course.PUBLISHED_BY_ARM.get(f"{arm} epochs", "")
         reached = shown(alive) if len(alive) > 1 else "–"
-        found = [reached, bracketed(compared), lost[arm]]
-        rows.append([name, epochs, ".1" if pace else ".5", *found, published])
+        cells = [reached, bracketed(compared), lost[arm]]
+        rows.append([name, epochs, ".1" if pace else ".5", *cells, published])
     return Findings(
         checks,
         [
@@ -128,7 +146,12 @@ def run(quick: bool) -> Findings:
             "published, %",
         ],
         rows,
-        draw(trained, gains, short, long),
+        draw(
+            trained,
+            {of: found[label_of(*of)].interval for of in gains},
+            short,
+            long,
+        ),
         "Left: training loss of the MLP of the course notes at their learning rate of "
         f".5, {long} epochs, five seeds; a cross where a training diverged. Right: "
         "what dropout gains over none on the test set where no training was lost "
@@ -138,11 +161,35 @@ def run(quick: bool) -> Findings:
     )
 
 
-def surviving(accuracy, arm, other) -> Interval:
-    """The paired difference of an arm to another; NaN where a training was lost."""
-    if np.isnan([*accuracy[arm], *accuracy[other]]).any():
-        return Interval(np.nan, np.nan, np.nan)
-    return over(accuracy, arm, other)
+def label_of(arm: str, epochs: int, pace: str) -> str:
+    """Returns what to call the gain of an arm over none."""
+    return f"{arm}, {epochs} epochs, learning rate {'.1' if pace else '.5'}"
+
+
+def surviving(accuracy, arm: str, epochs: int, pace: str) -> Difference | None:
+    """Returns the gain of an arm over none; None where a training was lost."""
+    pair = [f"{one}, {epochs}{pace}" for one in (arm, "none")]
+    if np.isnan([accuracy[one] for one in pair]).any():
+        return None
+    return over(accuracy, *pair)
+
+
+def seeds_of(trained: list[Trained]) -> list[int]:
+    """Returns the seeds in order."""
+    return sorted({one.seed for one in trained})
+
+
+def lost_without(trained: list[Trained], seed: int, epochs: int) -> float:
+    """Returns 1 where a seed's training is lost without dropout and never with it.
+
+    Of the trainings at the notes' learning rate; -1 where it is lost with it alone.
+    """
+    lost = {
+        one.arm: float(np.isnan(accuracy_of(one)))
+        for one in trained
+        if one.seed == seed
+    }
+    return lost[f"none, {epochs}"] - max(lost[f"{arm}, {epochs}"] for arm in MODERATE)
 
 
 def draw(trained, gains, short, long) -> Figure:
@@ -163,7 +210,8 @@ def draw(trained, gains, short, long) -> Figure:
     arms = [*ARMS][1:]
     right.axhline(0.0, color="0.5", linewidth=0.6)
     for n, (epochs, pace) in enumerate(((short, NOTES), (short, TAMER), (long, TAMER))):
-        found = [gains[arm, epochs, pace] for arm in arms]
+        nothing = Interval(np.nan, np.nan, np.nan)  # a training was lost
+        found = [gains.get((arm, epochs, pace), nothing) for arm in arms]
         places = [place + 0.15 * n for place in range(len(arms))]
         label = f"{epochs} epochs{pace or ', at .5'}"
         bars(right, places, found, n, label=label)

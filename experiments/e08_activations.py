@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from dropout_jax.evaluation.statistics import mean_interval
+from dropout_jax.evaluation.comparison import Measure
 from dropout_jax.keys import MC, root_key, stream
 from dropout_jax.training.step import pixels
 from dropout_jax.transforms import dropout
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import HIGHER, InEach, Measurement, OverSeeds
+from experiments.comparisons import Difference, judged
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
 from experiments.trajectory import trajectory
 
@@ -20,6 +22,7 @@ RATE, LAYERS, WIDTH = 0.5, 4, 256
 EPOCHS = (1, 2, 5, 10, 20)
 IMAGES = 1_000  # validation images whose activations are taken
 FORMS = ("without noise", "rescaled", "unscaled")
+RISE = Measure("mean activation under noise over that without", "%", True, 0.0)
 
 
 def activations(params, images, form, key):
@@ -87,33 +90,42 @@ def run(quick: bool) -> Findings:
     clean, scaled, unscaled = np.moveaxis(found, 2, 0)  # [seeds, epochs, layers, 4]
     kept, lost = (form[..., 0] / clean[..., 0] for form in (scaled, unscaled))
     growth = beyond_chance(clean[:, :, 0], scaled[:, :, 0])
+    epochs = EPOCHS[: found.shape[1]]
+    risen = judged(
+        {
+            (f"layer {n + 1}", f"epoch {epoch}"): Difference(
+                [*map(float, 100.0 * (kept[:, e, n] - 1.0))], RISE
+            )
+            for n in range(1, LAYERS)
+            for e, epoch in enumerate(epochs)
+        }
+    )
     checks = {
-        "rescaled, it does not decay": Check(
+        "rescaled, it does not decay": InEach(
             "the mean activation under noise over that without is at least .9 in every "
-            "layer, at every epoch and seed: the least",
-            float(kept.min()),
+            "layer and at every epoch: the least of each seed",
+            kept.min((1, 2)),
             low=0.9,
         ),
-        "rescaled, it rises behind ReLU": Check(
-            "it is above 1 behind every layer but the first, at every epoch: the least "
-            "lower end of the intervals",
-            min(mean_interval(of).low for of in kept[..., 1:].reshape(len(kept), -1).T),
-            low=1.0,
-            full=True,
+        "rescaled, it rises behind ReLU": OverSeeds(
+            "by how much the mean activation under noise is above that without, behind "
+            "every layer but the first, at every epoch",
+            tuple(risen.values()),
+            HIGHER,
         ),
-        "unscaled, it decays": Check(
+        "unscaled, it decays": InEach(
             "without rescaling the mean under noise over that without falls from layer "
-            "to layer: the largest ratio of neighbours",
-            float((lost[..., 1:] / lost[..., :-1]).max()),
+            "to layer: the largest ratio of neighbors of each seed",
+            (lost[..., 1:] / lost[..., :-1]).max((1, 2)),
             high=1.0,
         ),
-        "unscaled, not by the product rule": Check(
+        "unscaled, not by the product rule": InEach(
             f"behind {LAYERS} layers it is above (1 - rate)^{LAYERS} by more than a "
-            "tenth: the least ratio",
-            float((lost[..., -1] / (1.0 - RATE) ** LAYERS).min()),
+            "tenth, at every epoch: the least ratio of each seed",
+            (lost[..., -1] / (1.0 - RATE) ** LAYERS).min(1),
             low=1.1,
         ),
-        "the power grows by 1 / k": Check(
+        "the power grows by 1 / k": Measurement(
             "power behind the first mask, times k, less that before it, in standard "
             "errors of the masks: the largest; chance passes 5.5 once in a million "
             "repetitions",
@@ -121,7 +133,6 @@ def run(quick: bool) -> Findings:
             high=5.5,
         ),
     }
-    epochs = EPOCHS[: found.shape[1]]
     rows = [
         [form, epoch, n + 1, *map(shown, found[:, e, f, n, :3].T)]
         for f, form in enumerate(FORMS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""E11: what dropout at test time says about the doubt of a network."""
+"""E11: what dropout at test time says about the uncertainty of a network."""
 
 import functools
 from typing import Any
@@ -14,16 +14,19 @@ from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.data import load
 from dropout_jax.evaluation import detection, metrics, uncertainty
-from dropout_jax.evaluation.statistics import paired_difference
+from dropout_jax.evaluation.comparison import ACCURACY, NLL, Measure
+from dropout_jax.evaluation.statistics import mean_interval
 from dropout_jax.keys import MC, root_key, stream
-from dropout_jax.reports.numbers import bracketed, plain
+from dropout_jax.reports.numbers import bracketed, signed
 from dropout_jax.reports.palette import COLOURS, MARKS
 from dropout_jax.sweeps import across_seeds
 from dropout_jax.training.load import LoadedRun
 from experiments import lenet5
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import HIGHER, LOWER, Estimate, InEach, OverSeeds
+from experiments.comparisons import VALIDATION_NLL, Difference, judged
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
-from experiments.trained import Trained, train
+from experiments.trained import Trained, by_arm, train
 
 RATES = (0.1, 0.1, 0.1, 0.5)  # behind the convolutions; in front of the last layer
 COUNTS = (1, 2, 5, 10, 20, 50)  # of passes
@@ -50,6 +53,18 @@ COLUMNS = {
     "area": "risk-coverage area",
     "auroc_entropy": "AUROC, entropy",
     "auroc_information": "AUROC, information",
+}
+# What is compared, training and passes each by themselves: measure, scale, direction.
+COMPARED = {
+    "accuracy": (ACCURACY, 100.0, HIGHER),
+    "nll": (NLL, 1.0, LOWER),
+    "ece": (Measure("ece", "", rising=False, margin=0.0), 1.0, LOWER),
+    "area": (Measure("risk-coverage area", "", rising=False, margin=0.0), 1.0, LOWER),
+    "auroc_entropy": (Measure("AUROC", "", rising=True, margin=0.0), 1.0, HIGHER),
+}
+STEPS = {
+    "training": ("scaled", "plain", "weight scaling less a network without dropout"),
+    "passes": ("sampled", "scaled", f"{COUNTS[-1]} passes less weight scaling"),
 }
 # Nado et al. 2021, arXiv:2106.04015, baselines/mnist: LeNet-5 on Fashion-MNIST.
 PUBLISHED = {
@@ -154,72 +169,88 @@ def run(quick: bool) -> Findings:
     def values(way, metric):
         return [one[metric] for one in found[way] if metric in one]
 
-    def over(way, other, metric):
-        return paired_difference(values(way, metric), values(other, metric))
-
+    of_steps = {
+        (step, metric): Difference(
+            [
+                scale * (a - b)
+                for a, b in zip(values(way, metric), values(other, metric), strict=True)
+            ],
+            measure,
+        )
+        for step, (way, other, _) in STEPS.items()
+        for metric, (measure, scale, _) in COMPARED.items()
+    }
     alone = [one[0]["nll"] for one in counts]
+    many = {
+        ("all passes less one", "nll"): Difference(
+            list(np.subtract(values("sampled", "nll"), alone)), NLL
+        )
+    }
+    least = {
+        ("training", "least validation NLL"): Difference(
+            list(
+                np.subtract(least_nll(trained, "dropout"), least_nll(trained, "none"))
+            ),
+            VALIDATION_NLL,
+        )
+    }
+    judgments = judged(of_steps | many | least)
+    together = values("plain ensemble", "nll")[0]
+
+    def asked(step, metric, says):
+        """Returns the check of one step by one metric, in the direction of a gain."""
+        what = "of the same networks" if step == "passes" else "of the same seed"
+        return OverSeeds(
+            f"{says}: {STEPS[step][2]} {what}",
+            (judgments[step, metric],),
+            COMPARED[metric][2],
+        )
+
+    ood = "AUROC of digits against clothes by the entropy"
+    sure = "area under the risk-coverage curve by the entropy"
     checks = {
-        "better calibrated": Check(
-            "ECE of MC dropout less that of a network without dropout: upper end of "
-            "the interval",
-            over("sampled", "plain", "ece").high,
+        "training with dropout: better calibrated": asked("training", "ece", "ECE"),
+        "training with dropout: likelier at the last epoch": asked(
+            "training", "nll", "NLL"
+        ),
+        "training with dropout: likelier at its best": OverSeeds(
+            "least validation NLL of all epochs: with dropout less without",
+            (judgments["training", "least validation NLL"],),
+            LOWER,
+        ),
+        "training with dropout: fewer errors": asked(
+            "training", "accuracy", "accuracy"
+        ),
+        "training with dropout: digits are told better": asked(
+            "training", "auroc_entropy", ood
+        ),
+        "training with dropout: smaller risk-coverage area": asked(
+            "training", "area", sure
+        ),
+        "passes: better calibrated": asked("passes", "ece", "ECE"),
+        "passes: likelier": asked("passes", "nll", "NLL"),
+        "passes: fewer errors": asked("passes", "accuracy", "accuracy"),
+        "passes: digits are told better": asked("passes", "auroc_entropy", ood),
+        "passes: smaller risk-coverage area": asked("passes", "area", sure),
+        "passes agree on more than one says": OverSeeds(
+            "NLL of all passes less that of one",
+            (judgments["all passes less one", "nll"],),
+            LOWER,
+        ),
+        "an ensemble is likelier than its members": InEach(
+            "NLL of one ensemble without dropout less that of each of its members "
+            "(less than their mean it is by Jensen's inequality)",
+            np.subtract(together, values("plain", "nll")),
             high=0.0,
-            full=True,
+            unit="nats",
         ),
-        "likelier": Check(
-            "NLL of MC dropout less that of a network without dropout: upper end of "
-            "the interval, nats",
-            over("sampled", "plain", "nll").high,
-            high=0.0,
-            full=True,
-        ),
-        "fewer errors": Check(
-            "accuracy of MC dropout less that of a network without dropout: lower end "
-            "of the interval, share",
-            over("sampled", "plain", "accuracy").low,
-            low=0.0,
-            full=True,
-        ),
-        "passes agree on more than one says": Check(
-            "NLL of all passes less that of one, by .01 nats or more: the largest of "
-            "the seeds",
-            max(np.subtract(values("sampled", "nll"), alone)),
-            high=-0.01,
-            full=True,
-        ),
-        "an ensemble is better than its members": Check(
-            "NLL of the ensemble without dropout less that of its best member, nats",
-            values("plain ensemble", "nll")[0] - min(values("plain", "nll")),
-            high=0.0,
-            full=True,
-        ),
-        "and than MC dropout": Check(
-            "NLL of the ensemble without dropout less that of MC dropout in the best "
-            "of the seeds, nats",
-            values("plain ensemble", "nll")[0] - min(values("sampled", "nll")),
-            high=0.0,
-            full=True,
-        ),
-        "strangers are told from clothes": Check(
-            "AUROC of digits against clothes by the entropy of MC dropout: the least "
-            "of the seeds",
-            min(values("sampled", "auroc_entropy")),
-            low=0.5,
-            full=True,
-        ),
-        "better than without dropout": Check(
-            "the same less that of a network without dropout: lower end of the "
-            "interval",
-            over("sampled", "plain", "auroc_entropy").low,
-            low=0.0,
-            full=True,
-        ),
-        "the doubtful are wrong more often": Check(
-            "area under the risk-coverage curve of MC dropout over its share of "
-            "errors: the largest of the seeds (1 if doubt said nothing)",
-            max(one["area"] / (1.0 - one["accuracy"]) for one in found["sampled"]),
-            high=0.5,
-            full=True,
+        "the ensemble beside MC dropout": Estimate(
+            "NLL of the one ensemble without dropout less that of MC dropout; the "
+            "interval is over the networks with dropout alone, for there is one "
+            f"ensemble, of {len(values('plain', 'nll'))} networks against one",
+            mean_interval(np.subtract(together, values("sampled", "nll"))),
+            "nats",
+            digits=4,
         ),
     }
     rows = [
@@ -227,11 +258,16 @@ def run(quick: bool) -> Findings:
         for way, name in WAYS.items()
     ]
     rows += [[f"published: {name}", *numbers] for name, numbers in PUBLISHED.items()]
-    for metric in ("nll", "ece", "auroc_entropy"):
-        difference = bracketed(
-            over("sampled", "scaled", metric), functools.partial(plain, digits=4)
-        )
-        rows.append([f"MC less weight scaling: {metric}", difference])
+    for step, (_, _, name) in STEPS.items():
+        of = {metric: judgments[step, metric].interval for metric in COMPARED}
+        cells = [
+            bracketed(
+                of.get(metric),
+                functools.partial(signed, digits=2 if metric == "accuracy" else 4),
+            )
+            for metric in COLUMNS
+        ]
+        rows.append([name, *cells])
     rows = [[*row, *[""] * (1 + len(COLUMNS) - len(row))] for row in rows]
     members = len(alone)
     return Findings(
@@ -242,8 +278,16 @@ def run(quick: bool) -> Findings:
         f"LeNet-5 on the Fashion-MNIST test set: NLL and ECE by the number of passes "
         f"under dropout (means and 95 % intervals of {members} networks), and how "
         f"often they are right where they are how sure (bins of {members} networks "
-        f"pooled; the ensemble has these {members} members).",
+        f"pooled; the one ensemble has these {members} members). The last epoch of "
+        "each training is kept, not that of the least validation NLL, at which the "
+        "networks without dropout were likelier (a check gives both).",
     )
+
+
+def least_nll(trained: list[Trained], arm: str) -> list[float]:
+    """Returns the least validation NLL of all epochs, seed by seed."""
+    of = by_arm(trained, lambda one: min(one.line["history"]["validation_loss"]))
+    return of[arm]
 
 
 def cell(values, metric) -> str:
@@ -290,11 +334,13 @@ def draw(found, counts) -> Figure:
 
 EXPERIMENT = Experiment(
     id="E11",
-    question="Does dropout at test time estimate the doubt of a network?",
+    question="Does dropout at test time estimate the uncertainty of a network?",
     protocol="LeNet-5 (6c5-pool-16c5-pool-120c5-84-10) with and without dropout (.1 "
     "behind the convolutions, .5 in front of the last layer), Adam at .001, batch 256; "
     f"predictions by weight scaling, by 1 to {COUNTS[-1]} passes under dropout, by an "
-    "ensemble. Strangers are scikit-learn's 1,797 digits, resized.",
+    "ensemble. Training with dropout and passes at test time are judged each alone: "
+    "weight scaling against no dropout, and passes against weight scaling of the same "
+    "networks. Out-of-distribution images are scikit-learn's 1,797 digits, resized.",
     budget="5 seeds of 23 epochs (4,922 steps) in each of two arms.",
     expected="Better calibrated and likelier than one network, worse than an ensemble "
     "(Lakshminarayanan et al. 2017, section 3.3; Ovadia et al. 2019; both NeurIPS).",

@@ -10,15 +10,21 @@ import numpy as np
 import optax
 from matplotlib.figure import Figure
 
-from dropout_jax.evaluation.statistics import mean_interval
+from dropout_jax.evaluation.comparison import Measure
 from dropout_jax.keys import MC, root_key, stream
 from dropout_jax.training.step import pixels
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import HIGHER, OverSeeds
+from experiments.comparisons import Difference, judged
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
 from experiments.trajectory import trajectory
 
 RATES = (0.0, 0.2, 0.4, 0.6, 0.8)
 BATCH, MASKS = 100, 20  # images of a batch, masks drawn for each
+ROUGH = 0.05  # share of the loss by which it has to deviate
+LOSS = Measure("training loss", "nats", rising=False, margin=0.0)
+RISE = Measure("deviation over masks", "%", rising=False, margin=0.0)
+SHARE = Measure("deviation over masks", "% of the loss above 5 %", False, 0.0)
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -76,32 +82,45 @@ def measured(seed: int, rate: float, quick: bool) -> list[float]:
 def run(quick: bool) -> Findings:
     """The loss at the end of training, by rate, over the same seeds."""
     rates, seeds = (RATES[::2], 3) if quick else (RATES, 10)
-    found = np.array(
+    drawn = np.array(
         [[measured(seed, rate, quick) for seed in range(seeds)] for rate in rates]
     )  # [rates, seeds, 5]
-    clean, noisy, batches, masks, whole = np.moveaxis(found, 2, 0)
-    excess = [mean_interval(list(row)) for row in (noisy - clean)[1:]]
-    rise = [mean_interval(list(b / a)) for a, b in itertools.pairwise(masks[1:])]
+    clean, noisy, batches, masks, whole = np.moveaxis(drawn, 2, 0)
+    excess = {
+        ("loss under masks less clean", rate): Difference(list(row), LOSS)
+        for rate, row in zip(rates[1:], (noisy - clean)[1:], strict=True)
+    }
+    rise = {
+        ("rise of the deviation", f"{low} to {high}"): Difference(
+            list(100.0 * (above / below - 1.0)), RISE
+        )
+        for (low, below), (high, above) in itertools.pairwise(
+            zip(rates[1:], masks[1:], strict=True)
+        )
+    }
+    share = {
+        ("deviation over masks, beyond a twentieth of the loss", rates[-1]): Difference(
+            list(100.0 * (masks[-1] / noisy[-1] - ROUGH)), SHARE
+        )
+    }
+    found = judged({**excess, **rise, **share})
     checks = {
-        "the loss under masks is too high": Check(
-            "above the loss without noise on the same images and weights, at every "
-            "rate: the least lower end of the intervals, nats",
-            min(one.low for one in excess),
-            low=0.0,
+        "the loss under masks is too high": OverSeeds(
+            "it is above the loss without noise on the same images and weights, at "
+            "every rate",
+            tuple(found[label] for label in excess),
+            HIGHER,
         ),
-        "noisier at every higher rate": Check(
-            "deviation over masks of the loss of a batch, over that at the next lower "
-            "rate: the least lower end of the intervals",
-            min(one.low for one in rise),
-            low=1.0,
-            full=True,
+        "noisier at every higher rate": OverSeeds(
+            "the deviation over masks of the loss of a batch rises from rate to rate",
+            tuple(found[label] for label in rise),
+            HIGHER,
         ),
-        "it does not end smooth": Check(
+        "it does not end smooth": OverSeeds(
             f"at rate {rates[-1]} masks alone, at fixed weights and for one batch, "
-            "make the loss deviate by more than a twentieth: lower end of the interval",
-            mean_interval(list(masks[-1] / noisy[-1])).low,
-            low=0.05,
-            full=True,
+            "make the loss deviate by more than a twentieth of it",
+            tuple(found[label] for label in share),
+            HIGHER,
         ),
     }
     columns = (clean, noisy, batches, masks, whole)

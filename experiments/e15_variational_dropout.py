@@ -20,9 +20,11 @@ from dropout_jax.sweeps import across_seeds
 from dropout_jax.training.load import LoadedRun
 from dropout_jax.training.step import pixels
 from dropout_jax.transforms import sparse_kernel, sparsity, weight_log_alpha
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import InEach
+from experiments.comparisons import judged, over
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import bars, shown
-from experiments.trained import Trained, by_arm, over, train
+from experiments.trained import Trained, by_arm, train
 
 WIDTHS = (300, 100)
 LAYERS = ("dense_0", "dense_1", "logits")
@@ -94,37 +96,43 @@ def run(quick: bool) -> Findings:
     accuracy = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
     sparse = [one.model for one in trained if one.arm == "sparse"]
     alphas = [one.model["alpha"] for one in trained if one.arm == "variational"]
-    loss, gain = over(accuracy, "none", "sparse"), over(accuracy, "variational", "none")
+    found = judged(
+        {
+            "none less sparse": over(accuracy, "none", "sparse"),
+            "variational less none": over(accuracy, "variational", "none"),
+        }
+    )
+    loss, gain = found["none less sparse"], found["variational less none"]
     compression = [one["compression"] for one in sparse]
     layers = [*zip(*[one["sparsity"] for one in sparse], strict=True)]
     dropped = np.subtract(accuracy["sparse"], [one["whole"] for one in sparse])
     checks = {
-        "little accuracy is lost": Check(
-            "test accuracy without noise less that of the sparse network: upper end of "
-            "the interval, points",
-            loss.high,
+        "little accuracy is lost": InEach(
+            "test accuracy without noise (its best epoch by validation) less that of "
+            "the sparse network (its last): "
+            f"{bracketed(loss.interval)} points on average",
+            loss.values,
             high=1.5,
-            full=True,
+            unit="points",
         ),
-        "most weights go": Check(
-            "weights over weights that are left: lower end of the interval",
-            mean_interval(compression).low,
+        "most weights go": InEach(
+            "weights over weights that are left",
+            compression,
             low=10.0,
-            full=True,
+            unit="times",
         ),
-        "the first layer goes first": Check(
-            "share of dropped weights in the first layer less that in the last: least "
-            "of the seeds, points",
-            min(np.subtract(layers[0], layers[-1])),
+        "the first layer goes first": InEach(
+            "share of dropped weights in the first layer less that in the last",
+            np.subtract(layers[0], layers[-1]),
             low=0.0,
-            full=True,
+            unit="points",
         ),
-        "what is dropped was noise": Check(
-            "what dropping the weights changes in test accuracy: largest of the seeds "
-            "either way, points",
-            float(np.abs(dropped).max()),
+        "what is dropped was noise": InEach(
+            "what dropping the weights changes in test accuracy",
+            dropped,
+            low=-0.3,
             high=0.3,
-            full=True,
+            unit="points",
         ),
     }
     precise = functools.partial(plain, digits=3)
@@ -134,8 +142,8 @@ def run(quick: bool) -> Findings:
     )
     rows = [
         *([f"test accuracy, {arm}, %", shown(v), ""] for arm, v in accuracy.items()),
-        ["none less sparse, points", bracketed(loss), ""],
-        ["variational less none, points", bracketed(gain), ""],
+        ["none less sparse, points", bracketed(loss.interval), ""],
+        ["variational less none, points", bracketed(gain.interval), ""],
         ["compression, times", shown(compression), PUBLISHED["compression"]],
         *(
             [f"sparsity, {name} layer, %", shown(found), published]
@@ -161,7 +169,7 @@ def run(quick: bool) -> Findings:
 
 
 def draw(sparse, layers) -> Figure:
-    """Log alphas, sparsity per layer, and the pixels that are still looked at."""
+    """Log alphas, sparsity per layer, and the pixels that still have weights."""
     figure = Figure(figsize=(7.2, 2.3), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     share = np.sum([one["log_alpha"] for one in sparse], 0)

@@ -9,14 +9,18 @@ from matplotlib.figure import Figure
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
+from dropout_jax.evaluation.comparison import Measure
 from dropout_jax.sweeps import across_seeds
 from dropout_jax.training.load import LoadedRun
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import LOWER, OverSeeds
+from experiments.comparisons import judged, over
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
-from experiments.trained import Trained, by_arm, over, train
+from experiments.trained import Trained, by_arm, train
 
 SIZES = (500, 2_000, 10_000, 55_000)
 STEPS, BATCH = 8_000, 100
+RATE = Measure("mean learned rate", "", rising=False, margin=0.0)
 
 
 def study(quick: bool) -> list[Trained]:
@@ -57,22 +61,25 @@ def run(quick: bool) -> Findings:
     mean = by_arm(trained, lambda one: float(np.mean(one.model["rates"])))
     accuracy = by_arm(trained, lambda one: 100.0 * one.test["accuracy"])
     sizes = list(mean)
-    falls = over(mean, sizes[-1], sizes[0])
-    steps = [over(mean, more, fewer) for fewer, more in itertools.pairwise(sizes)]
+    steps = [
+        (f"{more} less {fewer}", more, fewer)
+        for fewer, more in itertools.pairwise(sizes)
+    ]
+    ends = (f"{sizes[-1]} less {sizes[0]}", sizes[-1], sizes[0])
+    changes = judged(
+        {name: over(mean, more, fewer, RATE) for name, more, fewer in [*steps, ends]}
+    )
     checks = {
-        "more data, less noise": Check(
+        "more data, less noise": OverSeeds(
             f"the mean learned rate with {int(sizes[-1]):,} examples less that with "
-            f"{int(sizes[0]):,}: upper end of the interval",
-            falls.high,
-            high=0.0,
-            full=True,
+            f"{int(sizes[0]):,}",
+            (changes[ends[0]],),
+            LOWER,
         ),
-        "at every step": Check(
-            "the mean learned rate falls from size to size: the largest upper end of "
-            "the intervals of the changes",
-            max(one.high for one in steps),
-            high=0.0,
-            full=True,
+        "at every step": OverSeeds(
+            "the mean learned rate falls from size to size",
+            tuple(changes[name] for name, *_ in steps),
+            LOWER,
         ),
     }
     rows = [

@@ -7,14 +7,18 @@ from matplotlib.figure import Figure
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
+from dropout_jax.evaluation.comparison import ACCURACY, Measure
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.training.loop import CLEAN_TRAIN_EXAMPLES
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import HIGHER, LOWER, OverSeeds
+from experiments.comparisons import judged, over
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import bars, shown
-from experiments.trained import Trained, by_arm, over, train
+from experiments.trained import Trained, by_arm, train
 
 RATE, EPOCHS = 0.1, 20
 SCHEDULES = ("constant", "early", "late", "curriculum")
+LOSS = Measure("training loss without noise", "1e-3 nats", rising=False, margin=10.0)
 # Too small for the data, and too large for few of them.
 NETWORKS = {
     "underfits": {"model.widths": (16, 16), "data.train_size": 55_000},
@@ -68,27 +72,32 @@ def run(quick: bool) -> Findings:
     loss = by_arm(
         trained, lambda one: 1e3 * one.line["history"]["clean_train_loss"][-1]
     )
-    gains = {arm: over_none(test, arm) for arm in test if not arm.endswith("none")}
-    fits = {arm: over_none(loss, arm) for arm in gains}
+    noisy = [arm for arm in test if not arm.endswith("none")]
+    found = judged(
+        {
+            (arm, measure.name): over_none(values, arm, measure)
+            for values, measure in ((test, ACCURACY), (loss, LOSS))
+            for arm in noisy
+        }
+    )
+    gains = {arm: found[arm, ACCURACY.name].interval for arm in noisy}
+    fits = {arm: found[arm, LOSS.name].interval for arm in noisy}
     checks = {
-        "early dropout reduces underfitting": Check(
-            "early noise lowers the training loss of the small network, measured "
-            "without noise at the end: upper end of the interval, 1e-3 nats",
-            fits["underfits: early"].high,
-            high=0.0,
-            full=True,
+        "early dropout reduces underfitting": OverSeeds(
+            "training loss of the small network under early noise less that without, "
+            "measured without noise at the end",
+            (found["underfits: early", LOSS.name],),
+            LOWER,
         ),
-        "constant dropout does not": Check(
-            "noise to the end raises it: lower end of the interval, 1e-3 nats",
-            fits["underfits: constant"].low,
-            low=0.0,
-            full=True,
+        "constant dropout does not": OverSeeds(
+            "noise to the end raises it",
+            (found["underfits: constant", LOSS.name],),
+            HIGHER,
         ),
-        "the large network gains by noise to the end": Check(
-            "test accuracy over none, lower end of the interval, points",
-            gains["overfits: constant"].low,
-            low=0.0,
-            full=True,
+        "the large network gains by noise to the end": OverSeeds(
+            "test accuracy over none",
+            (found["overfits: constant", ACCURACY.name],),
+            HIGHER,
         ),
     }
     rows = [
@@ -120,9 +129,9 @@ def run(quick: bool) -> Findings:
     )
 
 
-def over_none(values, arm):
-    """The paired difference of an arm to its network without noise."""
-    return over(values, arm, f"{arm.partition(':')[0]}: none")
+def over_none(values, arm, measure):
+    """Returns the paired difference of an arm to its network without noise."""
+    return over(values, arm, f"{arm.partition(':')[0]}: none", measure)
 
 
 def draw(gains, fits) -> Figure:

@@ -10,9 +10,11 @@ from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.sweeps import across_seeds
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import HIGHER, InEach, OverSeeds
+from experiments.comparisons import judged, over
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
-from experiments.trained import Trained, by_arm, over, train
+from experiments.trained import Trained, by_arm, train
 
 SIZES = (100, 500, 1_000, 5_000, 10_000, 55_000)
 ARMS = {
@@ -50,32 +52,34 @@ def run(quick: bool) -> Findings:
     """Compares both arms at every size, over the same seeds."""
     accuracy = by_arm(study(quick), lambda one: 100.0 * one.test["accuracy"])
     sizes = [int(arm.split()[1]) for arm in accuracy if arm.startswith("none")]
-    gains = {size: over(accuracy, f"dropout {size}", f"none {size}") for size in sizes}
-    steps = [
-        over(accuracy, f"none {more}", f"none {fewer}")
+    asked = {
+        f"dropout less none, {size}": over(accuracy, f"dropout {size}", f"none {size}")
+        for size in sizes
+    }
+    steps = {
+        f"none, {more} less {fewer}": over(accuracy, f"none {more}", f"none {fewer}")
         for fewer, more in itertools.pairwise(sizes)
-    ]
+    }
+    found = judged(asked | steps)
+    gains = {size: found[f"dropout less none, {size}"] for size in sizes}
     small, middle = sizes[0], 5_000 if 5_000 in sizes else sizes[-1]
     checks = {
-        "it does not pay on a hundred": Check(
-            f"with {small} examples dropout .5 gains less than half a point: upper end "
-            "of the interval, points",
-            gains[small].high,
+        "on a hundred it gains less than half a point": InEach(
+            f"with {small} examples dropout .5 over none: "
+            f"{bracketed(gains[small].interval)} points on average",
+            gains[small].values,
             high=0.5,
-            full=True,
+            unit="points",
         ),
-        "it pays in between": Check(
-            f"with {middle:,} examples it gains: lower end of the interval, points",
-            gains[middle].low,
-            low=0.0,
-            full=True,
+        "it pays in between": OverSeeds(
+            f"with {middle:,} examples dropout .5 over none",
+            (gains[middle],),
+            HIGHER,
         ),
-        "more data are worth more": Check(
-            "without noise every step to more examples is a gain: the least lower end "
-            "of the intervals, points",
-            min(one.low for one in steps),
-            low=0.0,
-            full=True,
+        "more data are worth more": OverSeeds(
+            "without noise every step to more examples is a gain",
+            tuple(found[name] for name in steps),
+            HIGHER,
         ),
     }
     rows = [
@@ -83,7 +87,7 @@ def run(quick: bool) -> Findings:
             f"{size:,}",
             shown(accuracy[f"none {size}"]),
             shown(accuracy[f"dropout {size}"]),
-            bracketed(gain),
+            bracketed(gain.interval),
         ]
         for size, gain in gains.items()
     ]

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from dropout_jax.data import load
+from dropout_jax.evaluation.comparison import NLL, Measure
 from dropout_jax.evaluation.mc_dropout import mc_predict
 from dropout_jax.evaluation.statistics import mean_interval
 from dropout_jax.keys import MC, root_key, stream
@@ -23,7 +24,9 @@ from dropout_jax.theory.ensemble import (
     weight_scaling_predict,
 )
 from dropout_jax.training.step import pixels
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import EQUIVALENT, HIGHER, LOWER, Identity, OverSeeds
+from experiments.comparisons import Difference, judged
+from experiments.experiment import Experiment, Findings
 from experiments.trajectory import trajectory
 
 RATES = (0.1, 0.3, 0.5, 0.7)
@@ -36,6 +39,8 @@ SHOWN = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100)
 TICKS = (1, 3, 10, 30, 100)
 ENOUGH = 50  # passes that Srivastava et al. found to match weight scaling
 STAGES = {"early": 10, "late": 100}  # epochs
+KL = Measure("divergence to weight scaling", "nats", rising=False, margin=0.0)
+ERRORS = Measure("errors", "points", rising=False, margin=0.3)
 
 
 def small_network(n):
@@ -138,24 +143,28 @@ def running(logits, labels):
 def sampled(seeds, size, samples):
     """NLL and errors by stage: of weight scaling, of means of passes, of networks.
 
-    As tables [seeds, 2], [seeds, 2, samples] and [2, seeds].
+    As tables [seeds, 2], [seeds, 2, samples] and [2, seeds]; and [seeds], the errors of
+    the mean of the first half of the passes less those of the other half.
     """
     part = load()
     images = pixels(jnp.asarray(part.validation_images[:HELD_OUT]))
     labels = jnp.asarray(part.validation_labels[:HELD_OUT], int)
-    clean, noisy = ({stage: [] for stage in STAGES} for _ in range(2))
+    clean, noisy, halves = ({stage: [] for stage in STAGES} for _ in range(3))
     for seed in range(seeds):
         key = stream(root_key(seed), MC)
         moments = trained(seed, size)
         for stage, (model, params) in zip(STAGES, moments, strict=True):
             drawn = mc_predict(passes(model, True), params, images, key, samples)
             noisy[stage].append(running(drawn, labels))
+            others = running(drawn[samples // 2 :], labels)[1, -1]
+            halves[stage].append(noisy[stage][-1][1, samples // 2 - 1] - others)
             clean[stage] += [*mc_predict(passes(model, False), params, images, key, 1)]
     return {
         stage: (
             np.array([running(logits[None], labels)[:, 0] for logits in clean[stage]]),
             np.array(noisy[stage]),
             np.array(running(jnp.stack(clean[stage]), labels)),
+            np.array(halves[stage]),
         )
         for stage in STAGES
     }
@@ -174,61 +183,89 @@ def run(quick: bool) -> Findings:
     found = sampled(seeds, size, samples)
     means = {rate: table.mean(0) for rate, table in tables.items()}
     worse = {
-        stage: noisy - clean[..., None] for stage, (clean, noisy, _) in found.items()
+        stage: noisy - clean[..., None] for stage, (clean, noisy, *_) in found.items()
     }
 
-    def interval(stage, metric, count):
-        return mean_interval(worse[stage][:, metric, count - 1])
+    def less(stage, metric, count):
+        """Returns what the mean of some passes is above weight scaling."""
+        scale, measure = ((1.0, NLL), (100.0, ERRORS))[metric]
+        return Difference(list(scale * worse[stage][:, metric, count - 1]), measure)
 
-    ends = [interval(stage, 1, min(samples, ENOUGH)) for stage in STAGES]
+    several = min(samples, ENOUGH)
+    judgments = judged(
+        {
+            **{(stage, "one pass"): less(stage, 1, 1) for stage in STAGES},
+            **{
+                (stage, f"{several} passes"): less(stage, 1, several)
+                for stage in STAGES
+            },
+            ("early", f"NLL of {samples} passes"): less("early", 0, samples),
+            ("late", f"NLL of {several} passes"): less("late", 0, several),
+        }
+    )
+    draws = {
+        stage: float(np.sqrt(np.mean(np.square(halves)) / 2.0 / len(halves)))
+        for stage, (*_, halves) in found.items()
+    }
+    # Another kind of replicate, random networks: a family of its own.
+    nearer = judged(
+        {
+            f"rate {rate}": Difference(list(table[:, 1, 2] - table[:, 1, 1]), KL)
+            for rate, table in tables.items()
+        }
+    )
     checks = {
-        "softmax layer: the geometric mean": Check(
+        "softmax layer: the geometric mean": Identity(
             "with masks of the inputs of a softmax layer, weight scaling gives the "
-            "probabilities of the normalised geometric mean over all masks",
-            max(table[:, 0, 0].max() for table in tables.values()),
+            "probabilities of the normalized geometric mean over all masks, in "
+            f"{NETWORKS} random networks at every rate",
+            float(max(table[:, 0, 0].max() for table in tables.values())),
             high=CLOSE,
         ),
-        "softmax layer: not the arithmetic mean": Check(
-            "not those of the arithmetic mean: mean divergence at rate 0.5",
-            means[0.5][0, 2],
-            low=0.01,
+        "softmax layer: not the arithmetic mean": Identity(
+            "not those of the arithmetic mean: the least divergence of the networks at "
+            "rate 0.5 is more than rounding",
+            float(tables[0.5][:, 0, 2].min()),
+            low=CLOSE,
         ),
-        "behind ReLU: an approximation": Check(
+        "behind ReLU: an approximation": Identity(
             "with masks in front of a ReLU too, weight scaling is not the geometric "
-            "mean: mean divergence at rate 0.5",
-            means[0.5][1, 1],
-            low=0.001,
+            "mean: the least divergence of the networks at rate 0.5 is more than "
+            "rounding",
+            float(tables[0.5][:, 1, 1].min()),
+            low=CLOSE,
         ),
-        "behind ReLU: nearer the geometric mean": Check(
-            "it is nearer to it than to the arithmetic mean at every rate: the largest "
-            "ratio of the mean divergences",
-            max(mean[1, 1] / mean[1, 2] for mean in means.values()),
-            high=0.9,
+        "behind ReLU: nearer the geometric mean": OverSeeds(
+            "divergence from the arithmetic mean less that from the geometric mean, "
+            f"over {NETWORKS} random networks at every rate",
+            tuple(nearer.values()),
+            HIGHER,
         ),
-        "one pass is worse": Check(
-            "a single pass errs on more images than weight scaling at both stages, by "
-            "half a percent of them: lower end of the 95 % interval",
-            min(interval(stage, 1, 1).low for stage in STAGES),
-            low=0.005,
+        "one pass is worse": OverSeeds(
+            "share of the images on which a single pass errs, less that of weight "
+            "scaling",
+            tuple(judgments[stage, "one pass"] for stage in STAGES),
+            HIGHER,
         ),
-        "as many errors in the end": Check(
-            f"the mean of {ENOUGH} passes errs as weight scaling does, to half a "
-            "percent of the images at both stages: what in the intervals is farthest "
-            "from 0",
-            max(max(-end.low, end.high) for end in ends),
-            high=0.005,
-            full=True,
+        "as many errors in the end": OverSeeds(
+            f"share of the images on which the mean of {several} passes errs, less "
+            "that of weight scaling; of the draws of the passes alone this mean has a "
+            f"standard error of {100.0 * draws['early']:.2f} points early and "
+            f"{100.0 * draws['late']:.2f} late",
+            tuple(judgments[stage, f"{several} passes"] for stage in STAGES),
+            EQUIVALENT,
         ),
-        "early, all passes are not enough": Check(
-            f"early in training the NLL of the mean of {samples} passes is above that "
-            "of weight scaling by 0.005: lower end of the interval",
-            interval("early", 0, samples).low,
-            low=0.005,
+        "early, all passes are not enough": OverSeeds(
+            f"early in training, NLL of the mean of {samples} passes less that of "
+            "weight scaling",
+            (judgments["early", f"NLL of {samples} passes"],),
+            HIGHER,
         ),
-        "late, few are": Check(
-            f"late in training {ENOUGH} passes at most have a mean NLL no worse",
-            enough(worse["late"][:, 0]),
-            high=ENOUGH,
+        "late, few are": OverSeeds(
+            f"late in training, NLL of the mean of {several} passes less that of "
+            "weight scaling",
+            (judgments["late", f"NLL of {several} passes"],),
+            LOWER,
         ),
     }
     return Findings(
@@ -251,7 +288,7 @@ def rows(means, found, worse):
     for n, masks in enumerate(("hidden units", "inputs and hidden units")):
         for rate in RATES:
             yield [f"KL from mean, masks of {masks}", rate, *means[rate][n, 1:]]
-    for stage, (clean, noisy, networks) in found.items():
+    for stage, (clean, noisy, networks, _) in found.items():
         count = len(clean)
         least = [enough(worse[stage][:, metric]) for metric in (0, 1)]
         yield ["one pass", stage, *noisy[..., 0].mean(0)]

@@ -6,11 +6,12 @@ from matplotlib.figure import Figure
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
-from dropout_jax.evaluation.statistics import mean_interval
 from dropout_jax.sweeps import across_seeds
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import HIGHER, InEach, OverSeeds
+from experiments.comparisons import Difference, judged, over
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
-from experiments.trained import Trained, by_arm, mlp, over, train
+from experiments.trained import Trained, by_arm, mlp, train
 
 KEEP = (0.2, 0.4, 0.6, 0.8, 1.0)
 FIXED = 256  # units of a layer, in the first series
@@ -45,36 +46,39 @@ def run(quick: bool) -> Findings:
     kept = [arm.split()[1] for arm in accuracy if arm.startswith("width")]
     least = kept[0]
     usual = kept[-2]  # .8, near which the curve is at its height
-    gain = over(accuracy, f"kept {least}", f"width {least}")
     loss = {
         series: np.subtract(
             accuracy[f"{series} {usual}"], accuracy[f"{series} {least}"]
         )
         for series in ("width", "kept")
     }
-    more = mean_interval(loss["width"] - loss["kept"])
-    flat = mean_interval(loss["kept"])
+    found = judged(
+        {
+            "kept less width": over(accuracy, f"kept {least}", f"width {least}"),
+            "loss at fixed width less at fixed number": Difference(
+                list(loss["width"] - loss["kept"])
+            ),
+        }
+    )
     checks = {
-        "a wider layer makes up for part of it": Check(
-            f"where {least} are kept, the layer that keeps {KEPT} units is more "
-            f"accurate than that of {FIXED}: lower end of the interval, points",
-            gain.low,
-            low=0.0,
-            full=True,
+        "a wider layer makes up for part of it": OverSeeds(
+            f"where {least} are kept, accuracy of the layer that keeps {KEPT} units "
+            f"less that of the layer of {FIXED}",
+            (found["kept less width"],),
+            HIGHER,
         ),
-        "the fixed width loses more": Check(
-            f"from {usual} to {least}: loss at fixed width less loss at fixed number "
-            "kept: lower end of the interval, points",
-            more.low,
-            low=0.0,
-            full=True,
+        "the fixed width loses more": OverSeeds(
+            f"from {usual} to {least}: loss of accuracy at fixed width less loss at "
+            "fixed number kept",
+            (found["loss at fixed width less at fixed number"],),
+            HIGHER,
         ),
-        "the number kept fixed, the curve is flat": Check(
-            f"from {usual} to {least} accuracy changes by less than half a point: what "
-            "in the interval is farthest from 0",
-            max(-flat.low, flat.high),
+        "the number kept fixed, the curve is flat": InEach(
+            f"from {usual} to {least} the accuracy falls by so much",
+            loss["kept"],
+            low=-0.5,
             high=0.5,
-            full=True,
+            unit="points",
         ),
     }
     rows = [

@@ -20,7 +20,8 @@ from dropout_jax.transforms import (
     spatial_dropout,
     variational_dropout,
 )
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import Identity, Measurement
+from experiments.experiment import Experiment, Findings
 from experiments.intervals import bars, sigmas
 
 RATE, SIGMA = 0.5, 1.0
@@ -104,6 +105,11 @@ def passes(draws: int) -> tuple[np.ndarray, float]:
     return np.asarray(under, np.float64)[:, 0], float(calm[0])
 
 
+def share_error(share: float, draws: int) -> float:
+    """Returns the standard error of a share of independent draws."""
+    return float(np.sqrt(share * (1.0 - share) / draws))
+
+
 def run(quick: bool) -> Findings:
     """Draws masks; nothing is trained."""
     draws = 20_000 if quick else 1_000_000
@@ -112,54 +118,62 @@ def run(quick: bool) -> Findings:
     slower = times_slower()
     textbook, normal = found["eq. 9.4.14"], found["variational"]
     outside = float(np.mean((normal < 0.0) | (normal > 1.0)))
+    above = float(np.mean(found["log-normal"] > 1.0))
     # Of the log-normal law that has the same first two moments.
     spread = np.log1p(textbook.var() / textbook.mean() ** 2)
     law = stats.lognorm(spread**0.5, scale=textbook.mean() * np.exp(-spread / 2.0))
     checks = {
-        "the variational factor leaves [0, 1]": Check(
+        "the variational factor leaves [0, 1]": Measurement(
             "share of the draws of N(1, alpha), alpha = 1, outside",
             outside,
             low=0.4,
+            error=share_error(outside, draws),
         ),
-        "the textbook's mask is not log-normal": Check(
+        "the textbook's mask is not log-normal": Measurement(
             "distance of its distribution function from that of the log-normal of "
-            "equal mean and variance (Kolmogorov's)",
-            float(stats.kstest(textbook, law.cdf).statistic),
+            "equal mean and variance (Kolmogorov's): by draws it is at least so much, "
+            "with 95 % confidence",
+            float(stats.kstest(textbook, law.cdf).statistic)
+            - np.sqrt(np.log(2.0 / 0.05) / 2.0 / draws),
             low=0.03,
         ),
-        "a log-normal factor leaves [0, 1] too": Check(
+        "a log-normal factor leaves [0, 1] too": Measurement(
             "share of the log-normal factors above 1",
-            float(np.mean(found["log-normal"] > 1.0)),
+            above,
             low=0.1,
+            error=share_error(above, draws),
         ),
-        "Gaussian dropout draws a mask": Check(
+        "Gaussian dropout draws a mask": Identity(
             "share of the units whose factor another key changes",
             drawn_anew(),
             low=0.99,
         ),
-        "Gaussian dropout is not faster": Check(
-            "its time over that of dropout, calls on a million floats in turn: lower "
-            "end of the interval of the geometric mean",
+        "Gaussian dropout is not faster": Measurement(
+            "its time over that of dropout on the machine that ran this, calls on a "
+            "million floats in turn: lower end of the 95 % interval of the geometric "
+            "mean",
             slower.low,
             low=1.0,
             full=True,
         ),
-        "spatial dropout drops whole maps": Check(
+        "spatial dropout drops whole maps": Measurement(
             "share of the maps that are dropped as a whole, in standard errors from "
             "the rate; the others are kept as a whole",
             dropped_whole(draws // 100),
             high=ERRORS,
         ),
-        "inference returns the input as the mean of the noise": Check(
+        "inference returns the input as the mean of the noise": Measurement(
             "mean output under masks, weights unchanged, off that of inference, in "
             "standard errors",
             float(abs(sigmas(under, calm))),
             high=ERRORS,
         ),
-        "unchanged weights do not still the noise": Check(
-            "its standard deviation over the size of the mean",
+        "unchanged weights do not still the noise": Measurement(
+            "standard deviation of one unit's output under masks over the size of its "
+            "mean, for one layer",
             float(under.std() / abs(calm)),
             low=0.1,
+            error=float(under.std() / abs(calm) / np.sqrt(2.0 * draws)),
         ),
     }
     rows = [

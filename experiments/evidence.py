@@ -21,6 +21,8 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.files import to_json, write_atomically
 from dropout_jax.reports.render import grid
 from dropout_jax.sweeps import Ledger
+from experiments import revisions
+from experiments.checks import DESCRIPTION, number
 from experiments.experiment import Experiment, Findings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,16 +73,19 @@ def store(
             {
                 "name": name,
                 "says": check.says,
-                "value": _plain(check.value),
-                "low": _plain(check.low),
-                "high": _plain(check.high),
-                "holds": bool(check.holds),
-                "decided": not (quick and check.full),
+                "kind": check.kind,
+                "found": check.found,
+                "rule": check.rule,
+                "verdict": check.verdict,
+                "holds": check.holds,
+                "seen": None if check.seen is None else list(check.seen),
+                "decided": check.decided(quick=quick),
+                **_plain(check.numbers()),
             }
             for name, check in findings.checks.items()
         ],
         "headings": list(findings.headings),
-        "rows": [[_plain(cell) for cell in row] for row in findings.rows],
+        "rows": _plain(findings.rows),
         "caption": findings.caption,
         "seconds": round(seconds, 1),
         "trainings": trainings(experiment.id, quick=quick),
@@ -122,32 +127,86 @@ def found(name: str, *, quick: bool = False) -> dict[str, Any] | None:
     return stored.read(path) if path.exists() else None
 
 
+def check_of(name: str, check: str) -> dict[str, Any]:
+    """Returns a check as an experiment last found it.
+
+    Raises:
+      ValueError: the experiment has not run, or has no such check.
+    """
+    record = found(name) or {"checks": []}
+    checks = {one["name"]: one for one in record["checks"]}
+    if check not in checks:
+        raise ValueError(f"{name} has no check {check!r}, but {', '.join(checks)}")
+    return checks[check]
+
+
 def page(record: dict[str, Any]) -> str:
     """Returns what an experiment asked and found, as Markdown."""
     checks = [
         [
             f"{check['name']}: {check['says']}",
-            number(check["value"]),
-            bounds(check["low"], check["high"]),
-            "holds" if check["holds"] else "does not hold",
+            check["kind"],
+            check["found"],
+            check["rule"],
+            check["verdict"],
         ]
         for check in record["checks"]
     ]
     rows = [[*map(number, row)] for row in record["rows"]]
-    return "\n".join(
-        [
-            f"# {record['id']}: {record['question']}\n",
-            f"**Protocol.** {record['protocol']}\n",
-            f"**Budget.** {record['budget']} {took(record)}\n",
-            f"**Expected.** {record['expected']}\n",
-            grid(["check", "found", "holds for", "verdict"], checks),
-            f"![{record['caption']}]({record['id']}.png)\n",
-            f"{record['caption']}\n",
-            grid(record["headings"], rows),
-            f"`python -m experiments.run {record['id']}`",
-            "",
+    parts = [
+        f"# {record['id']}: {record['question']}\n",
+        f"**Protocol.** {record['protocol']}\n",
+        f"**Budget.** {record['budget']} {took(record)}\n",
+        f"**Expected.** {record['expected']}\n",
+        prose(["check", "kind", "found", "rule", "verdict"], checks),
+        *(f"{note}\n" for note in notes(record)),
+        f"![{record['caption']}]({record['id']}.png)\n",
+        f"{record['caption']}\n",
+        grid(record["headings"], rows),
+    ]
+    if changed := revisions.of(record["id"]):
+        parts += [
+            "## Rules that changed after their results were known\n",
+            prose(
+                ["rule then", "found then", "verdict then", "now", "why"],
+                [revisions.cells(one, record["checks"]) for one in changed],
+            ),
         ]
-    )
+    return "\n".join([*parts, f"`python -m experiments.run {record['id']}`", ""])
+
+
+def prose(headings: list[str], rows: list[list[str]]) -> str:
+    """Returns a table whose cells are sentences: every column is left-aligned."""
+    first, rule, *others = grid(headings, rows).split("\n")
+    return "\n".join([first, rule.replace("---:", "---"), *others])
+
+
+def notes(record: dict[str, Any]) -> list[str]:
+    """Returns what the kinds of the checks mean, and what intervals leave out."""
+    kinds = {check["kind"] for check in record["checks"]}
+    families = {
+        one["family"]
+        for check in record["checks"]
+        for one in check.get("comparisons", ())
+    }
+    told = ["[What the kinds mean.](../experiments.md#kinds-of-checks)"]
+    if DESCRIPTION in kinds:
+        told.append(
+            "A description says what these runs showed: under 10 paired seeds, or with "
+            "fewer than other comparisons have, nothing is tested."
+        )
+    if families:
+        made = " and ".join(map(str, sorted(families, reverse=True)))
+        told.append(
+            "Intervals are 95 % each, not corrected, where none is called so; "
+            f"comparisons made: {made}."
+        )
+    if families or DESCRIPTION in kinds:
+        told.append(
+            "They cover what a seed decides (initialization, order of the batches, "
+            "noise): there is one split, one test set and one choice of settings."
+        )
+    return [" ".join(told)]
 
 
 def took(record: dict[str, Any]) -> str:
@@ -160,24 +219,14 @@ def took(record: dict[str, Any]) -> str:
     return f"Took {record['seconds']:g} s."
 
 
-def number(value: str | float | None) -> str:
-    """Returns a number as it is shown: four digits that count."""
-    if value is None:
-        return "not finite"
-    return value if isinstance(value, str) else f"{value:.4g}"
-
-
-def bounds(low: float | None, high: float | None) -> str:
-    """Returns an interval; None is where it has no end."""
-    if low is None:
-        return "any" if high is None else f"up to {number(high)}"
-    return f"from {number(low)}" + ("" if high is None else f" to {number(high)}")
-
-
 def _plain(value: Any) -> Any:
     """Returns a value that JSON has; None for what is not finite."""
-    if isinstance(value, str):
+    if value is None or isinstance(value, str | bool | int):
         return value
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     value = float(value)
     return value if abs(value) < float("inf") else None
 

@@ -1,37 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an experiment is: a question, a rule fixed beforehand, and what came out."""
+"""What an experiment is: a question, how it is answered, and what came out."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-
-@dataclass(frozen=True)
-class Check:
-    """A statement that a number decides, by bounds that were set before it was known.
-
-    Attributes:
-      says: the statement, true where the value lies in the bounds.
-      value: what was found.
-      low: the least value with which it holds.
-      high: the largest.
-      full: whether the full form alone decides it, for want of runs in the quick one.
-    """
-
-    says: str
-    value: float
-    low: float = -math.inf
-    high: float = math.inf
-    full: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether the value lies in the bounds; NaN does not."""
-        return self.low <= self.value <= self.high
+from experiments.checks import Check
 
 
 @dataclass(frozen=True)
@@ -39,7 +16,8 @@ class Findings:
     """What an experiment found.
 
     Attributes:
-      checks: its statements, each with a name by which claims refer to it.
+      checks: its statements, each with a name by which claims refer to it; rules that
+        changed after a result was known are in revisions.toml.
       headings: of the table.
       rows: of the table; text and numbers.
       figure: the picture that shows it.

@@ -7,14 +7,16 @@ python -m experiments.run all --quick
 
 The results go to results/evidence and docs/evidence; with --quick, which takes less of
 everything, to build/evidence; some statements are not decided then. The exit code is 1
-if one that is decided did not hold. `today` stands for a few experiments, others every
-day, all of them within a week.
+if an identity or a measurement does not hold, or a test does not show what it asks;
+descriptions and estimates decide nothing. `today` stands for a few experiments, others
+every day, all of them within a week.
 """
 
 import datetime
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 
@@ -34,6 +36,11 @@ def chosen(names: list[str]) -> list[str]:
     if names == ["today"]:
         return known[datetime.date.today().toordinal() % DAYS :: DAYS]
     return names
+
+
+def undecided(check: dict[str, Any]) -> str:
+    """Returns the word for what is not decided: in quick form, or by its kind."""
+    return "not decided" if check["holds"] is not None else check["verdict"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,12 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 experiment, findings, time.monotonic() - begun, quick=options.quick
             )
         for check in record["checks"]:
-            word = "holds         " if check["holds"] else "DOES NOT HOLD "
-            word = word if check["decided"] else "not decided   "
-            value = evidence.number(check["value"])
-            wanted = evidence.bounds(check["low"], check["high"])
-            console.print(f"  {word} {check['name']}: {value} ({wanted})", markup=False)
-            held &= check["holds"] or not check["decided"]
+            word = check["verdict"] if check["decided"] else undecided(check)
+            console.print(f"  {word}: {check['name']}", markup=False)
+            said = f"{check['kind']}: {check['found']} ({check['rule']})"
+            console.print(f"    {said}", markup=False)
+            held &= check["holds"] is not False or not check["decided"]
         place = evidence.pictures(quick=options.quick) / f"{experiment.id}.md"
         console.print(f"  {record['seconds']:g} s; {place}", markup=False)
     return 0 if held else 1

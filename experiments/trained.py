@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
-from dropout_jax.evaluation.statistics import Interval, paired_difference
 from dropout_jax.files import writing
 from dropout_jax.sweeps import (
     StudyDirectory,
@@ -161,11 +160,6 @@ def called(look: Callable[..., Any] | None) -> str:
         options = ", ".join(f"{k}={v!r}" for k, v in sorted(look.keywords.items()))
         return f"{called(look.func)}({options})"
     return "" if look is None else look.__name__
-
-
-def over(values: Mapping[str, Sequence[float]], arm: str, other: str) -> Interval:
-    """Returns the paired difference of an arm to another, of what `by_arm` found."""
-    return paired_difference(values[arm], values[other])
 
 
 def mlp(epochs: int, *, quick: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ ALL_TRAIN = 55_000
 class Dataset(NamedTuple):
     """Images and labels in three splits, on the host.
 
-    Everything is chosen on `validation`; `test` is looked at once.
+    Everything is chosen on `validation`; `test` is for the end of a run.
     """
 
     train_images: np.ndarray  # uint8 [n, H, W], 0 = background

@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from dropout_jax.config import UserError
 from dropout_jax.config.command_line import guarded
 from experiments import evidence, run
-from experiments.experiment import Check, Experiment, Findings
+from experiments.checks import LOWER, Identity, Measurement, OverSeeds
+from experiments.comparisons import Difference, judged
+from experiments.experiment import Experiment, Findings
 
 
 def made(value=0.5):
@@ -21,8 +23,8 @@ def made(value=0.5):
 
     def find(quick):
         checks = {
-            "half": Check("it is about a half", value, low=0.4, high=0.6),
-            "any": Check("it is something | anything", value),
+            "half": Identity("it is about a half", value, low=0.4, high=0.6),
+            "any": Identity("it is something | anything", value),
         }
         rows = [["quick" if quick else "whole", value]]
         return Findings(checks, ["how", "value"], rows, Figure(), "One number.")
@@ -36,14 +38,6 @@ def places(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("value", "holds"),
-    [(0.4, True), (0.6, True), (0.39, False), (0.61, False), (math.nan, False)],
-)
-def test_a_check_holds_within_its_bounds(value, holds):
-    assert Check("", value, low=0.4, high=0.6).holds == holds
-
-
 def test_what_was_found_is_kept(places):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence, "load", lambda name: made())
@@ -54,7 +48,8 @@ def test_what_was_found_is_kept(places):
     assert record["checks"][1]["low"] is None and record["rows"] == [["whole", 0.5]]
     page = (places / "docs/evidence/E99.md").read_text()
     assert page.startswith("# E99: Is it a half?\n")
-    assert "| half: it is about a half | 0.5 | from 0.4 to 0.6 | holds |" in page
+    row = "| half: it is about a half | identity | 0.5 | from 0.4 to 0.6 | holds |"
+    assert row in page
     assert f"None. Took {record['seconds']:g} s." in page
     record["trainings"] = {"count": 1_200, "seconds": 5_400}
     spent = "None. 1,200 trainings took 5,400 s in all"
@@ -67,9 +62,9 @@ def test_what_does_not_hold_is_said_and_kept(places, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence, "load", lambda name: made(math.inf))
         assert run.main(["E99"]) == 1
-    assert (
-        "DOES NOT HOLD  half: not finite (from 0.4 to 0.6)" in capsys.readouterr().out
-    )
+    said = capsys.readouterr().out
+    assert "does not hold: half\n" in said
+    assert "identity: not finite (from 0.4 to 0.6)" in said
     record = evidence.found("E99")
     assert record["checks"][0]["holds"] is False
     assert record["checks"][0]["value"] is None
@@ -77,7 +72,7 @@ def test_what_does_not_hold_is_said_and_kept(places, capsys):
 
 def test_in_quick_form_some_checks_are_not_decided(places, capsys):
     one = made(math.inf)
-    only_full = Check("it is about a half", 7.0, high=0.6, full=True)
+    only_full = Measurement("it is about a half", 7.0, high=0.6, full=True)
     findings = one.run(True)
     findings = replace(findings, checks={"half": only_full})
     with pytest.MonkeyPatch.context() as patch:
@@ -87,7 +82,31 @@ def test_in_quick_form_some_checks_are_not_decided(places, capsys):
         assert run.main(["E99", "--quick"]) == 0
         assert run.main(["E99"]) == 1
     said = capsys.readouterr().out
-    assert "not decided    half: 7" in said and "DOES NOT HOLD  half: 7" in said
+    assert "not decided: half\n" in said and "does not hold: half\n" in said
+
+
+@pytest.mark.parametrize(
+    ("pairs", "word", "code"),
+    [(9, "not seen in 9 seeds", 0), (10, "the opposite is shown", 1)],
+)
+def test_a_description_decides_nothing(places, capsys, pairs, word, code):
+    """Nine seeds that are all higher, where lower was expected; then ten."""
+    gain = judged({"a": Difference([1.0 + n for n in range(pairs)])})["a"]
+    findings = replace(
+        made().run(False), checks={"lower": OverSeeds("it is", (gain,), LOWER)}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        one = replace(made(), run=lambda _: findings)
+        patch.setattr(evidence, "load", lambda name: one)
+        assert run.main(["E99"]) == code
+    assert f"  {word}: lower\n" in capsys.readouterr().out
+    [record] = evidence.found("E99")["checks"]
+    assert record["verdict"] == word and record["decided"] == bool(code)
+    [comparison] = record["comparisons"]
+    assert len(comparison["values"]) == pairs and comparison["family"] == 1
+    page = (places / "docs/evidence/E99.md").read_text()
+    assert ("under 10 paired seeds" in page) == (not code)
+    assert "one split, one test set" in page and "comparisons made: 1." in page
 
 
 def test_within_a_week_every_experiment_has_its_day(monkeypatch):
@@ -117,6 +136,27 @@ def test_every_experiment_says_what_it_asks():
         one = evidence.load(name)
         assert one.id == name and one.question.endswith("?")
         assert all([one.protocol, one.budget, one.expected])
+
+
+def test_no_check_rests_on_fewer_seeds_than_its_kind_needs():
+    """Of what is published: under 10 pairs nothing holds, and nothing is shown."""
+    compared = 0
+    for name in evidence.experiments():
+        for check in (evidence.found(name) or {"checks": []})["checks"]:
+            for one in check.get("comparisons", ()):
+                few = len(one["values"]) < 10
+                assert (check["kind"] == "description") == (one["p_value"] is None)
+                assert (one["p_value"] is None) or not few, (name, check["name"])
+                compared += 1
+            if check["kind"] in ("description", "estimate"):
+                assert check["holds"] is None and not check["decided"], check["name"]
+    assert compared > 50
+
+
+def test_a_check_is_found_by_its_name():
+    assert evidence.check_of("E14", "the same seed, the same bits")["holds"]
+    with pytest.raises(ValueError, match="E14 has no check 'seeds differ', but the"):
+        evidence.check_of("E14", "seeds differ")
 
 
 def test_an_unknown_one_is_named_with_those_there_are():

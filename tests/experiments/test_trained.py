@@ -111,13 +111,6 @@ def test_distances_are_in_errors_of_the_mean():
     np.testing.assert_allclose(sigmas(values, [0.0, 1.0]), expected)
 
 
-def test_arms_are_compared_seed_by_seed():
-    values = {"a": [90.0, 80.0, 70.0], "b": [89.0, 78.9, 69.1]}
-    found = trained.over(values, "a", "b")
-    assert found.mean == pytest.approx(1.0) and found.high < 1.3
-    assert trained.over(values, "b", "a").mean == pytest.approx(-1.0)
-
-
 def test_means_and_intervals_are_where_the_numbers_are():
     axes = Figure().subplots()
     curve(axes, [0.0, 1.0], [[1.0, 3.0], [4.0, 4.0]], 0)
