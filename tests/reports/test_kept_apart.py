@@ -61,10 +61,10 @@ def test_rows_kept_apart_are_never_paired(line, ledger, name, value, shown, labe
     study = load_study(ledger(lines), accept_changes=True)
     table = tabulate(study, baseline="none")
     rows = {row.arm: row for row in table.rows}
-    assert rows["dropout"].difference.seeds == (0, 1, 2, 3)
-    assert rows[f"dropout [{label}]"].difference is None
+    assert rows["dropout"].comparisons["accuracy"].seeds == (0, 1, 2, 3)
+    assert rows[f"dropout [{label}]"].comparisons == {}
     alone = tabulate(load_study(ledger(lines[:8])), baseline="none")
-    assert rows["dropout"].difference == alone.rows[1].difference
+    assert rows["dropout"].comparisons == alone.rows[1].comparisons
     assert "dropout [" not in verdict(table)
 
 
@@ -86,7 +86,7 @@ def test_methods_of_other_data_by_configuration_are_compared(line, ledger):
     study = load_study(ledger(lines))
     assert study.arms == ("none", "other data") and study.notes == ()
     table = tabulate(study, baseline="none")
-    assert table.rows[1].difference.seeds == (0, 1)
+    assert table.rows[1].comparisons["accuracy"].seeds == (0, 1)
     # One of them changes: the other is compared with each.
     lines += [line("other data", s, config=own, data="e" * 64) for s in (0, 1)]
     study = load_study(ledger(lines), accept_changes=True)

@@ -213,7 +213,8 @@ def test_committed_ledgers_have_one_value_for_each_input(path):
         Trial("s", line["arm"], line["config"], id_)
         for id_, line in study.ledger.by_trial().items()
     ]
-    assert len(inputs.recorded(study, trials)) == len(trials) == len(lines)
+    counted = [line for line in lines if "withdrawn" not in line]
+    assert len(inputs.recorded(study, trials)) == len(trials) == len(counted) > 0
     inputs.refuse_mixed(study, trials)
 
 
