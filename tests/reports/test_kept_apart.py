@@ -122,6 +122,21 @@ def test_a_run_that_mixes_inputs_is_neither(line, ledger):
     assert any("it mixes data" in note for note in alone.notes)
 
 
+def test_what_a_file_says_is_no_more_than_text(line, ledger):
+    """Whatever stands where an input should."""
+    strange = {"\x1b[2J[/b]": [1], "data": 5, "plugin": {"a": "\x1b[2J"}}
+    lines = [line("none", 0), line("none", 1, **strange)]
+    lines[1]["data_sha256"] = "a" * 64
+    lines[1]["parts"][0] |= {"versions": {"jax": 5}, "device": [], "flags": {"x": {}}}
+    lines[1]["parts"][0]["vector_extensions"] = [3]
+    with pytest.raises(UserError) as error:
+        load_study(ledger(lines))
+    assert str(error.value).isprintable()
+    study = load_study(ledger(lines), accept_changes=True)
+    assert all(map(str.isprintable, (*study.arms, *study.notes)))
+    assert study.notes and len(study.arms) == 2
+
+
 def test_what_changes_rounding_is_said(line, ledger, tmp_path):
     here = {"threads": 1, "processor": "A", "vector_extensions": ["avx2"]}
     there = {"threads": 2, "processor": "B", "versions": {"jaxlib": "2"}}
