@@ -32,10 +32,29 @@ def run(flag_values: flags.FlagValues) -> int:
     from dropout_jax.training.run_directory import RunDirectory
 
     RunDirectory(flag_values.workdir).check(flag_values.config)
-    result = training.run(flag_values.config, flag_values.workdir)
+    result = training.run(
+        flag_values.config,
+        flag_values.workdir,
+        accept_changes=flag_values.accept_changes,
+    )
     return 0 if result.status == "done" else 1
+
+
+def define(flag_values: flags.FlagValues) -> None:
+    """Defines the flag of this command alone."""
+    flags.DEFINE_boolean(
+        "accept_changes",
+        False,
+        "Go on with a run that was computed with other data, another plugin or other "
+        "settings of JAX; its result says what it mixes.",
+        flag_values=flag_values,
+    )
 
 
 if __name__ == "__main__":
     default = Path(__file__).parent / "configs" / "default.py"
-    sys.exit(command_line.main(run, description=__doc__, default_config=default))
+    sys.exit(
+        command_line.main(
+            run, description=__doc__, default_config=default, define=define
+        )
+    )

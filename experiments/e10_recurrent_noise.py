@@ -223,9 +223,9 @@ def run(quick: bool) -> Findings:
         "20,000 images and ten epochs on the rows of the images and on rows of "
         "permuted pixels, 128 units and 80 epochs on 2,000 images; means and 95 % "
         f"intervals of {len(accuracy['rows: none'])} paired seeds. The NLL of the "
-        "table is the least of all epochs on the validation images: the test NLL was "
-        "taken at the epoch of the best validation accuracy alone, at which it says "
-        "nothing of the noise.",
+        "table is the least of all epochs on the validation images: the ledger's test "
+        "NLL is that of the epoch of the best validation accuracy, of which nothing is "
+        "said here.",
     )
 
 

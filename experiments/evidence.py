@@ -201,7 +201,7 @@ def notes(record: dict[str, Any]) -> list[str]:
             "Intervals are 95 % each, not corrected, where none is called so; "
             f"comparisons made: {made}."
         )
-    if families or DESCRIPTION in kinds:
+    if families or DESCRIPTION in kinds or record["trainings"]:
         told.append(
             "They cover what a seed decides (initialization, order of the batches, "
             "noise): there is one split, one test set and one choice of settings."

@@ -22,7 +22,7 @@ from dropout_jax.config.command_line import guarded
 from dropout_jax.config.loading import load_config
 from dropout_jax.reports.captions import figure_captions
 from dropout_jax.reports.documents import document
-from dropout_jax.reports.numbers import counted, duration, plain, setting_text
+from dropout_jax.reports.numbers import NOTHING, counted, duration, plain, setting_text
 from dropout_jax.reports.render import escaped, grid
 from dropout_jax.sweeps import Ledger
 from dropout_jax.sweeps.described import planned, reporting
@@ -135,14 +135,17 @@ def _search(name: str) -> list[str]:
         return []
     about = json.loads(path.read_text(encoding="utf-8"))
     lines = Ledger(RESULTS / f"{name}_search.jsonl").lines()
+    withdrawn = {line["arm"] for line in lines if "withdrawn" in line}
     spent: Counter[str] = Counter()
     for line in lines:
         spent[line["arm"]] += line["result"]["seconds"]
     rows = [
         [
             arm,
-            setting_text(found["searched"]),
-            plain(100 * found["validation"]["accuracy"]),
+            "withdrawn" if arm in withdrawn else setting_text(found["searched"]),
+            NOTHING
+            if arm in withdrawn
+            else plain(100 * found["validation"]["accuracy"]),
             ", ".join(f"{count} {state}" for state, count in found["trials"].items()),
             duration(spent[arm]),
         ]

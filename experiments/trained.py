@@ -11,15 +11,22 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import writing
-from dropout_jax.sweeps import StudyDirectory, Trial, plan, run_local, unfinished
-from dropout_jax.sweeps.local import default_workers
+from dropout_jax.sweeps import (
+    StudyDirectory,
+    Trial,
+    inputs,
+    plan,
+    run_local,
+    unfinished,
+)
+from dropout_jax.sweeps.local import divide
 from dropout_jax.training import load_run
 from dropout_jax.training.load import LoadedRun
 from experiments import evidence
@@ -81,8 +88,12 @@ def train(
     runs = evidence.ROOT / ("build" if quick else "runs") / "evidence" / name
     study = StudyDirectory(runs, results / f"{name}.jsonl")
     if missing := unfinished(study, trials):
+        inputs.check(study, trials)  # before the plan is written
         study.extend(trials)
-        run_local(study, trials, workers=min(default_workers(), len(missing)))
+        divided, _ = divide(study, len(missing))
+        workers, threads = divided.workers, divided.threads
+        run_local(study, trials, workers=workers, threads=threads)
+    inputs.refuse_mixed(study, trials)
     if given_up := study.given_up():
         raise UserError(f"{name}: {len(given_up)} trials were given up; see {runs}")
     lines = study.ledger.by_trial()
@@ -104,8 +115,9 @@ def train(
 class Seen:
     """What was looked up in trained models; nothing is looked up twice.
 
-    Known by the trials and by the look's name and options: whoever changes what a look
-    does gives it another name, or deletes the file.
+    Known by the trials, by the look's name and options, and by the parameters that
+    were looked at, where the entry has their SHA-256: whoever changes what a look does
+    gives it another name, or deletes the file.
     """
 
     def __init__(self, path: Path, study: StudyDirectory):
@@ -113,7 +125,10 @@ class Seen:
         self._known: dict[tuple[str, ...], dict[str, Any]] = {}
         for text in stored.whole_lines(path.read_bytes()) if path.exists() else ():
             entry = stored.record(text, path)
-            self._known[entry.pop("look"), *entry.pop("trials")] = entry
+            key = (entry.pop("look"), *entry.pop("trials"))
+            of = entry.pop("parameters_sha256", None)
+            if of in (None, self._parameters(key[1:])):
+                self._known[key] = entry
 
     def at(
         self, trials: list[Trial], look: LookAtArm | None, name: str
@@ -125,11 +140,18 @@ class Seen:
         if (name, *ids) not in self._known:
             places = [self._study.run_directory(trial) for trial in trials]
             found = dict(look([load_run(place) for place in places]))
-            line = json.dumps({"look": name, "trials": ids, **found})
+            of = {"parameters_sha256": self._parameters(ids)}
+            line = json.dumps({"look": name, "trials": ids, **of, **found})
             with writing(self._path, len(line)), self._path.open("a") as file:
                 file.write(f"{line}\n")
             self._known[name, *ids] = found
         return self._known[name, *ids]
+
+    def _parameters(self, ids: Sequence[str]) -> list[str | None]:
+        """Returns the SHA-256 of the tested parameters of trials in the ledger."""
+        lines = self._study.ledger.by_trial()
+        results = [lines.get(id_, {}).get("result", {}) for id_ in ids]
+        return [result.get("parameters_sha256") for result in results]
 
 
 def called(look: Callable[..., Any] | None) -> str:

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What README and the committed winners say is what the committed ledgers hold."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from dropout_jax.config.loading import load_config, load_module
+from dropout_jax.reports import records
+from dropout_jax.reports.__main__ import main
 from dropout_jax.sweeps import Ledger
 from dropout_jax.sweeps.described import planned
 
 ROOT = Path(__file__).parent.parent
 COMPARE = load_module(ROOT / "configs" / "compare.py")
 RESULTS = ROOT / "results"
+LEDGERS = sorted(
+    path for path in RESULTS.glob("**/*.jsonl") if not path.stem.endswith("_models")
+)
 SEARCHED = sorted(RESULTS.glob("compare_*_winners.json"))
 
 
@@ -67,6 +73,30 @@ def test_an_edit_of_a_config_would_not_orphan_its_results(name, publish):
     arms = {trial.arm for trial in trials}
     lines = {id_ for id_, line in known.items() if line["arm"] in arms}
     assert {trial.id for trial in trials} == lines
+
+
+@pytest.mark.parametrize("path", LEDGERS, ids=lambda path: path.stem)
+def test_every_published_line_is_read_with_its_set(path):
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    read = [records.trial(*record) for record in records.records(path)]
+    assert len(read) == len(lines) > 0
+    for trial, line in zip(read, lines, strict=True):
+        assert trial.status == line["result"]["status"]
+        assert trial.test == line["result"].get("test", {})
+        assert trial.done == bool(trial.sets)
+        for one in trial.sets.values():
+            assert one.epoch == line["result"]["best_epoch"]
+            assert one.test == trial.test
+
+
+def test_the_ledger_of_a_search_is_reported_without_test_values(tmp_path, capsys):
+    path = RESULTS / "compare_mlp_search.jsonl"
+    assert main([f"--ledger={path}", f"--out={tmp_path / 'report'}"]) == 0
+    out = capsys.readouterr().out
+    assert "not tested" in out and "90.0" in out  # a validation accuracy, in the notes
+    rows = (tmp_path / "report" / "runs.csv").read_text().splitlines()
+    assert len(rows) == 1 + 90
+    assert sum(",pruned," in row for row in rows) == 47
 
 
 @pytest.fixture(scope="module")

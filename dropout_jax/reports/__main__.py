@@ -10,6 +10,7 @@ from rich.console import Console
 from dropout_jax.config.arguments import Parser
 from dropout_jax.config.command_line import guarded
 from dropout_jax.reports import TerminalTable, load_study, tabulate, write_report
+from dropout_jax.training.fingerprint import ACCEPT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,9 +37,20 @@ def report(arguments: Sequence[str] | None) -> int:
         "noise.rates; the setting is chosen on validation",
     )
     parser.add_argument("--title", help="heading of the page")
+    parser.add_argument(
+        ACCEPT,
+        action="store_true",
+        help="report results of different data, plugins or settings of JAX as methods "
+        "of their own",
+    )
     options = parser.parse_args(arguments)
     again = shlex.join(sys.argv[1:] if arguments is None else arguments)
-    study = load_study(options.ledger, name=options.study, knobs=options.knobs)
+    study = load_study(
+        options.ledger,
+        name=options.study,
+        knobs=options.knobs,
+        accept_changes=options.accept_changes,
+    )
     paths = write_report(
         study,
         options.out,

@@ -15,6 +15,7 @@ from dropout_jax.config import canonical, defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.reports.trial import METRICS, STATUSES, WITHDRAWN, TestedSet, Trial
+from dropout_jax.training import parts
 from dropout_jax.training.outcome import REQUIRED
 from dropout_jax.training.sets import NAMES, OF_KEEP
 
@@ -112,6 +113,7 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         sites=_sites(place, record),
         noise=_numbers(place, record, "noise"),
         withdrawn=withdrawn,
+        parts=tuple(parts.of_line(place, record)),
     )
 
 

@@ -41,7 +41,10 @@ VERDICTS = {
 }
 _MEANS = {"accuracy": "test accuracy, %", "nll": "NLL, nats"}
 # Left out where a terminal is narrow; the files have them.
-_WIDE = ("higher in", "minimum detectable", "interval corrected", "Brier", "published")
+_WIDE = (
+    *("higher in", "minimum detectable", "interval corrected", "p, corrected"),
+    *("NLL, not", "Brier", "published", "search trials", "median time"),
+)
 
 
 class Part(NamedTuple):
@@ -177,16 +180,27 @@ class TerminalTable:
             grid.add_column(
                 Text("\n".join(textwrap.wrap(part.headings[n], 14))),
                 justify="left" if n == 0 else "right",
-                no_wrap=n < 3,
+                no_wrap=not part.headings[n].startswith(("seeds", "setting")),
                 min_width=5,
                 overflow="fold",
             )
-        for name, *numbers in part.rows:
-            # An interval goes below its mean, so that most terminals hold the table.
-            cells = [name, *(re.sub(r" (?=[\[(±])", "\n", n) for n in numbers)]
-            style = "dim" if name == self.table.baseline else ""
+        for row in part.rows:
+            cells = [_stacked(h, c) for h, c in zip(part.headings, row, strict=True)]
+            style = "dim" if row[0] == self.table.baseline else ""
             grid.add_row(*(_text(cells[n]) for n in shown), style=style)
         return grid
+
+
+def _stacked(heading: str, cell: str) -> str:
+    """A cell in short lines, so that most terminals hold the table."""
+    if heading == "method":
+        return cell
+    if heading.startswith("noise"):  # a line for each site
+        return re.sub(r"(?<=[:,;]) ", "\n", cell)
+    if heading == "verdict":
+        return re.sub(r"(?<=significant) |(?<=,) ", "\n", cell)
+    # An interval goes below its mean.
+    return re.sub(r" (?=[\[(±])", "\n", cell)
 
 
 def _text(lines: str, style: str = "") -> Text:

@@ -65,7 +65,7 @@ def sections(
         Section("table", "Table", _results(results)),
         Section("settings", "Settings tried", _settings(selection)),
         Section("figures", "Figures", drawn + printed),
-        Section("why", "Fit and gap", _paragraphs(notes)),
+        Section("why", "Notes", _paragraphs(notes)),
         Section("runs", "Runs", runs_section(study, selection)),
         Section("configurations", "Configurations", configurations(final, results)),
         Section("reproduce", "How to reproduce", environment(study, command)),

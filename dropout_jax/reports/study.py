@@ -13,11 +13,14 @@ from typing import Any
 
 from dropout_jax.config.errors import UserError
 from dropout_jax.reports.fields import differing_fields
+from dropout_jax.reports.inputs import keep_apart
+from dropout_jax.reports.inputs import notes as rounding_notes
 from dropout_jax.reports.numbers import counted
 from dropout_jax.reports.records import records
 from dropout_jax.reports.records import trial as read_trial
 from dropout_jax.reports.trial import Trial
 from dropout_jax.stored import expect
+from dropout_jax.training.fingerprint import differences
 
 Setting = tuple[Any, ...]  # the values of a study's knobs, in their order
 
@@ -58,6 +61,15 @@ class Study:
         """The settings that a method was tried with, as the ledger brings them."""
         return tuple(dict.fromkeys(self.setting(trial) for trial in self.of(arm)))
 
+    def comparable(self, arm: str, other: str) -> bool:
+        """Whether runs of two methods may be paired: they share what should be equal.
+
+        Methods of other data by their configuration may be; those that `load_study`
+        has kept apart, because an input changed under the same configuration, not.
+        """
+        first, second = self.of(arm)[:1], self.of(other)[:1]
+        return not any(differences(a.inputs, b.inputs) for a in first for b in second)
+
     def done(self, arm: str) -> dict[int, Trial]:
         """Trials of a method that have results, by seed.
 
@@ -77,6 +89,7 @@ def load_study(
     *,
     name: str | None = None,
     knobs: Sequence[str] = (),
+    accept_changes: bool = False,
 ) -> Study:
     """Reads the trials of one study.
 
@@ -87,6 +100,8 @@ def load_study(
         the method was tried with, such as ("noise.rates",). Where no run looked at
         the test set, as in a search, they are found: nothing is averaged there that
         a choice could flatter.
+      accept_changes: whether results of different inputs (data, plugin, settings of
+        JAX) become methods of their own; without it they are an error.
 
     Returns:
       A `Study`. A run that is "done" with a test metric that is not finite counts as
@@ -95,8 +110,8 @@ def load_study(
 
     Raises:
       UserError: no such file, a line that is not a trial, several studies and no
-        `name`, an unknown knob, two results for one arm, setting and seed, or one arm
-        with two configurations that differ in more than knobs.
+        `name`, an unknown knob, two results for one arm, setting and seed, one arm
+        with two configurations that differ in more than knobs, or different inputs.
     """
     paths = [ledgers] if isinstance(ledgers, str | Path) else list(ledgers)
     lines = [line for path in paths for line in records(Path(path))]
@@ -113,10 +128,12 @@ def load_study(
     trials: dict[tuple[str, Setting, int], Trial] = {}
     first: dict[str, Trial] = {}
     again = 0
-    read = [(place, read_trial(place, record)) for place, record in chosen]
-    if not knobs and not any(trial.test for _, trial in read):
-        knobs = _searched([trial for _, trial in read])
-    for place, trial in read:
+    places = [place for place, _ in chosen]
+    read = [read_trial(place, record) for place, record in chosen]
+    read = keep_apart(places, read, accept=accept_changes)
+    if not knobs and not any(trial.test for trial in read):
+        knobs = _searched(read)
+    for place, trial in zip(places, read, strict=True):
         _check_knobs(place, trial, knobs)
         key = (trial.arm, _setting(trial, knobs), trial.seed)
         if key not in trials:
@@ -131,16 +148,17 @@ def load_study(
                 f"{place}: {trial.arm!r} has a second result for seed {trial.seed} "
                 "with another configuration: give the two methods two names"
             )
-    notes = (
-        f"Found twice and counted once, by its first line: {counted(again, 'trial')}.",
-    )
+    notes = list(rounding_notes(list(trials.values())))
+    if again:
+        twice = counted(again, "trial")
+        notes.append(f"Found twice and counted once, by its first line: {twice}.")
     arms = {arm: place for place, arm in enumerate(first)}
     settings = {key[:2]: place for place, key in reversed(list(enumerate(trials)))}
     ordered = sorted(trials, key=lambda k: (arms[k[0]], settings[k[:2]], k[2]))
     return Study(
         name=str(name or found[0]),
         trials=tuple(trials[key] for key in ordered),
-        notes=notes if again else (),
+        notes=tuple(notes),
         knobs=tuple(knobs),
     )
 

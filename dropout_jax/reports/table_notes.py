@@ -98,9 +98,10 @@ def _still_rising(study: Study, rows: Sequence[Row]) -> list[str]:
 def _on_row(row: Row, reference: Row) -> list[str]:
     notes = []
     for status, count in row.unfinished.items():
+        rest = "; its means describe the other runs" if row.seeds else ""
         notes.append(
-            f"{row.arm}: {counted(count, 'run')} {status}, counted and not averaged; "
-            "its means describe the other runs."
+            f"{row.arm}: {counted(count, 'run')} {status}, counted and not "
+            f"averaged{rest}."
         )
     if not row.seeds and not row.unfinished and row is not reference:
         notes.append(f"{row.arm}: no run in the ledger.")

@@ -72,7 +72,8 @@ def tabulate(
         for arm in order
     ]
     measures = (ACCURACY, NLL) if judged else (ACCURACY,)
-    compared = compare(_pairs(tested, baseline, measures))
+    rivals = {a: r for a, r in tested.items() if study.comparable(a, baseline)}
+    compared = compare(_pairs(rivals, tested[baseline], measures))
     rows = [
         replace(
             row,
@@ -154,14 +155,14 @@ def _mean(scores: Sequence[Mapping[str, float]], metric: str) -> Interval | None
 
 def _pairs(
     tested: Mapping[str, Mapping[int, Trial]],
-    baseline: str,
+    reference: Mapping[int, Trial],
     measures: Sequence[Measure],
 ) -> list[Paired]:
     """Every method minus the baseline on the seeds that both have, by each measure."""
-    reference, found = tested[baseline], []
+    found = []
     for arm, runs in tested.items():
         seeds = tuple(seed for seed in runs if seed in reference)
-        if arm == baseline or not seeds:
+        if runs is reference or not seeds:
             continue
         for measure in measures:
             values = tuple(

@@ -62,6 +62,8 @@ class Trial:
       sites: names of the model's noise sites, the input first; empty in format 1.
       noise: mean of each learned noise parameter at the end of the run, by path.
       withdrawn: why the result does not count; empty where it does.
+      parts: with what and where it was computed, each stretch of its steps.
+      inputs: those of its inputs that are not the same in all its study.
     """
 
     arm: str
@@ -77,6 +79,8 @@ class Trial:
     data_sha256: str = ""
     id: str = ""
     validation: dict[str, float] = field(default_factory=dict)
+    parts: tuple[dict[str, Any], ...] = ()
+    inputs: dict[str, Any] = field(default_factory=dict)
     sets: dict[str, TestedSet] = field(default_factory=dict)
     sites: tuple[str, ...] = ()
     noise: dict[str, float] = field(default_factory=dict)

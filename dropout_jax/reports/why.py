@@ -59,7 +59,7 @@ def gap_notes(study: Study, baseline: str) -> tuple[str, ...]:
     for arm in study.arms:
         runs = _curves(study, arm)
         shared = [seed for seed in runs if seed in reference]
-        if arm == baseline or not shared:
+        if arm == baseline or not shared or not study.comparable(arm, baseline):
             continue
         ours = _fit([runs[seed] for seed in shared])
         theirs = _fit([reference[seed] for seed in shared])

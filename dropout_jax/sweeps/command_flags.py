@@ -42,3 +42,10 @@ def define_run(flag_values: flags.FlagValues) -> None:
     """Defines the flags of `run`."""
     define_plan(flag_values)
     define_execution(flag_values)
+    flags.DEFINE_boolean(
+        "accept_changes",
+        False,
+        "Go on with a study whose results were computed with other data, another "
+        "plugin or other settings of JAX; the report keeps the rows apart.",
+        flag_values=flag_values,
+    )

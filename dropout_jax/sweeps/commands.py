@@ -10,16 +10,18 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from rich.console import Console
 
 from dropout_jax.config import canonical
 from dropout_jax.config.arguments import Parser
-from dropout_jax.config.errors import one_line
+from dropout_jax.config.errors import UserError, one_line
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.schema import BY_PATH
+from dropout_jax.sweeps import inputs
 from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.sweeps.execution import add_execution, check_execution, execute
 from dropout_jax.sweeps.search import load_search
@@ -27,7 +29,9 @@ from dropout_jax.sweeps.searching import progress
 from dropout_jax.sweeps.status import say, show_status
 from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
 from dropout_jax.sweeps.trials import Trial, knobs, names
+from dropout_jax.training.fingerprint import ACCEPT
 
+_RUN_WITH = "Run with"  # how the note on changed fields begins
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 
 
@@ -46,8 +50,12 @@ def plan(flag_values: flags.FlagValues) -> int:
     trials = trials_of(flag_values)
     from dropout_jax.sweeps.preview import preview
 
-    ledger = StudyDirectory(flag_values.study, flag_values.ledger).ledger
-    preview(trials, ledger, Console())
+    study, console = StudyDirectory(flag_values.study, flag_values.ledger), Console()
+    preview(trials, study.ledger, console)
+    try:
+        inputs.check(study, [*study.known_trials(), *trials])
+    except UserError as error:  # `run` will refuse, or be told to accept it
+        say(console, f"as it is now, `run` will not run: {error}")
     return 0
 
 
@@ -57,17 +65,32 @@ def run(flag_values: flags.FlagValues) -> int:
     trials = trials_of(flag_values)
     study = StudyDirectory(flag_values.study, flag_values.ledger)
     command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
-    told = {**reporting(flag_values.config_file), "command": command}
+    told = _told(study, reporting(flag_values.config_file), command)
     if changed := _changed(flag_values):
-        told["notes"] = [*told.get("notes", ()), changed]
+        told["notes"] = list(dict.fromkeys([*told.get("notes", ()), changed]))
     from dropout_jax.sweeps.local import default_lanes
 
     lanes = flag_values.lanes or default_lanes()
+    accept = flag_values.accept_changes
+    found = inputs.check(study, [*study.known_trials(), *trials], accept=accept)
     new = study.extend(trials, lanes=lanes, reporting=told)
+    study.remember(**found)
     console = Console()
     if new < len(trials):
         console.print(f"{new} of {len(trials)} trials are new to the plan")
     return _finish(study, trials, flag_values, console)
+
+
+def _told(
+    study: StudyDirectory, described: dict[str, Any], command: str
+) -> dict[str, Any]:
+    """Returns how to report, with every command and note that made the study."""
+    before = (study.about() or {"reporting": {}})["reporting"]
+    commands = [*str(before.get("command", "")).splitlines(), command]
+    changes = [n for n in before.get("notes", ()) if n.startswith(_RUN_WITH)]
+    notes = [*described.get("notes", ()), *changes]
+    told = {**described, "command": "\n".join(dict.fromkeys(commands))}
+    return {**told, "notes": list(dict.fromkeys(notes))} if notes else told
 
 
 def _changed(flag_values: flags.FlagValues) -> str:
@@ -82,7 +105,7 @@ def _changed(flag_values: flags.FlagValues) -> str:
     ]
     if not changed:
         return ""
-    return f"Run with {', '.join(changed)}, unlike what the config file says."
+    return f"{_RUN_WITH} {', '.join(changed)}, unlike what the config file says."
 
 
 def _finish(
@@ -94,7 +117,8 @@ def _finish(
     execute(study, trials, options, minutes=options.minutes, console=console)
     code = say_failed(study, trials)
     if len(unfinished(study, trials)) < len(trials):
-        show_report(study, trials, console)
+        # All of the plan: a command for some methods must not replace the others.
+        show_report(study, study.trials(), console)
     return code
 
 
@@ -117,13 +141,24 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     parser.add_argument("--study", required=True, help="directory of the study")
     add_execution(parser)
     _add_trust(parser)
+    _add_accept(parser)
     options = parser.parse_args(arguments)
     check_execution(options)
     study, console = open_study(options.study), Console()
     _check_trust(study, options)
+    search = load_search(study)
+    if search is not None and options.accept_changes:
+        raise UserError(
+            f"--study {study.path} is a search, whose choice must not compare results "
+            f"of different inputs: {ACCEPT} is for other studies; begin another search"
+        )
+    more = [] if search is None else [search.base]
+    accept = options.accept_changes
+    found = inputs.check(study, study.trials(), more=more, accept=accept)
+    study.remember(**found)
     if again:
         console.print(f"{study.forget_failures()} failed trials have a new chance")
-    if (search := load_search(study)) is not None:
+    if search is not None:
         from dropout_jax.sweeps.search_command import finish
 
         return finish(study, search, options, console)
@@ -140,6 +175,10 @@ def _add_trust(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="import the plugins that the plan names; they are Python code",
     )
+
+
+def _add_accept(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(ACCEPT, action="store_true", help="as of `run`")
 
 
 def _check_trust(study: StudyDirectory, options: argparse.Namespace) -> None:
@@ -166,18 +205,24 @@ def report(arguments: Sequence[str]) -> int:
     """Writes and prints what a study has found so far."""
     parser = _parser("report", report.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
-    study, console = open_study(parser.parse_args(arguments).study), Console()
+    _add_accept(parser)
+    options = parser.parse_args(arguments)
+    study, console = open_study(options.study), Console()
     if (search := load_search(study)) is not None:
         from dropout_jax.sweeps.winners import show_winners
 
         show_winners(study, search, console)
         return 0
-    show_report(study, study.trials(), console)
+    show_report(study, study.trials(), console, accept=options.accept_changes)
     return 0
 
 
 def show_report(
-    study: StudyDirectory, trials: Sequence[Trial], console: Console
+    study: StudyDirectory,
+    trials: Sequence[Trial],
+    console: Console,
+    *,
+    accept: bool = False,
 ) -> None:
     """Writes the report of a study into `report/`, and prints its table.
 
@@ -185,6 +230,8 @@ def show_report(
       study: the directory.
       trials: those of its plan that are reported.
       console: where to.
+      accept: whether results of different inputs are reported, each in a row of its
+        own; where the study has accepted them, they are.
     """
     # From here on the study is its files: what is above this room reads nothing else.
     from dropout_jax import reports
@@ -193,7 +240,8 @@ def show_report(
     told = {"title": f"Study {about['name']}", **about["reporting"]}
     told.setdefault("baseline", trials[0].arm)
     chosen = study.write_lines(trials)
-    found = reports.load_study(chosen, knobs=knobs(trials))
+    accept = accept or bool(about.get("accepted"))
+    found = reports.load_study(chosen, knobs=knobs(trials), accept_changes=accept)
     notes = (*reports.gap_notes(found, told["baseline"]), *told.pop("notes", ()))
     arms = tuple(dict.fromkeys([told["baseline"], *(trial.arm for trial in trials)]))
     written = reports.write_report(
@@ -212,6 +260,7 @@ def work(arguments: Sequence[str]) -> int:
     parser.add_argument("--name", required=True, help="of the worker, for its files")
     parser.add_argument("--wanted", default="", help="file with ids of trials")
     parser.add_argument("--share", default="0/1", help="of the machine: NUMBER/OF")
+    parser.add_argument("--threads", type=int, default=0, help="cores of the share")
     parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
     _add_trust(parser)
     options = parser.parse_args(arguments)
@@ -219,7 +268,8 @@ def work(arguments: Sequence[str]) -> int:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     from dropout_jax.sweeps.local import take_share
 
-    take_share(*map(int, options.share.split("/")))
+    number, of = map(int, options.share.split("/"))
+    take_share(number, of, options.threads)
     from dropout_jax.sweeps import heartbeat
     from dropout_jax.sweeps.worker import work as go
     from dropout_jax.sweeps.worker_progress import HeartbeatProgress
@@ -236,6 +286,7 @@ def work(arguments: Sequence[str]) -> int:
             study,
             trials,
             minutes=options.minutes,
+            workers=of,
             progress=lambda *what: HeartbeatProgress(beat, *what),
             waiting=lambda: heartbeat.write(beat, heartbeat.WAITING),
         )

@@ -11,6 +11,8 @@ from absl import flags
 from rich.console import Console
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.sweeps import shares
+from dropout_jax.sweeps.status import say
 from dropout_jax.sweeps.study import StudyDirectory, unfinished
 from dropout_jax.sweeps.trials import Trial
 
@@ -22,7 +24,8 @@ def define_execution(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "workers",
         0,
-        "Number of worker processes; 0: one per GPU, or per core.",
+        "Number of worker processes; 0: as the study began, at first one per GPU or "
+        "core. Each has the same number of cores.",
         lower_bound=0,
         flag_values=flag_values,
     )
@@ -115,16 +118,27 @@ def execute(
     if options.executor == "ray":
         from dropout_jax.sweeps.ray_executor import run_ray
 
+        began = None if options.workers else shares.remembered(study)
         run_ray(
             study,
             trials,
-            workers=options.workers,
+            workers=began.workers if began else options.workers,
+            threads=began.threads if began else 0,
             minutes=minutes,
             address=options.address,
             console=console,
         )
         return
-    from dropout_jax.sweeps.local import default_workers, run_local
+    from dropout_jax.sweeps.local import divide, run_local
 
-    count = min(options.workers or default_workers(), left)
-    run_local(study, trials, workers=count, minutes=minutes, console=console)
+    divided, said = divide(study, left, options.workers)
+    if said:
+        say(console, said)
+    run_local(
+        study,
+        trials,
+        workers=divided.workers,
+        threads=divided.threads,
+        minutes=minutes,
+        console=console,
+    )

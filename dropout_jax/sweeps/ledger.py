@@ -14,11 +14,12 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.config.identity import stored_id
 from dropout_jax.files import writing
 from dropout_jax.sweeps.trials import Trial
+from dropout_jax.training import parts
 from dropout_jax.training.outcome import CURVES, check_result, check_set
 from dropout_jax.training.run_directory import RunDirectory
 
 # Entries of result.json that are entries of the line, not of its result.
-OWN_ENTRIES = ("format", "reliability", "sets", "sites")
+OWN_ENTRIES = ("format", "inputs", "reliability", "sets", "sites")
 WITHDRAWN = "withdrawn"  # in a line whose result no longer stands: the reason
 
 
@@ -150,10 +151,10 @@ def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
       trial: the trial.
       run: its run directory.
     """
-    result, environment = run.result(), run.environment()
-    if result is None or environment is None:
+    result, known = run.result(), parts.in_effect(run.parts())
+    if result is None or not known:
         raise UserError(f"{run.path} holds no finished run; run it again")
-    records = run.metrics()
+    records, last = run.metrics(), known[-1]
     return {
         "format": stored.FORMAT,
         "study": trial.study,
@@ -173,9 +174,10 @@ def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:
             for name in ("epoch", *CURVES)
         },
         "noise": records[-1]["noise"] if records else {},
-        "versions": environment["versions"],
-        "device": f"{environment['device']['kind']}, {environment['threads']} threads",
-        "data_sha256": environment["data"]["sha256"],
+        "versions": last["versions"],
+        "device": f"{last['device']['kind']}, {last['threads']} threads",
+        "data_sha256": last["data"]["sha256"],
+        "parts": [parts.summary(part) for part in known],
     }
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from dropout_jax.config.errors import Interrupted
 from dropout_jax.files import write_atomically, writing
-from dropout_jax.sweeps import heartbeat
+from dropout_jax.sweeps import heartbeat, inputs, shares
 from dropout_jax.sweeps.display import StudyDisplay
 from dropout_jax.sweeps.study import StudyDirectory, unfinished
 from dropout_jax.sweeps.supervision import PATIENCE_SECONDS, Worker, watch
@@ -26,6 +26,7 @@ def run_local(
     trials: Sequence[Trial],
     *,
     workers: int,
+    threads: int = 0,
     minutes: float = 0.0,
     patience: float = PATIENCE_SECONDS,
     console: Console | None = None,
@@ -39,7 +40,10 @@ def run_local(
     Args:
       study: the directory; the trials are in its plan.
       trials: those that are wanted.
-      workers: number of processes, at least 1.
+      workers: number of processes, at least 1, among which the machine is divided. No
+        more are started than there are trials left.
+      threads: cores of each; 0: this machine's in equal shares. The study remembers
+        both, for `divide`.
       minutes: no new trial begins after so many minutes; 0 for no limit.
       patience: seconds without a sign of life after which a worker is killed.
       console: where progress is shown.
@@ -51,6 +55,11 @@ def run_local(
       Interrupted: Ctrl-C or SIGTERM; every worker has saved what it had.
       UserError: a worker cannot run here, such as for want of data or of room.
     """
+    inputs.begin(study)
+    divided = shares.Shares(workers, threads)
+    if not threads and not _gpus():
+        divided = shares.equal(workers)
+    shares.remember(study, divided)
     directory = study.path / "workers"
     wanted = directory / f"wanted_{os.getpid()}"
     with writing(directory, 0):
@@ -63,10 +72,11 @@ def run_local(
             f"--wanted={wanted}",
             f"--name={os.getpid()}_{number}",
             f"--share={number}/{workers}",
+            f"--threads={divided.threads}",
             f"--minutes={minutes}",
             "--trust_plugin",  # who began this had it from a user, or has asked one
         ]
-        for number in range(workers)
+        for number in range(min(workers, len(unfinished(study, trials))))
     ]
     team = [Worker(directory, command) for command in commands]
     try:
@@ -89,6 +99,20 @@ def run_local(
     return not unfinished(study, trials)
 
 
+def divide(
+    study: StudyDirectory, left: int, workers: int = 0
+) -> tuple[shares.Shares, str]:
+    """Returns how this machine is divided for a study, and what must be said about it.
+
+    Args:
+      study: the directory, which may remember how it was begun.
+      left: number of trials that are to run.
+      workers: number of processes that a user asks for; 0: as the study began.
+    """
+    most = default_workers()
+    return shares.chosen(study, left, workers=workers, most=most, gpus=bool(_gpus()))
+
+
 def default_workers() -> int:
     """Returns the number of workers that this machine bears: per core, or per GPU."""
     return len(_gpus()) or len(os.sched_getaffinity(0))
@@ -104,19 +128,21 @@ def default_lanes() -> int:
     return 64 if _gpus() else 1
 
 
-def take_share(number: int, of: int) -> None:
+def take_share(number: int, of: int, threads: int = 0) -> None:
     """Leaves this process its share of the machine; called before JAX is imported.
 
     Args:
       number: of this worker, from 0.
       of: number of workers.
+      threads: cores of each; 0: as many as all can have alike.
     """
     gpus = _gpus()
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
         return
     cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, set(cores[number % len(cores) :: of]))
+    size = threads or max(1, len(cores) // of)
+    os.sched_setaffinity(0, set(cores[number % len(cores) :: of][:size]))
 
 
 def _gpus() -> list[str]:

@@ -140,7 +140,7 @@ class Placement:
 
 
 def placement(
-    machines: Sequence[Mapping[str, float]], workers: int, most: int
+    machines: Sequence[Mapping[str, float]], workers: int, most: int, threads: int = 0
 ) -> Placement:
     """Returns a GPU for each worker if there are any, else as many cores as there are.
 
@@ -148,6 +148,7 @@ def placement(
       machines: what each one has, as Ray tells it.
       workers: their number; 0 for one per GPU, or per core.
       most: number of trials that are left, and so of workers that have work.
+      threads: cores of each, where a machine has so many; 0: as many as there are.
 
     Example:
       >>> placement([{"CPU": 8.0}, {"CPU": 4.0}], workers=5, most=100)
@@ -158,6 +159,8 @@ def placement(
         return Placement(min(workers or gpus, most), 0, 1)
     cores = [int(machine.get("CPU", 0)) for machine in machines]
     count = max(1, min(workers or sum(cores), most))
+    if 0 < threads <= max(cores, default=0):
+        return Placement(count, threads, 0)
     fitting = [
         cpus
         for cpus in range(1, max(cores, default=0) + 1)

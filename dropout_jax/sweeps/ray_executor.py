@@ -16,7 +16,7 @@ from rich.console import Console
 
 from dropout_jax.config.errors import Interrupted, UserError
 from dropout_jax.files import write_atomically, writing
-from dropout_jax.sweeps import heartbeat
+from dropout_jax.sweeps import heartbeat, inputs, shares
 from dropout_jax.sweeps.display import StudyDisplay
 from dropout_jax.sweeps.ray_cluster import Placement, connected, placement
 from dropout_jax.sweeps.ray_task import Order, tend
@@ -34,6 +34,7 @@ def run_ray(
     trials: Sequence[Trial],
     *,
     workers: int = 0,
+    threads: int = 0,
     minutes: float = 0.0,
     address: str = "",
     patience: float = PATIENCE_SECONDS,
@@ -50,6 +51,7 @@ def run_ray(
       study: the directory; the trials are in its plan.
       trials: those that are wanted.
       workers: number of processes; 0 for one per GPU, or per core.
+      threads: cores of each; 0: as many as there are. The study remembers both.
       minutes: no new trial begins after so many minutes; 0 for no limit.
       address: of the cluster, HOST:PORT; empty to start one on this machine.
       patience: seconds without a sign of life after which a worker is killed.
@@ -64,6 +66,7 @@ def run_ray(
         cannot run on it.
     """
     study = StudyDirectory(study.path.resolve(), study.ledger.path.resolve())
+    inputs.begin(study)
     with (
         connected(address) as ray,
         StudyDisplay(study, trials, console) as display,
@@ -71,7 +74,9 @@ def run_ray(
         _wanted(study, trials) as wanted,
     ):
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        placed = placement(machines, workers, len(unfinished(study, trials)))
+        left = len(unfinished(study, trials))
+        placed = placement(machines, workers, left, threads)
+        shares.remember(study, shares.Shares(workers or placed.workers, placed.cpus))
         display.note(_described(placed, len(machines)))
         orders = [
             Order(

@@ -67,6 +67,7 @@ def tend(order: Order) -> None:
             f"--wanted={order.wanted}",
             f"--name={order.name}",
             f"--share={share}",
+            f"--threads={order.cpus}",
             f"--minutes={minutes}",
             "--trust_plugin",  # who began this had it from a user, or has asked one
         ]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from absl import flags
 from rich.console import Console
 
-from dropout_jax.sweeps import command_flags, commands, sampler
+from dropout_jax.sweeps import command_flags, commands, inputs, sampler
 from dropout_jax.sweeps.execution import (
     check_execution,
     connection,
@@ -90,6 +90,7 @@ def search(flag_values: flags.FlagValues) -> int:
         lanes=flag_values.lanes or default_lanes(),
     )
     study = StudyDirectory(flag_values.study, flag_values.ledger)
+    inputs.check(study, study.known_trials(), more=[wanted.base])
     begin(study, wanted)
     return finish(study, wanted, flag_values, Console())
 

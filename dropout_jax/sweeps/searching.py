@@ -16,7 +16,7 @@ from rich.console import Console
 
 from dropout_jax.config import from_json
 from dropout_jax.config.errors import InUse, UserError
-from dropout_jax.sweeps import halving
+from dropout_jax.sweeps import halving, inputs
 from dropout_jax.sweeps.sampler import Tried, suggest
 from dropout_jax.sweeps.search import Search
 from dropout_jax.sweeps.space import Arm
@@ -62,6 +62,7 @@ def next_batch(study: StudyDirectory, search: Search) -> list[Trial]:
     planned = study.trials()
     if waiting := remaining(study, planned):
         return waiting
+    inputs.refuse_mixed(study, planned)
     settings, found = [], {}
     for arm in search.arms:
         seen = tried(arm, study, planned)

@@ -32,6 +32,7 @@ ATTEMPTS = 3  # failures after which a trial is given up
 _OWN_LEDGER = "ledger.jsonl"
 _ROOMS = ("trials", "groups", "claims", "failures", "workers", "report")
 _ABOUT = {"name": str, "test": bool, "ledger": str, "lanes": int}
+_REMEMBERED = ("inputs", "accepted", "execution")  # by `remember`; none at first
 
 
 class StudyDirectory:
@@ -108,6 +109,7 @@ class StudyDirectory:
                 # Fixed with the first trial: other batches have other checkpoints.
                 about["lanes"] = found["lanes"] if found else lanes
                 about["reporting"] = dict(reporting or {})
+                about |= {k: v for k, v in (found or {}).items() if k in _REMEMBERED}
                 known = self._known(about["name"], found)
                 ids = {trial.id for trial in known}
                 new = [trial for trial in trials if trial.id not in ids]
@@ -130,8 +132,15 @@ class StudyDirectory:
     def _plan(self) -> Path:
         return self.path / "plan.jsonl"
 
+    def known_trials(self) -> list[Trial]:
+        """Returns the trials of the plan, or what is left of it if it is damaged.
+
+        For a command that goes on to mend it; the others read `trials`.
+        """
+        about = self.about()
+        return self._known(about["name"], about) if about else []
+
     def _known(self, name: str, about: dict[str, Any] | None) -> list[Trial]:
-        """Returns the trials of the plan, or what is left of it if it is damaged."""
         try:
             return plan_file.read(self._plan, name, about and about["plan"])
         except stored.Damaged:
@@ -154,12 +163,30 @@ class StudyDirectory:
             if not stored.is_name(found["name"]):
                 raise stored.Damaged(f"{path}: {found['name']!r:.80} is no name")
             check_reporting(path, found["reporting"])
+            for name in _REMEMBERED:
+                stored.expect(path, found, name, dict, {})
+            for value in found.get("accepted", {}).values():
+                if not isinstance(value, list):
+                    raise stored.Damaged(f"{path}: accepted has {value!r:.80}")
         except UserError as error:
             raise stored.Damaged(
                 f"{error}; remove the file, and the command that began the study mends "
                 "it"
             ) from error
         return found
+
+    def remember(self, **entries: Mapping[str, Any]) -> None:
+        """Adds to study.json how the study is computed.
+
+        Args:
+          **entries: `inputs` and `accepted` as `inputs.check` returns them, `execution`
+            as `shares.Shares` has it; each replaces what was there.
+        """
+        assert set(entries) <= set(_REMEMBERED)
+        with self._locked("lock", wait=True):
+            found = self.about()
+            if found is not None and found | entries != found:
+                write_atomically(self.path / "study.json", to_json(found | entries))
 
     def tests(self) -> bool:
         """Whether trials look at the test set; a search does not."""

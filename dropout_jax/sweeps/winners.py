@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dropout_jax.files import to_json, write_atomically
+from dropout_jax.sweeps import inputs
 from dropout_jax.sweeps.search import Search
 from dropout_jax.sweeps.space import Arm
 from dropout_jax.sweeps.status import STATES, say, states
@@ -53,8 +54,12 @@ def winners(study: StudyDirectory, search: Search) -> dict[str, Winner | None]:
     Args:
       study: the directory.
       search: what it holds.
+
+    Raises:
+      UserError: the results were computed with different inputs.
     """
     lines, planned = study.ledger.by_trial(), study.trials()
+    inputs.refuse_mixed(study, planned)
 
     def winner(arm: Arm) -> Winner | None:
         found = [
@@ -124,6 +129,7 @@ def show_winners(study: StudyDirectory, search: Search, console: Console) -> Non
         "done": len(planned) == search.trials * len(found)
         and not remaining(study, planned),
         "arms": plain,
+        "inputs": dict(ChainMap(*inputs.recorded(study, planned))),
     }
     write_atomically(study.path / FILE, to_json(about))
     console.print(table)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from dropout_jax.config.errors import Interrupted, InUse, UserError
 from dropout_jax.stored import Damaged
+from dropout_jax.sweeps import inputs
 from dropout_jax.sweeps.groups import batches
 from dropout_jax.sweeps.halving import rule
 from dropout_jax.sweeps.ledger import WITHDRAWN, ledger_line
@@ -30,6 +31,7 @@ def work(
     trials: Sequence[Trial],
     *,
     minutes: float = 0.0,
+    workers: int = 1,
     console: Console | None = None,
     progress: Callable[[Sequence[Trial], str, str], TerminalProgress] | None = None,
     waiting: Callable[[], object] = lambda: None,
@@ -47,6 +49,7 @@ def work(
       study: the directory.
       trials: those of its plan that are wanted, run in this order.
       minutes: no new trial begins after so many minutes; 0 for no limit.
+      workers: number of processes that share this machine, to be recorded.
       console: where progress is shown.
       progress: makes the display of trials that train in step, from them, what
         to call them, and a label.
@@ -57,7 +60,8 @@ def work(
 
     Raises:
       Interrupted: Ctrl-C or SIGTERM.
-      UserError: a trial cannot run here, such as for want of data or of room.
+      UserError: a trial cannot run here, such as for want of data or of room, or with
+        other inputs than the study has.
     """
     console = console or Console()
     shown = progress or (
@@ -68,6 +72,8 @@ def work(
         [trial for trial in batch if trial.id in wanted]
         for batch in batches(study.trials(), study.lanes())
     ]
+    if "inputs" not in (study.about() or {}):
+        inputs.begin(study)
     started, begun, waited = time.monotonic(), 0, False
     while remaining(study, trials):
         ran = False
@@ -92,7 +98,8 @@ def work(
                 what = describe(mine, named)
                 label = _label(what, len(trials), count, begun, spent)
                 begun += len(mine)
-                ran |= _run(study, mine, shown(mine, what, label))
+                inputs.check_now(study, mine)
+                ran |= _run(study, mine, workers, shown(mine, what, label))
         if not ran and (held := len(remaining(study, trials))):
             if not waited:
                 console.print(
@@ -106,7 +113,10 @@ def work(
 
 
 def _run(
-    study: StudyDirectory, batch: Sequence[Trial], progress: TerminalProgress
+    study: StudyDirectory,
+    batch: Sequence[Trial],
+    workers: int,
+    progress: TerminalProgress,
 ) -> bool:
     """Runs trials in step and records how they ended; False if they run elsewhere."""
     directories = [study.run_directory(trial) for trial in batch]
@@ -120,6 +130,8 @@ def _run(
             test=study.tests(),
             prune=prune,
             progress=progress,
+            accept_changes=bool((study.about() or {}).get("accepted")),
+            workers=workers,
         )
     except InUse:
         return False

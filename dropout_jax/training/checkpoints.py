@@ -37,6 +37,10 @@ KEEP = 2
 UNFINISHED = "it was never finished"
 
 
+class OtherProgram(Damaged):
+    """A whole checkpoint of other arrays than those of this program."""
+
+
 # From the JSON data of a checkpoint to shapes and dtypes of its tree, as
 # `jax.eval_shape` returns them.
 Shapes = Callable[[dict[str, Any]], Any]
@@ -134,18 +138,26 @@ def restore(
       one at most that was never finished.
 
     Raises:
-      Damaged: there are checkpoints, and none of them is whole.
+      Damaged: there are checkpoints, and none of them is whole, or (`OtherProgram`)
+        none is of this program.
       OtherVersion: another version of the package wrote the newest one.
     """
     refuse_odd(directory.parent)
-    problems = []
+    problems, other = [], False
     for step in _steps(directory):
         path = directory.absolute() / str(step)
         try:
             return _restore(path, shapes)
         except Damaged as error:
             problems.append(str(error))
+            other |= isinstance(error, OtherProgram)
             note(f"checkpoint {path} is passed over: {error}")
+    if other:  # nothing is damaged, and nothing must be thrown away
+        raise OtherProgram(
+            f"the checkpoints in {directory} are whole, but hold the arrays of another "
+            "program: use the version of this package, the plugin and the settings of "
+            "JAX that env.json names, or choose another directory"
+        )
     if problems and (len(problems) > 1 or problems[0] != UNFINISHED):
         raise Damaged(
             f"no checkpoint in {directory} is whole (the newest: {problems[0]}); "
@@ -177,7 +189,7 @@ def _restore(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
     # Orbax would cast a wrong dtype without a word.
     abstract_tree = shapes(host)
     if manifest.get("arrays") != _kinds(abstract_tree):
-        raise Damaged(
+        raise OtherProgram(
             "it holds the arrays of another program, or of another version of this one"
         )
     with _checkpointer() as checkpointer:

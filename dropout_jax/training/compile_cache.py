@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import stat
 import warnings
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from pathlib import Path
 import jax
 
 from dropout_jax.data import cache
+from dropout_jax.training import processor
 
 MAX_BYTES = 2**30
 
@@ -33,7 +32,7 @@ def enable(note: Callable[[str], object]) -> None:
     if not jax.config.values["jax_enable_compilation_cache"]:
         return
     if jax.config.values["jax_compilation_cache_dir"] is None:
-        directory = cache.directory() / f"programs-{_processor()}"
+        directory = cache.directory() / f"programs-{processor.digest()}"
         problem = _make_private(directory)
         if problem:
             note(f"compiled programs are not kept: {directory} {problem}")
@@ -44,18 +43,6 @@ def enable(note: Callable[[str], object]) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     warnings.filterwarnings("ignore", message="Error reading persistent compilation")
-
-
-def _processor() -> str:
-    """Returns a short hash of the processor's kind, which machine code is made for."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    kinds = ("vendor_id", "cpu family", "model", "flags", "Features")
-    found = sorted({line for line in lines if line.startswith(kinds)})
-    found += [platform.machine(), platform.processor()]
-    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:12]
 
 
 def _make_private(directory: Path) -> str:

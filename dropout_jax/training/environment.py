@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a run takes place: versions, device, threads, code and data."""
+"""With what and where a run computes: inputs, versions, device, processor, code."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import hashlib
 import os
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from dropout_jax import keys, stored
+from dropout_jax import keys
 from dropout_jax.data import Dataset
+from dropout_jax.training import plugin_source, processor, settings
+from dropout_jax.training.parts import Part
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
@@ -45,28 +48,63 @@ def _threads() -> int:
 def versions() -> dict[str, str]:
     """Returns the versions on which a run's last bits depend."""
     found = {name: version(name) for name in PACKAGES}
+    try:
+        found["dropout_jax"] = version("dropout_jax")
+    except PackageNotFoundError:  # used from a directory, not installed
+        pass
     return {"python": platform.python_version(), **found}
 
 
-def capture(dataset: Dataset) -> dict[str, Any]:
-    """Returns everything outside the config that a run's numbers may depend on."""
-    device = jax.devices()[0]
+def inputs(plugin: str, data_sha256: str | None = None) -> dict[str, Any]:
+    """Returns what makes another result, as of this moment (`fingerprint`).
+
+    Args:
+      plugin: of the configuration, may be empty.
+      data_sha256: that of the data; None: they are left out.
+    """
+    source = plugin_source.sha256(plugin) if plugin else None
+    return {
+        **({} if data_sha256 is None else {"data": data_sha256}),
+        **({} if source is None else {"plugin": source}),
+        **settings.numbers(),
+    }
+
+
+def capture(
+    dataset: Dataset, plugin: str, *, step: int, devices: int, lanes: int, workers: int
+) -> Part:
+    """Returns everything outside the config that a run's numbers may depend on.
+
+    Args:
+      dataset: what the run trains on.
+      plugin: of its configuration, may be empty.
+      step: the number of steps taken when the part begins.
+      devices: among which each batch is split.
+      lanes: number of trials that train in step.
+      workers: number of processes that share this machine.
+    """
+    device = next(iter(jnp.zeros(()).devices()))  # where arrays are made
     difference = _git("diff", "HEAD")
     return {
-        "format": stored.FORMAT,
+        "step": step,
+        "inputs": inputs(plugin, dataset.sha256),
         "versions": versions(),
-        "prng": {
-            "implementation": keys.IMPLEMENTATION,
-            "partitionable": bool(jax.config.values["jax_threefry_partitionable"]),
-        },
+        "prng": keys.IMPLEMENTATION,
+        "flags": settings.rounding(),
         "device": {
             "platform": device.platform,
             "kind": device.device_kind,
             "count": jax.device_count(),
         },
+        "devices": devices,
+        "processor": {
+            "model": processor.model(),
+            "vector_extensions": processor.vector_extensions(),
+        },
         "threads": _threads(),
+        "workers": workers,
+        "lanes": lanes,
         "machine": platform.platform(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "git": {
             "commit": _git("rev-parse", "HEAD"),
             "modified": bool(difference),
@@ -82,4 +120,5 @@ def capture(dataset: Dataset) -> dict[str, Any]:
             "classes": dataset.num_classes,
             "train_size": len(dataset.train_labels),
         },
+        "plugin": plugin,
     }

@@ -13,7 +13,7 @@ import numpy as np
 from dropout_jax import stored
 from dropout_jax.evaluation import metrics
 from dropout_jax.nn import sparsity
-from dropout_jax.training import checkpoints, outcome, sets
+from dropout_jax.training import checkpoints, outcome, parts, sets
 from dropout_jax.training.events import EventWriter
 from dropout_jax.training.hyperparameters import Hyperparameters
 from dropout_jax.training.optimizers import is_noise, make_schedule
@@ -170,6 +170,7 @@ class Lane:
             "images_per_second": speed.images_per_second,
             "seconds": round(speed.seconds, 3),
             "metrics_sha256": outcome.metrics_sha256(self.records),
+            "inputs": parts.stretches(self.directory.parts()),
             "status": status,
         }
         if status == outcome.DIVERGED:

@@ -20,8 +20,8 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation.mc_dropout import mc_predict
 from dropout_jax.files import reading, refuse_odd
 from dropout_jax.keys import step_key
-from dropout_jax.training import checkpoints, sets
-from dropout_jax.training.outcome import DONE, PRUNED, data_shape
+from dropout_jax.training import checkpoints, environment, fingerprint, parts, sets
+from dropout_jax.training.outcome import DONE, PRUNED
 from dropout_jax.training.plugin import refuse_unknown
 from dropout_jax.training.prepare import (
     Prepared,
@@ -64,7 +64,11 @@ class LoadedRun:
 
 
 def load_run(
-    directory: str | Path, parameters: str | None = None, *, trust_plugin: bool = False
+    directory: str | Path,
+    parameters: str | None = None,
+    *,
+    trust_plugin: bool = False,
+    accept_changes: bool = False,
 ) -> LoadedRun:
     """Returns the model that a run trained.
 
@@ -78,11 +82,12 @@ def load_run(
         result is about.
       trust_plugin: whether to import the plugin that its configuration names, which
         is Python code; one that is imported already needs no trust.
+      accept_changes: whether a plugin is used that has changed since the training.
 
     Raises:
       UserError: there is no run, or no usable checkpoint in it, or no such set of
         parameters, or the run is finished and its checkpoint does not hold the
-        parameters that were tested.
+        parameters that were tested, or its plugin or `jax_enable_x64` was another one.
 
     Example:
       ``logits = load_run("runs/a", "least_nll").predict(images)``
@@ -101,6 +106,7 @@ def load_run(
     config = from_json(saved)
     if not trust_plugin:
         refuse_unknown(config.plugin, directory, "load_run(..., trust_plugin=True)")
+    _check_inputs(run, config.plugin, accept_changes)
     prepared = _prepared(run, config)
     lane, lanes = run.lane()
     shapes = checkpoints.shapes(prepared.abstract, lanes)
@@ -138,15 +144,28 @@ def load_run(
     )
 
 
+def _check_inputs(run: RunDirectory, plugin: str, accept: bool) -> None:
+    """Raises UserError for what would make of the parameters another model, or none."""
+    found = fingerprint.differences(run.inputs(), environment.inputs(plugin))
+    precision = {k: v for k, v in found.items() if k == "jax_enable_x64"}
+    source = {k: v for k, v in found.items() if k == fingerprint.PLUGIN and not accept}
+    if differing := precision or source:
+        was, now = fingerprint.described(differing)
+        way = "" if precision else ", or load_run(..., accept_changes=True)"
+        raise UserError(
+            f"{run.path} was trained with {was}, and this process has {now}: "
+            f"{fingerprint.cure(differing)}{way}"
+        )
+
+
 def _prepared(run: RunDirectory, config: Any) -> PreparedModel | Prepared:
     """Returns the programs of a run, by the shape of its data that env.json has.
 
     The data are loaded where env.json was lost.
     """
     with contextlib.suppress(stored.Damaged):
-        if (environment := run.environment()) is not None:
-            shape = data_shape(run.path, environment)
-            if shape is not None:
+        for part in reversed(run.parts()):
+            if (shape := parts.data_shape(run.path, part)) is not None:
                 return prepare_model(config, shape)
     return prepare(config)
 

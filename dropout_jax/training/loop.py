@@ -14,7 +14,7 @@ import numpy as np
 from dropout_jax import stored
 from dropout_jax.config.errors import Interrupted
 from dropout_jax.data import Dataset
-from dropout_jax.training import checkpoints, environment, outcome
+from dropout_jax.training import checkpoints, outcome, parts
 from dropout_jax.training.engine import Engine
 from dropout_jax.training.interruption import StopRequest
 from dropout_jax.training.lane import Lane, Speed, summary
@@ -46,6 +46,7 @@ class Loop:
         shapes: checkpoints.Shapes,
         progress: TerminalProgress,
         stop: StopRequest,
+        part: parts.Part,
         prune: Prune | None = None,
     ):
         """Prepares the loop.
@@ -60,12 +61,14 @@ class Loop:
           shapes: of a checkpoint's tree.
           progress: shows the group.
           stop: whether someone asked it to stop.
+          part: with what and where the group goes on; its step is set here.
           prune: see `Prune`.
         """
         self.train_config, self.steps = train, steps_per_epoch
         self.dataset, self.engine, self.trials = dataset, engine, trials
         self.saved, self.shapes = saved, shapes
         self.progress, self.stop, self.prune = progress, stop, prune
+        self.part = part
         self.total_steps = train.epochs * steps_per_epoch
         self.seconds = 0.0
         self.images_timed, self.seconds_timed = 0, 0.0
@@ -79,9 +82,7 @@ class Loop:
         """Takes all steps that are left; every trial has a result then."""
         self.states = self.engine.place(self._start())
         step = self.step()
-        where = environment.capture(self.dataset)
-        for _, trial in self.at_work:
-            trial.directory.write_environment(where)
+        self._begin_part({**self.part, "step": step})
         data = (
             jnp.asarray(self.dataset.train_images),
             jnp.asarray(self.dataset.train_labels, jnp.int32),
@@ -114,6 +115,14 @@ class Loop:
             if asked and step < self.total_steps:
                 raise Interrupted(self.saved.parent, self.stop.number)
         self._finish()
+
+    def _begin_part(self, part: parts.Part) -> None:
+        """Writes down with what and where the steps from here on are computed."""
+        for trial in [trial for _, trial in self.at_work]:
+            before = trial.directory.add_part(part)
+            if trial is self.at_work[0][1] and before is not None:
+                if changed := parts.changed(before, part):
+                    self.progress.note(f"{changed}: numbers may differ by rounding")
 
     def step(self) -> int:
         """Returns the number of steps taken."""

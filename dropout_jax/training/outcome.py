@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from dropout_jax import stored
 
@@ -16,7 +16,6 @@ PRUNED, FAILED = "pruned", "failed"
 FINISHED = (DONE, DIVERGED, PRUNED)
 # What may differ between two runs of the same seed: how long things took.
 TIMES = ("seconds", "images_per_second")
-MOST = 2**31 - 1  # of images, of classes, of pixels in a row
 # What is chosen by, and so is there in every summary on a data split.
 REQUIRED = ("accuracy", "nll")
 # Per-epoch metrics that reports draw over the epochs; a file that is older than one of
@@ -28,45 +27,6 @@ CURVES = (
     "validation_loss",
     "validation_accuracy",
 )
-
-
-def check_environment(place: object, found: Any) -> None:
-    """Raises Damaged unless it is what a run leaves in env.json."""
-    stored.check_format(place, found)
-    stored.expect(place, found, "versions", dict)
-    stored.expect(place, found, "threads", int)
-    for name, entry in (("device", "kind"), ("data", "sha256")):
-        stored.expect(place, stored.expect(place, found, name, dict), entry, str)
-    data_shape(place, found)
-
-
-class DataShape(NamedTuple):
-    """What of its data a model needs to be built."""
-
-    image_shape: tuple[int, ...]
-    classes: int
-    train_size: int  # number of training images
-
-
-def data_shape(place: object, environment: Any) -> DataShape | None:
-    """Returns the shape of a run's data from its env.json; None if it lacks it.
-
-    Raises:
-      Damaged: it is there, and is no shape of images.
-    """
-    data = environment["data"]
-    if data.get("image_shape") is None:
-        return None
-    sizes = stored.expect(place, data, "image_shape", list)
-    found = DataShape(
-        tuple(sizes),
-        stored.expect(place, data, "classes", int),
-        stored.expect(place, data, "train_size", int),
-    )
-    for size in (*sizes, found.classes, found.train_size):
-        if type(size) is not int or not 0 < size <= MOST or not 2 <= len(sizes) <= 3:
-            raise stored.Damaged(f"{place}: data are of no shape: {found!r:.80}")
-    return found
 
 
 def check_record(place: object, record: Any) -> None:

@@ -9,18 +9,27 @@ import sys
 from pathlib import Path
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.training import plugin_source
 
-_LOADED: set[str] = set()
+# SHA-256 of the source (None: it has none) by plugin, as it was when it was imported.
+_LOADED: dict[str, str | None] = {}
 
 
 def import_plugin(plugin: str) -> None:
     """Imports the module or file that registers a user's own models or transforms.
 
     Raises:
-      UserError: it cannot be imported.
+      UserError: it cannot be imported, or its source has changed since this process
+        imported it, which cannot be undone.
     """
     if not plugin:
         return
+    source = plugin_source.sha256(plugin)
+    if source is not None and (known := _LOADED.get(plugin, source)) != source:
+        raise UserError(
+            f"plugin {plugin!r} has changed since this process imported it (its "
+            f"SHA-256 was {known!s:.12}, now {source:.12}); start a new process"
+        )
     try:
         if plugin.endswith(".py"):
             spec = importlib.util.spec_from_file_location(Path(plugin).stem, plugin)
@@ -28,7 +37,6 @@ def import_plugin(plugin: str) -> None:
                 raise ImportError("no such file")
             if plugin not in _LOADED:
                 spec.loader.exec_module(importlib.util.module_from_spec(spec))
-                _LOADED.add(plugin)
         else:
             importlib.import_module(plugin)
     except Exception as error:
@@ -36,6 +44,7 @@ def import_plugin(plugin: str) -> None:
             f"plugin {plugin!r} cannot be imported ({type(error).__name__}: {error}); "
             "give the name of an importable module or the path of a .py file"
         ) from error
+    _LOADED[plugin] = source
 
 
 def refuse_unknown(plugin: str, place: object, consent: str) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -12,9 +11,10 @@ import jax.numpy as jnp
 
 from dropout_jax import data
 from dropout_jax.config.errors import UserError
+from dropout_jax.data import content
 from dropout_jax.training.hyperparameters import Hyperparameters, traced
 from dropout_jax.training.mesh import make_devices
-from dropout_jax.training.outcome import DataShape
+from dropout_jax.training.parts import DataShape
 from dropout_jax.training.plugin import import_plugin
 from dropout_jax.training.programs import Programs, build_programs
 from dropout_jax.training.step import TrainState
@@ -48,7 +48,8 @@ def prepare(config: Any) -> Prepared:
     make_devices(config.train.devices)
     import_plugin(config.plugin)
     name, source_dir = config.data.name, config.data.source_dir
-    dataset = _load(name, source_dir, config.data.train_size, _stamp(name, source_dir))
+    touched = content.stamp(name, source_dir)
+    dataset = _load(name, source_dir, config.data.train_size, touched)
     shape = DataShape(
         dataset.train_images.shape[1:], dataset.num_classes, len(dataset.train_labels)
     )
@@ -89,18 +90,9 @@ def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
 
 
 @functools.lru_cache(maxsize=1)
-def _load(name: str, source_dir: str, train_size: int, stamp: Any) -> data.Dataset:
+def _load(
+    name: str, source_dir: str, train_size: int, touched: content.Stamp
+) -> data.Dataset:
     """Returns the data set; the trials of a study read and verify it once."""
-    del stamp
+    del touched
     return data.load(name, source_dir=source_dir, train_size=train_size)
-
-
-def _stamp(*paths: str) -> tuple[tuple[str, int, int], ...]:
-    """Returns what changes when one of the files does that the paths stand for."""
-    found = []
-    for path in map(Path, filter(None, paths)):
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        for file in filter(Path.exists, files):
-            known = file.stat()
-            found.append((str(file), known.st_mtime_ns, known.st_size))
-    return tuple(found)

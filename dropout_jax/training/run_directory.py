@@ -24,7 +24,8 @@ from dropout_jax.files import (
     write_atomically,
     writing,
 )
-from dropout_jax.training import outcome
+from dropout_jax.training import fingerprint, outcome, parts
+from dropout_jax.training.parts import Part
 
 MOST_LANES = 10_000
 
@@ -94,6 +95,50 @@ class RunDirectory:
                         "directory"
                     )
 
+    def check_inputs(
+        self, inputs: fingerprint.Inputs, *, accept: bool = False
+    ) -> dict[str, tuple[Any, Any]]:
+        """Returns how the inputs differ from those that the run was computed with.
+
+        Nothing is written. Where nothing of the run is saved, nothing can be mixed, and
+        nothing is compared.
+
+        Args:
+          inputs: those of this process.
+          accept: whether the run may go on with others.
+
+        Raises:
+          UserError: they differ, and that is not accepted or cannot work.
+        """
+        with reading(self.path):
+            differing = fingerprint.differences(self.inputs(), inputs)
+        # Arrays of another precision are those of another program.
+        fits = "jax_enable_x64" not in differing
+        if differing and not (accept and fits):
+            was, now = fingerprint.described(differing)
+            ways = [fingerprint.cure(differing), "choose another --workdir"]
+            ways += [f"accept it with {fingerprint.ACCEPT}"] * fits
+            raise UserError(
+                f"--workdir {self.path} was computed with {was}, and this process has "
+                f"{now}: {', '.join(ways[:-1])}, or {ways[-1]}"
+            )
+        return differing
+
+    def inputs(self) -> fingerprint.Inputs:
+        """Returns the inputs of what is saved last; empty where they are not known."""
+        try:
+            found = parts.in_effect(self.parts()) if self._begun() else []
+        except stored.Damaged:  # env.json is written anew
+            return {}
+        return found[-1]["inputs"] if found else {}
+
+    def _begun(self) -> bool:
+        """Whether the run has left a result or a checkpoint."""
+        if self.status in outcome.FINISHED:
+            return True
+        saved = self.checkpoints
+        return saved.is_dir() and any(path.name.isdigit() for path in saved.iterdir())
+
     def _claim(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
         found = self.config()
         if found is not None and self._extends(found, wanted):
@@ -113,11 +158,11 @@ class RunDirectory:
         Otherwise the last checkpoint has it once more.
         """
         try:
-            result, environment = self.result(), self.environment()
+            result, found = self.result(), self.parts()
             digest = outcome.metrics_sha256(self.metrics())
         except stored.Damaged:
             return None
-        if result is None or environment is None:
+        if result is None or not found:
             return None
         same = result.get("metrics_sha256") == digest
         return result if same and result.get("status") == self.status else None
@@ -185,16 +230,21 @@ class RunDirectory:
         """Stores what the run found."""
         write_atomically(self._file("result.json"), to_json(result))
 
-    def write_environment(self, environment: dict[str, Any]) -> None:
-        """Stores where the run takes place."""
-        write_atomically(self._file("env.json"), to_json(environment))
-
-    def environment(self) -> dict[str, Any] | None:
-        """Returns where the run took place."""
+    def parts(self) -> list[Part]:
+        """Returns the parts of the run, in order; none before it begins."""
         found = self._json("env.json")
-        if found is not None:
-            outcome.check_environment(self._file("env.json"), found)
-        return found
+        return [] if found is None else parts.read(self._file("env.json"), found)
+
+    def add_part(self, part: Part) -> Part | None:
+        """Adds where and with what the run goes on; returns the part before, if any."""
+        try:
+            known = self.parts()
+        except stored.Damaged:
+            known = []
+        content = {"format": stored.FORMAT, "parts": parts.added(known, part)}
+        write_atomically(self._file("env.json"), to_json(content))
+        before = [p for p in parts.in_effect(known) if p["step"] < part["step"]]
+        return before[-1] if before else None
 
     def write_lane(self, group: Path, number: int, of: int) -> None:
         """Stores where the checkpoints are that the trial shares with a group.

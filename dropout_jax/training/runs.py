@@ -10,11 +10,20 @@ from typing import Any
 
 from dropout_jax.config import validate
 from dropout_jax.config.errors import Interrupted, UserError
-from dropout_jax.training import checkpoints, compile_cache, outcome
+from dropout_jax.data import content
+from dropout_jax.training import (
+    checkpoints,
+    compile_cache,
+    environment,
+    fingerprint,
+    outcome,
+    parts,
+)
 from dropout_jax.training.engine import Engine
 from dropout_jax.training.interruption import stop_requests
 from dropout_jax.training.lane import Lane
 from dropout_jax.training.loop import Loop, Prune
+from dropout_jax.training.parts import Part
 from dropout_jax.training.prepare import Prepared, prepare
 from dropout_jax.training.progress import TerminalProgress
 from dropout_jax.training.run_directory import RunDirectory
@@ -44,6 +53,7 @@ def run(
     test: bool = True,
     prune: Callable[[dict[str, Any]], bool] | None = None,
     progress: TerminalProgress | None = None,
+    accept_changes: bool = False,
 ) -> Result:
     """Trains, validates after every epoch, tests once, and writes the run directory.
 
@@ -60,6 +70,8 @@ def run(
       prune: called with each epoch's record of metrics.jsonl; True ends the run
         there, as a search does with what is not worth its time.
       progress: shows the run; a `TerminalProgress` by default.
+      accept_changes: whether a run that was computed with other data, another plugin or
+        other settings of JAX goes on; its result says that it mixes them.
 
     Returns:
       The result; its `values` are the content of `result.json`.
@@ -75,6 +87,7 @@ def run(
         test=test,
         prune=prune and (lambda _, record: prune(record)),
         progress=progress,
+        accept_changes=accept_changes,
     )
     return result
 
@@ -87,6 +100,8 @@ def run_group(
     test: bool = True,
     prune: Prune | None = None,
     progress: TerminalProgress | None = None,
+    accept_changes: bool = False,
+    workers: int = 1,
 ) -> list[Result]:
     """Trains several trials of one program in step; each has what `run` would give it.
 
@@ -103,6 +118,8 @@ def run_group(
       test: as for `run`.
       prune: as for `run`; called with the number of the trial and its record.
       progress: shows the group.
+      accept_changes: as for `run`.
+      workers: number of processes that share this machine, to be recorded.
 
     Returns:
       The results, in the order of `configs`.
@@ -116,10 +133,19 @@ def run_group(
     checkpoints.quiet()
     progress = progress or TerminalProgress()
     compile_cache.enable(progress.note)
+    directories = [RunDirectory(workdir) for workdir in workdirs]
+    _check_inputs(configs, directories, accept_changes, progress)
     prepared = [prepare(config) for config in configs]
     if any(p.programs is not prepared[0].programs for p in prepared):
         raise UserError("the trials of a group must differ in traced values alone")
-    directories = [RunDirectory(workdir) for workdir in workdirs]
+    part = environment.capture(
+        prepared[0].dataset,
+        configs[0].plugin,
+        step=0,
+        devices=configs[0].train.devices,
+        lanes=len(configs),
+        workers=workers,
+    )
     try:
         stored = [
             directory.open(config)
@@ -139,7 +165,9 @@ def run_group(
         if all(result is not None for result in stored):
             progress.note("finished before, nothing to do")
         else:
-            _train(configs[0], prepared, trials, Path(group), test, prune, progress)
+            _train(
+                configs[0], prepared, trials, Path(group), part, test, prune, progress
+            )
         return [
             _result(trial, fresh=result is None, progress=progress)
             for trial, result in zip(trials, stored, strict=True)
@@ -158,6 +186,27 @@ def run_group(
             directory.close()
 
 
+def _check_inputs(
+    configs: Sequence[Any],
+    directories: Sequence[RunDirectory],
+    accept: bool,
+    progress: TerminalProgress,
+) -> None:
+    """Raises UserError for a run of other inputs; what is accepted is noted.
+
+    It comes before a changed plugin runs, and before any directory is written to.
+    """
+    noted = ""
+    for config, directory in zip(configs, directories, strict=True):
+        directory.check(config)
+        inputs = environment.inputs(config.plugin, content.sha256(config.data.name))
+        if differing := directory.check_inputs(inputs, accept=accept):
+            was, now = fingerprint.described(differing)
+            noted = f"accepted: computed with {was}, while this process has {now}"
+    if noted:
+        progress.note(noted)
+
+
 def _untested(result: dict[str, Any] | None) -> bool:
     """Whether a run was finished and left untested, as a search does."""
     if result is None or result["status"] != outcome.DONE:
@@ -170,6 +219,7 @@ def _train(
     prepared: Sequence[Prepared],
     trials: Sequence[Lane],
     group: Path,
+    part: Part,
     test: bool,
     prune: Prune | None,
     progress: TerminalProgress,
@@ -191,6 +241,7 @@ def _train(
             checkpoints.shapes(first.abstract, len(trials)),
             progress,
             stop,
+            part,
             prune,
         )
         try:
@@ -209,5 +260,7 @@ def _train(
 def _result(trial: Lane, *, fresh: bool, progress: TerminalProgress) -> Result:
     assert trial.result is not None
     progress.result(trial.result)
+    if mixture := parts.mixture(trial.result.get("inputs", ())):
+        progress.note(mixture)
     path, status = trial.directory.path, trial.result["status"]
     return Result(path, status, trial.result, fresh=fresh)

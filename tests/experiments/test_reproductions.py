@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Published results beside ours: read from what was run, judged by rule."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -79,17 +77,6 @@ def test_what_is_not_in_the_table_is_refused(one):
         reproductions.cell(["E05", "none", "gain"])
 
 
-def test_a_method_of_a_comparison():
-    found = reproductions.cell(["results/compare_mlp.jsonl", "none"])
-    path = evidence.ROOT / "results/compare_mlp.jsonl"
-    lines = [json.loads(text) for text in path.read_text().splitlines()]
-    tests = [one["result"]["test"] for one in lines if one["arm"] == "none"]
-    mean = 100 * sum(test["accuracy"] for test in tests) / len(tests)
-    assert found.startswith(f"{mean:.2f} [")
-    with pytest.raises(ValueError, match="has no method 'nothing'"):
-        reproductions.cell(["results/compare_mlp.jsonl", "nothing"])
-
-
 def order(monkeypatch, better, seeds):
     """A row of one order, and the comparisons of its page, of so many seeds."""
     values = np.linspace(-0.2, 0.2, seeds)
@@ -120,26 +107,3 @@ def test_an_order_is_judged_by_the_rule_of_all(monkeypatch, seeds, better, verdi
     assert found[3].startswith(
         f"{better:+.2f} [".replace("-", "−").replace("+0.", "0.")
     )
-
-
-def test_the_orders_of_the_page_are_one_family():
-    every = reproductions.rows()
-    ranks = [rank for row in every for rank in row.get("ranks", ())]
-    found = reproductions.compared(every)
-    assert {one.family for one in found.values()} == {len(ranks)}
-    for one in found.values():
-        assert (one.p_value is None) == (len(one.values) < 10)
-
-
-def test_each_is_judged_by_one_rule_whose_parts_are_there():
-    for row in reproductions.rows():
-        rules = [name for name in ("number", "ranks", "checks") if name in row]
-        assert len(rules) == 1 and "within" not in row, row
-        for check in row.get("checks", ()):
-            name, _, check_name = check.partition(": ")
-            assert evidence.check_of(name, check_name)["verdict"]
-
-
-def test_the_page_is_that_of_the_results(tmp_path):
-    reproductions.main(tmp_path / "page.md")
-    assert reproductions.PATH.read_text() == (tmp_path / "page.md").read_text()

@@ -3,9 +3,11 @@
 
 python tests/mutations/run.py               # all of them, into docs/mutations.md
 python tests/mutations/run.py "keep and"    # only those with these words
+python tests/mutations/run.py new           # only those that the page does not have
 
-The exit code is 1 if a mistake survived. What has been judged is kept under build/
-until the package or its tests change, so that an interrupted run goes on.
+Each row of the page names the commit at which its mistake was judged. The exit code is
+1 if a mistake survived. What has been judged is kept under build/ until the package or
+its tests change, so that an interrupted run goes on.
 """
 
 import hashlib
@@ -15,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,6 +32,8 @@ COPIED += ("docs/claims.md", "docs/claims.html")  # which test_claims.py compare
 SECONDS = 600  # for the tests of one mistake
 ALL_SECONDS = 3600  # for those of all of them, without any
 Verdict = tuple[bool, str]  # whether the tests passed, and the first that did not
+Row = tuple[str, str]  # of the page: what noticed the mistake, and the commit
+NOTHING = "**nothing**"
 _TITLE = "# Planted mistakes\n"
 
 
@@ -92,10 +96,11 @@ class Judge:
                 what: (ok, test) for what, ok, test in map(json.loads, lines)
             }
 
-    def unchanged(self) -> Verdict:
-        """Returns the verdict of all tests without any mistake."""
-        files = tuple(dict.fromkeys(test for m in MUTATIONS for test in m.tests))
-        found = self._once("", lambda: run_tests(self.tree, files, ALL_SECONDS))
+    def unchanged(self, chosen: Sequence[Mutation]) -> Verdict:
+        """Returns the verdict of the tests of some mistakes without any of them."""
+        files = tuple(dict.fromkeys(test for m in chosen for test in m.tests))
+        name = f"unchanged {' '.join(files)}"
+        found = self._once(name, lambda: run_tests(self.tree, files, ALL_SECONDS))
         print("without any mistake:", "pass" if found[0] else found[1], flush=True)
         return found
 
@@ -135,48 +140,72 @@ def copy(root: Path) -> None:
             shutil.copy(source, root / name)
 
 
-def page(found: list[Verdict]) -> str:
+def commit() -> str:
+    """Returns the commit that the tree is at, with a mark where it has changed."""
+    command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip()
+
+
+def judged() -> dict[str, Row]:
+    """Returns what the page has of each mistake, by its words."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    rows = re.findall(r"^\| (.*?) \| `\S+` \|.*\| (\S+) \| (\S+) \|$", text, re.M)
+    return {what.replace("\\|", "|"): (noticed, at) for what, noticed, at in rows}
+
+
+def page(found: dict[str, Row]) -> str:
     """Returns the table as Markdown."""
-    survivors = [m.what for m, (ok, _) in zip(MUTATIONS, found, strict=True) if ok]
+    survivors = [what for what, (noticed, _) in found.items() if noticed == NOTHING]
     public = sum(bool(mutation.public) for mutation in MUTATIONS)
     lines = [
         _TITLE,
         f"{len(MUTATIONS)} mistakes, {public} of them found in published code or "
-        "text, each planted in our own code in turn, and the first test that "
-        "noticed. Written by `make mutations`.\n",
+        "text, each planted in our own code in turn, the first test that noticed, and "
+        "the commit at which it was judged. Written by `make mutations`; "
+        "`tests/mutations/run.py new` judges those that are new.\n",
         f"Survivors: {', '.join(survivors) or 'none'}.\n",
-        "| mistake | in | found in | noticed by |",
-        "|---|---|---|---|",
+        "| mistake | in | found in | noticed by | at |",
+        "|---|---|---|---|---|",
     ]
-    for mutation, (survived, test) in zip(MUTATIONS, found, strict=True):
-        noticed = "**nothing**" if survived else f"`{test}`"
+    for mutation in MUTATIONS:
+        noticed, at = found[mutation.what]
         file = mutation.file.removeprefix("dropout_jax/")
         what = mutation.what.replace("|", "\\|")
-        lines.append(f"| {what} | `{file}` | {mutation.public or '-'} | {noticed} |")
+        public_in = mutation.public or "-"
+        lines.append(f"| {what} | `{file}` | {public_in} | {noticed} | {at} |")
     return "\n".join(lines) + "\n"
 
 
 def main(words: str = "") -> int:
-    """Judges the mistakes that `words` occur in, and returns the exit code.
-
-    All of them make the page.
-    """
+    """Judges the mistakes that `words` occur in, and returns the exit code."""
+    known = judged()
     chosen = [mutation for mutation in MUTATIONS if words in mutation.what]
+    if words == "new":
+        chosen = [mutation for mutation in MUTATIONS if mutation.what not in known]
     if not chosen:
         print(f"error: no mistake has the words {words!r} (tests/mutations/planted/)")
         return 2
+    at = commit()
     with tempfile.TemporaryDirectory() as directory:
         copy(Path(directory))
         judge = Judge(Path(directory))
         with ThreadPoolExecutor(2) as pool:
-            unchanged = None if words else pool.submit(judge.unchanged)
+            unchanged = pool.submit(judge.unchanged, chosen)
             found = list(pool.map(judge, chosen))
-    if unchanged:
-        passes, test = unchanged.result()
-        if not passes:
-            print(f"error: {test} fails without any mistake", file=sys.stderr)
-            return 2
-        PAGE.write_text(page(found), encoding="utf-8")
+    passes, test = unchanged.result()
+    if not passes:
+        print(f"error: {test} fails without any mistake", file=sys.stderr)
+        return 2
+    for mutation, (survived, test) in zip(chosen, found, strict=True):
+        known[mutation.what] = (NOTHING if survived else f"`{test}`", at)
+    if missing := [m.what for m in MUTATIONS if m.what not in known]:
+        print(f"the page waits for {len(missing)} that were not judged yet")
+    else:
+        rows = {mutation.what: known[mutation.what] for mutation in MUTATIONS}
+        PAGE.write_text(page(rows), encoding="utf-8")
     return int(any(survived for survived, _ in found))
 
 

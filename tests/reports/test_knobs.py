@@ -133,3 +133,19 @@ def test_places_of_values():
     assert spread.labels == {0.0: "0", 1.0: "0.001", 2.0: "1"}
     mixed = axis([(0.2, 0.5), (0.1,), "exact"])
     assert list(mixed.labels.values()) == ["0.1", "0.2, 0.5", "exact"]
+
+
+def test_an_axis_has_one_quantity(ledger, trial):
+    """The standard deviation of added noise is no probability."""
+    lines = []
+    for kind in ("dropout", "gaussian_noise", "zoneout"):
+        for rate in (0.1, 0.2):
+            line = trial(kind, 0)
+            line["config"]["noise"] = {"kind": kind, "rates": [rate]}
+            lines.append(line)
+    found = curves(choose(load_study(ledger(lines), knobs=(RATES,))))
+    assert {name: [line.arm for line in of] for name, of in found.items()} == {
+        "rate (probability of dropping)": ["dropout"],
+        "standard deviation": ["gaussian_noise"],
+        "rate (probability of keeping the state)": ["zoneout"],
+    }

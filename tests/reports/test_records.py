@@ -1,20 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a report knows of a run, from lines of every format and of every end."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.reports import load_study, records, tabulate, write_report
-from dropout_jax.reports.__main__ import main
+from dropout_jax.reports import load_study, tabulate, write_report
 from dropout_jax.stored import FORMAT, OtherVersion
-
-RESULTS = Path(__file__).parents[2] / "results"
-LEDGERS = sorted(
-    path for path in RESULTS.glob("**/*.jsonl") if not path.stem.endswith("_models")
-)
 
 
 def with_sets(line, **changed):
@@ -131,30 +122,6 @@ def test_what_is_of_another_shape_is_named(ledger, trial, change, message):
     with pytest.raises(UserError, match=message) as error:
         load_study(ledger([trial("a", 1), trial("a", 0) | change]))
     assert "jsonl:2" in str(error.value) and "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("path", LEDGERS, ids=lambda path: path.stem)
-def test_every_published_line_is_read_with_its_set(path):
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    read = [records.trial(*record) for record in records.records(path)]
-    assert len(read) == len(lines) > 0
-    for trial, line in zip(read, lines, strict=True):
-        assert trial.status == line["result"]["status"]
-        assert trial.test == line["result"].get("test", {})
-        assert trial.done == bool(trial.sets)
-        for one in trial.sets.values():
-            assert one.epoch == line["result"]["best_epoch"]
-            assert one.test == trial.test
-
-
-def test_the_ledger_of_a_search_is_reported_without_test_values(tmp_path, capsys):
-    path = RESULTS / "compare_mlp_search.jsonl"
-    assert main([f"--ledger={path}", f"--out={tmp_path / 'report'}"]) == 0
-    out = capsys.readouterr().out
-    assert "not tested" in out and "90.0" in out  # a validation accuracy, in the notes
-    rows = (tmp_path / "report" / "runs.csv").read_text().splitlines()
-    assert len(rows) == 1 + 90
-    assert sum(",pruned," in row for row in rows) == 47
 
 
 def test_settings_are_found_only_where_nothing_was_tested(ledger, trial, tmp_path):

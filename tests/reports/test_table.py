@@ -18,6 +18,7 @@ from dropout_jax.reports import (
     markdown,
     tabulate,
 )
+from dropout_jax.reports.numbers import plain, signed
 
 NONE = [90.0, 90.2, 89.9, 90.1]
 BETTER = [90.5, 90.6, 90.4, 90.6]
@@ -166,6 +167,11 @@ def test_the_noise_that_runs_ended_with_is_shown(ledger, trial):
         line["config"]["noise"] = {"kind": "variational_dropout"}
         line["noise"] = {"noise_hidden_0/noise_log_alpha": log_alpha}
         lines.append(line)
+    # One site without noise among two is no method without noise.
+    half = trial("half", 0)
+    half["config"]["noise"] = {"kind": "concrete_dropout"}
+    half["noise"] = {"noise_a/noise_logit_rate": -9.0, "noise_b/noise_logit_rate": 0.0}
+    lines.append(half)
     sparse = trial("sparse", 0)
     sparse["config"]["noise"] = {"kind": "variational_dense"}
     sparse["result"]["sparsity"] = {"dense_0": 0.25}
@@ -245,7 +251,7 @@ def test_the_terminal_table_breaks_no_number(ledger, width):
         "variational_dropout",
         f"{interval.mean:.2f}",
         f"[{interval.low:.2f}, {interval.high:.2f}]",
-        " 0.0078 ",
+        "p = 0.0078",
     ):
         assert needed in text
     assert ("median time" in text) == (width == 120)
@@ -256,3 +262,23 @@ def test_the_terminal_reads_no_markup_in_names(ledger, trial):
         tabulate(load_study(ledger([trial("[red]x[/]", 0)])), baseline="[red]x[/]"), 120
     )
     assert "[red]x[/]" in text
+
+
+@pytest.mark.parametrize("value", [-0.004, 0.0, 0.004])
+def test_what_rounds_to_zero_has_no_sign(value):
+    assert plain(value) == signed(value) == "0.00"
+    assert plain(-0.006) == signed(-0.006) == "−0.01" and signed(0.006) == "+0.01"
+
+
+@pytest.mark.parametrize("epoch", [19, 20])
+def test_runs_that_ended_while_rising_are_told(ledger, trial, epoch):
+    lines = [trial(arm, seed) for arm in ("none", "a") for seed in range(2)]
+    for line in lines:
+        line["result"]["best_epoch"] = epoch
+        line["config"]["train"] = {"epochs": 20}
+    notes = tabulate(load_study(ledger(lines))).notes
+    told = [note for note in notes if "longer training" in note]
+    assert told == [
+        "In 4 of 4 runs the epoch of the best validation accuracy is the last one: "
+        "longer training may change every number here."
+    ] * (epoch == 20)

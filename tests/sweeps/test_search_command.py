@@ -38,7 +38,7 @@ def sweeps(tmp_path, monkeypatch):
     (tmp_path / "tiny.py").write_text(CONFIG)
     lives = []
 
-    def pretend(study, trials, *, workers, minutes, console):
+    def pretend(study, trials, *, workers, threads, minutes, console):
         pretender = Pretender(study, *lives)
         pretender(trials, minutes)
         lives[:] = [pretender.life]
@@ -99,7 +99,7 @@ def test_resume_needs_nothing_but_the_directory(sweeps, tmp_path, capsys):
 def test_a_search_runs_on_ray_too_and_in_lanes(sweeps, tmp_path, monkeypatch):
     asked = []
 
-    def pretend(study, trials, *, workers, minutes, address, console):
+    def pretend(study, trials, *, workers, threads, minutes, address, console):
         asked.append((workers, address))
         local.run_local(
             study, trials, workers=workers, minutes=minutes, console=console

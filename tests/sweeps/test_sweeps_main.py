@@ -120,6 +120,25 @@ def test_a_published_study_reports_from_its_ledger(call, tmp_path, capsys, monke
     assert "unlike what" not in page
 
 
+def test_a_command_for_some_methods_leaves_the_others_in_the_report(
+    call, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(local, "run_local", lambda *_, **__: pytest.fail("ran again"))
+    ledger, study = ROOT / "results" / "small_data.jsonl", tmp_path / "study"
+    flags = [f"--config={ROOT}/configs/sweeps/small_data.py", "--seeds=10"]
+    flags += [f"--ledger={ledger}", f"--study={study}"]
+    commands = [["run", *flags], ["run", *flags, "--arms=dropout .5"]]
+    for command in commands:
+        monkeypatch.setattr("sys.argv", ["sweeps", *command])
+        assert call(*command) == 0
+    table = (study / "report" / "table.csv").read_text()
+    assert "variational dropout" in table and "weight decay 1" in table
+    told = json.loads((study / "study.json").read_text())["reporting"]
+    assert len(told["command"].splitlines()) == 2
+    page = (study / "report" / "report.html").read_text()
+    assert page.count("python -m dropout_jax.sweeps run ") == 2
+
+
 def test_the_report_says_what_flags_changed(call, config, tmp_path, monkeypatch):
     monkeypatch.setattr(local, "run_local", lambda *_, **__: None)
     flags = ["--seeds=1", "--config.train.epochs=2", "--config.seed=5"]

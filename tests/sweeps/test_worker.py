@@ -117,7 +117,7 @@ def test_no_trial_begins_after_the_time_limit(
     moments = iter(range(0, 10_000, 40))  # each look at the clock: 40 seconds later
     clock(monotonic=lambda: next(moments))
 
-    def run(study, batch, progress):
+    def run(study, batch, workers, progress):
         counted.extend(trial.seed for trial in batch)
         return True
 

@@ -73,8 +73,10 @@ ENDS = (
     ("result.json", {"status": "diverged", "reason": "\x1b[2J\nand more"}),
     ("result.json", {"reliability": {"count": 3}}),
     ("result.json", {"parameters_sha256": "0" * 64}),
-    ("env.json", {"versions": 3, "device": "here"}),
-    ("env.json", {"data": {"sha256": None}}),
+    ("env.json", {"parts": 3, "format": 2}),
+    ("env.json", {"parts": [{"step": 0, "versions": 3, "device": "here"}]}),
+    ("env.json", {"parts": [{"step": 0, "data": {"sha256": None}}]}),
+    ("env.json", {"format": 10**9}),
     ("metrics.jsonl", {"noise": 3}),
     ("metrics.jsonl", {"train_loss": "x", "epoch": []}),
 )

@@ -110,19 +110,20 @@ def test_a_shape_of_data_that_cannot_be_is_damage(finished, tmp_path, harm):
     shutil.copytree(finished.workdir, tmp_path / "run")
     path = tmp_path / "run" / "env.json"
     found = json.loads(path.read_text())
-    assert found["data"]["image_shape"] == [28, 28]
-    assert (found["data"]["classes"], found["data"]["train_size"]) == (10, 96)
-    found["data"] |= harm
+    known = found["parts"][0]["data"]
+    assert known["image_shape"] == [28, 28]
+    assert (known["classes"], known["train_size"]) == (10, 96)
+    known |= harm
     path.write_text(json.dumps(found))
     with pytest.raises(Damaged):
-        RunDirectory(tmp_path / "run").environment()
+        RunDirectory(tmp_path / "run").parts()
 
 
 def test_data_of_another_shape_are_another_program(finished, tmp_path):
     shutil.copytree(finished.workdir, tmp_path / "run")
     path = tmp_path / "run" / "env.json"
     found = json.loads(path.read_text())
-    found["data"]["image_shape"] = [2**31 - 1, 2**31 - 1]
+    found["parts"][0]["data"]["image_shape"] = [2**31 - 1, 2**31 - 1]
     path.write_text(json.dumps(found))
     with (
         pytest.warns(UserWarning, match="passed over"),

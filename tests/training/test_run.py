@@ -68,12 +68,17 @@ def test_metrics_have_a_line_per_epoch(finished):
 
 
 def test_env_json_says_where(finished):
-    env = read(finished, "env.json")
+    (env,) = RunDirectory(finished.workdir).parts()
+    assert read(finished, "env.json") == {"format": 2, "parts": [env]}
     assert {"jax", "jaxlib", "flax", "optax", "numpy", "python"} <= set(env["versions"])
-    assert env["prng"] == {"implementation": "threefry2x32", "partitionable": True}
+    assert env["inputs"]["jax_default_prng_impl"] == env["prng"] == "threefry2x32"
+    assert env["inputs"]["jax_threefry_partitionable"] is True
+    assert env["inputs"]["jax_enable_x64"] is env["inputs"]["jax_disable_jit"] is False
     assert env["device"]["platform"] == "cpu" and env["threads"] >= 1
+    assert (env["workers"], env["lanes"], env["devices"]) == (1, 1, 1)
+    assert env["processor"]["model"] and env["processor"]["vector_extensions"]
     dataset = data.load("synthetic")
-    assert env["data"]["sha256"] == dataset.sha256
+    assert env["data"]["sha256"] == env["inputs"]["data"] == dataset.sha256
     assert env["data"]["name"] == "synthetic"
     assert set(env["git"]) == {"commit", "modified", "difference_sha256"}
 
@@ -131,7 +136,7 @@ def test_a_run_is_nobody_elses_to_read(finished):
     [
         ("result.json", {"test": {"accuracy": "all"}}),
         ("result.json", {"status": "pruned", "validation": None}),
-        ("env.json", {"device": "here"}),
+        ("env.json", {"parts": [{"step": "first"}]}),
         ("metrics.jsonl", {"noise": 3}),
     ],
 )
@@ -278,7 +283,11 @@ def test_a_plugin_file_brings_model_and_noise(tiny, tmp_path, recorder):
     with pytest.raises(UserError, match=r"own.py', Python code that would run as you"):
         load_run(tmp_path / "run")
     (tmp_path / "own.py").write_text("")  # its names are known: not once more
-    loaded = load_run(tmp_path / "run", trust_plugin=True)
+    with pytest.raises(
+        UserError, match=r"trained with plugin \w{12}.*accept_changes=T"
+    ):
+        load_run(tmp_path / "run", trust_plugin=True)
+    loaded = load_run(tmp_path / "run", trust_plugin=True, accept_changes=True)
     assert loaded.model.noise.kind == "test_run_halve"
 
 

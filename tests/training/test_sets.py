@@ -97,6 +97,18 @@ def test_the_result_reports_the_set_that_keep_names(
     assert (run.parameters, run.epoch) == (name, told["epoch"])
 
 
+def test_of_equals_the_first_epoch_counts():
+    kept = sets.begin("initial")
+    assert kept.models() == {0: "initial"}
+    for epoch, (accuracy, nll) in enumerate(
+        [(0.7, 0.9), (0.8, 0.6), (0.7, 0.5), (0.8, 0.5), (0.6, 0.7)], 1
+    ):
+        found = sets.Kept(epoch, {"accuracy": accuracy, "nll": nll}, f"model {epoch}")
+        kept = sets.after(kept, found)
+    assert [one.epoch for one in kept] == [2, 3, 5]
+    assert kept.models() == {2: "model 2", 3: "model 3", 5: "model 5"}
+
+
 def test_an_unknown_set_is_one_line(whole):
     with pytest.raises(UserError, match=r"parameters='best' is no set .* least_nll"):
         load_run(whole[0].workdir, "best")

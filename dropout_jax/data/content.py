@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which content a data set has now, and whether its files were touched."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.data import own, synthetic
+from dropout_jax.data.fashion_files import SHA256
+
+Stamp = tuple[tuple[Any, ...], ...]
+
+
+def sha256(name: str) -> str | None:
+    """The SHA-256 that `load(name).sha256` would be, read anew when files changed.
+
+    Fashion-MNIST is not read for it: only its one content is ever loaded.
+
+    Args:
+        name: As for `load`.
+
+    Returns:
+        64 hex digits; None where the data set cannot be read.
+    """
+    if name == "fashion_mnist":
+        return SHA256
+    try:
+        return _sha256(name, stamp(name))
+    except (UserError, OSError):
+        return None
+
+
+@functools.lru_cache(maxsize=8)
+def _sha256(name: str, touched: Stamp) -> str:
+    del touched
+    return (synthetic.make() if name == "synthetic" else own.read(Path(name))).sha256
+
+
+def stamp(*paths: str) -> Stamp:
+    """What changes when one of the files is written or replaced.
+
+    Args:
+        *paths: Files, or directories with files; empty ones and those that do not
+            exist are passed over.
+    """
+    found = []
+    for path in map(Path, filter(None, paths)):
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        for file in filter(Path.exists, files):
+            known = file.stat()
+            # A time of writing can be set; those of the inode cannot.
+            kept = (known.st_mtime_ns, known.st_ctime_ns, known.st_ino, known.st_size)
+            found.append((str(file.absolute()), *kept))
+    return tuple(found)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results of different inputs: refused, or kept apart; and what changes rounding.
+
+Inputs are what makes another result beside the configuration: the bytes of the data and
+of the plugin, and settings of JAX (`training.fingerprint`). A result that does not know
+an input, as older lines do not, counts with the one value that the others have.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.reports.numbers import counted
+from dropout_jax.reports.trial import Trial
+from dropout_jax.training import fingerprint, parts
+
+UNKNOWN = "unknown"
+_SHOWN = 3  # values of a circumstance that are named; more are counted
+
+
+def keep_apart(
+    places: Sequence[str], trials: Sequence[Trial], *, accept: bool
+) -> list[Trial]:
+    """Returns the trials, those of other inputs as other methods.
+
+    The inputs that come first keep the plain names; "dropout" of other data becomes
+    "dropout [data 75464308]".
+
+    Args:
+      places: of the trials' lines, for the message.
+      trials: of a study.
+      accept: whether there may be different inputs.
+
+    Raises:
+      UserError: there are, and it is not accepted.
+    """
+    known = [_inputs(trial) for trial in trials]
+    conflicts = fingerprint.conflicts(known)
+    if conflicts and not accept:
+        name, (first, other, *_) = next(iter(conflicts.items()))
+        values = [inputs.get(name) for inputs in known]
+        here, there = values.index(other), values.index(first)
+        raise UserError(
+            f"{places[here]}: {_shown(name, other)} ({trials[here].arm!r}, seed "
+            f"{trials[here].seed}), but {places[there]} has {_shown(name, first)}: "
+            "results of different inputs must not be averaged or compared; "
+            f"{fingerprint.ACCEPT} reports them as methods of their own"
+        )
+    apart = []
+    for trial, inputs in zip(trials, known, strict=True):
+        own = {
+            name: inputs.get(name, UNKNOWN)
+            for name in conflicts
+            if name in inputs or _uses(trial, name)
+        }
+        label = ", ".join(
+            _shown(name, value, short=True)
+            for name, value in own.items()
+            if value != conflicts[name][0]
+        )
+        arm = f"{trial.arm} [{label}]" if label else trial.arm
+        apart.append(replace(trial, arm=arm, inputs=own))
+    return apart
+
+
+def _inputs(trial: Trial) -> dict[str, Any]:
+    """Returns the inputs of a trial; one that changed on the way has all its values."""
+    found: dict[str, list[Any]] = {}
+    for part in trial.parts:
+        for name, value in part["inputs"].items():
+            values = found.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    plain = {name: v[0] if len(v) == 1 else tuple(v) for name, v in found.items()}
+    config = trial.config
+    return fingerprint.scoped(plain, config["data.name"], config["plugin"])
+
+
+def _uses(trial: Trial, name: str) -> bool:
+    """Whether an input of that name is one of the trial's."""
+    data, plugin = trial.config["data.name"], trial.config["plugin"]
+    both = {fingerprint.DATA: "", fingerprint.PLUGIN: ""}
+    return name in fingerprint.scoped(both, data, plugin) or not fingerprint.is_content(
+        name
+    )
+
+
+def _shown(name: str, value: Any, *, short: bool = False) -> str:
+    if isinstance(value, tuple):  # it changed on the way
+        return ", then ".join(_shown(name, one, short=short) for one in value)
+    if short and fingerprint.is_content(name):
+        return f"{name.partition(' ')[0]} {value:.8}"
+    return fingerprint.show(name, value)
+
+
+def notes(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Says what else the numbers depend on: inputs, mixed runs, rounding."""
+    apart = fingerprint.conflicts(trial.inputs for trial in trials)
+    said = [
+        "Results of different inputs are methods of their own, and never paired: "
+        f"{' and '.join(_shown(name, value) for value in values)}."
+        for name, values in apart.items()
+    ]
+    said += [
+        f"{trial.arm}, seed {trial.seed}: {mixture}."
+        for trial in trials
+        if (mixture := parts.mixture(trial.parts))
+    ]
+    circumstances = [
+        parts.circumstances(part) for trial in trials for part in trial.parts
+    ]
+    varied = fingerprint.conflicts(circumstances)
+    if varied:
+        shown = "; ".join(_values(name, varied[name]) for name in varied)
+        said.append(
+            f"Runs come from different circumstances ({shown}): the same run may "
+            "differ in its last bits, which training lets grow, and wall times do not "
+            "compare." + (" Other code may change more." if "code" in varied else "")
+        )
+    moved = sum(
+        bool(fingerprint.conflicts(map(parts.circumstances, trial.parts)))
+        for trial in trials
+    )
+    if moved:
+        said.append(f"{counted(moved, 'run')} went on in other circumstances.")
+    return tuple(said)
+
+
+def _values(name: str, values: Sequence[str]) -> str:
+    if len(values) > _SHOWN:
+        return f"{name}: {len(values)} different"
+    return f"{name}: {', '.join(value or 'none' for value in values)}"

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files make a plugin: found by their imports, without running any."""
+
+import pytest
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.training import plugin, plugin_source
+
+FILES = {
+    "plug.py": "import helper, numpy\nfrom sub import deep\n"
+    "def late():\n    import importlib\n    importlib.import_module('dynamic')\n"
+    "raise SystemExit('nobody runs it')\n",
+    "helper.py": "import plug  # a circle\n",
+    "dynamic.py": "",
+    "sub/__init__.py": "from . import near\n",
+    "sub/near.py": "from .. import above\n",
+    "sub/deep.py": "",
+    "above.py": "",
+    "unrelated.py": "",
+    "numpy_like.txt": "",
+}
+OWN = {*FILES} - {"plug.py", "unrelated.py", "numpy_like.txt"}
+
+
+@pytest.fixture
+def place(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_its_own_file_and_what_that_imports_from_its_directory(place, monkeypatch):
+    assert set(plugin_source.files(str(place / "plug.py"))) == {"", *OWN}
+    digest = plugin_source.sha256(str(place / "plug.py"))
+    monkeypatch.chdir(place)
+    assert plugin_source.sha256("plug.py") == digest
+    monkeypatch.syspath_prepend(place)
+    assert plugin_source.sha256("plug") == digest  # as a module
+    (place / "plug.py").rename(place / "other.py")
+    (place / "helper.py").write_text("import other  # a circle\n")
+    assert plugin_source.sha256("missing.py") is None
+    assert plugin_source.sha256("no.such.module") is None
+
+
+@pytest.mark.parametrize("name", sorted(OWN | {"plug.py"}))
+def test_each_of_them_counts_and_nothing_else(place, name):
+    path = str(place / "plug.py")
+    digest = plugin_source.sha256(path)
+    (place / "unrelated.py").write_text("x = 1\n")
+    assert plugin_source.sha256(path) == digest
+    (place / name).write_text(FILES[name] + "# changed\n")
+    assert plugin_source.sha256(path) != digest
+
+
+def test_two_files_that_change_places_are_another_plugin(place):
+    path = str(place / "plug.py")
+    for name, text in (("above.py", "x = 1\n"), ("dynamic.py", "x = 2\n")):
+        (place / name).write_text(text)
+    digest = plugin_source.sha256(path)
+    (place / "above.py").write_text("x = 2\n")
+    (place / "dynamic.py").write_text("x = 1\n")
+    assert plugin_source.sha256(path) != digest
+
+
+def test_a_module_of_a_package_has_what_its_package_runs(place, monkeypatch):
+    monkeypatch.syspath_prepend(place)
+    (place / "sub" / "near.py").write_text("import sub.deep, helper\n")
+    found = plugin_source.files("sub.near")
+    # Above the package are other people's modules.
+    assert set(found) == {"", "sub/__init__.py", "sub/deep.py"}
+    assert set(plugin_source.files("experiments.lenet5")) == {""}
+    installed = plugin_source.files("six")
+    assert set(installed) == {""}
+
+
+def test_a_plugin_that_changes_after_its_import_is_refused(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text("x = 1\n")
+    plugin.import_plugin(str(path))
+    plugin.import_plugin(str(path))
+    path.write_text("x = 2\n")
+    with pytest.raises(UserError, match=r"has changed since.*start a new process"):
+        plugin.import_plugin(str(path))
