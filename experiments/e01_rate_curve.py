@@ -15,10 +15,11 @@ from dropout_jax.sweeps import across_seeds
 from dropout_jax.theory.regression import dropout_ridge_solution
 from dropout_jax.training.load import LoadedRun
 from dropout_jax.training.loop import CLEAN_TRAIN_EXAMPLES
-from experiments.checks import LOWER, Identity, OverSeeds
+from experiments.checks import Identity
 from experiments.comparisons import FIT, GAP, judged, over
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
+from experiments.over_seeds import LOWER, OverSeeds
 from experiments.trained import Trained, by_arm, mlp, train
 
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

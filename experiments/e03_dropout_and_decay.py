@@ -13,10 +13,11 @@ from dropout_jax.config.loading import override
 from dropout_jax.evaluation.sensitivity import sensitivity
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.sweeps import across_seeds
-from experiments.checks import HIGHER, LOWER, Check, Estimate, OverSeeds
+from experiments.checks import Check, Estimate
 from experiments.comparisons import Difference, judged, over
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import shown
+from experiments.over_seeds import HIGHER, LOWER, OverSeeds
 from experiments.trained import Trained, by_arm, mlp, train
 
 RATES = (0.0, 0.2, 0.5)

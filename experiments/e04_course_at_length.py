@@ -10,10 +10,11 @@ from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.reports.palette import COLOURS
 from dropout_jax.sweeps import across_seeds
-from experiments.checks import HIGHER, LOWER, InEach, OverSeeds
+from experiments.checks import InEach
 from experiments.comparisons import Difference, judged, over
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import bars, shown
+from experiments.over_seeds import HIGHER, LOWER, OverSeeds
 from experiments.trained import Trained, by_arm, train
 
 LENGTHS = (10, 100)

@@ -12,10 +12,11 @@ from dropout_jax.evaluation.comparison import Measure
 from dropout_jax.keys import MC, root_key, stream
 from dropout_jax.training.step import pixels
 from dropout_jax.transforms import dropout
-from experiments.checks import HIGHER, InEach, Measurement, OverSeeds
+from experiments.checks import InEach, Measurement
 from experiments.comparisons import Difference, judged
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
+from experiments.over_seeds import HIGHER, OverSeeds
 from experiments.trajectory import trajectory
 
 RATE, LAYERS, WIDTH = 0.5, 4, 256

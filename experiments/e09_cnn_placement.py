@@ -8,10 +8,10 @@ from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.sweeps import across_seeds
-from experiments.checks import HIGHER, LOWER, OverSeeds
 from experiments.comparisons import judged, over
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import bars, shown
+from experiments.over_seeds import HIGHER, LOWER, OverSeeds
 from experiments.trained import Trained, by_arm, train
 
 BLOCKS, HEAD = (0.1, 0.1), 0.5

@@ -14,10 +14,11 @@ from dropout_jax.files import write_atomically
 from dropout_jax.reports.numbers import bracketed, signed
 from dropout_jax.sweeps import across_seeds
 from experiments import evidence
-from experiments.checks import HIGHER, LOWER, InEach, OverSeeds
+from experiments.checks import InEach
 from experiments.comparisons import VALIDATION_NLL, judged, over
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import bars, shown
+from experiments.over_seeds import HIGHER, LOWER, OverSeeds
 from experiments.trained import Trained, by_arm, train
 
 RATE = 0.3

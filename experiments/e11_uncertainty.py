@@ -22,10 +22,11 @@ from dropout_jax.reports.palette import COLOURS, MARKS
 from dropout_jax.sweeps import across_seeds
 from dropout_jax.training.load import LoadedRun
 from experiments import lenet5
-from experiments.checks import HIGHER, LOWER, Estimate, InEach, OverSeeds
+from experiments.checks import Estimate, InEach
 from experiments.comparisons import VALIDATION_NLL, Difference, judged
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
+from experiments.over_seeds import HIGHER, LOWER, OverSeeds
 from experiments.trained import Trained, by_arm, train
 
 RATES = (0.1, 0.1, 0.1, 0.5)  # behind the convolutions; in front of the last layer

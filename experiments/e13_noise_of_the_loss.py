@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from dropout_jax.evaluation.comparison import Measure
 from dropout_jax.keys import MC, root_key, stream
 from dropout_jax.training.step import pixels
-from experiments.checks import HIGHER, OverSeeds
 from experiments.comparisons import Difference, judged
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
+from experiments.over_seeds import HIGHER, OverSeeds
 from experiments.trajectory import trajectory
 
 RATES = (0.0, 0.2, 0.4, 0.6, 0.8)

@@ -12,10 +12,10 @@ from dropout_jax.config.loading import override
 from dropout_jax.evaluation.comparison import Measure
 from dropout_jax.sweeps import across_seeds
 from dropout_jax.training.load import LoadedRun
-from experiments.checks import LOWER, OverSeeds
 from experiments.comparisons import judged, over
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
+from experiments.over_seeds import LOWER, OverSeeds
 from experiments.trained import Trained, by_arm, train
 
 SIZES = (500, 2_000, 10_000, 55_000)

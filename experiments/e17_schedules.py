@@ -10,10 +10,10 @@ from dropout_jax.config.loading import override
 from dropout_jax.evaluation.comparison import ACCURACY, Measure
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.training.loop import CLEAN_TRAIN_EXAMPLES
-from experiments.checks import HIGHER, LOWER, OverSeeds
 from experiments.comparisons import judged, over
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import bars, shown
+from experiments.over_seeds import HIGHER, LOWER, OverSeeds
 from experiments.trained import Trained, by_arm, train
 
 RATE, EPOCHS = 0.1, 20

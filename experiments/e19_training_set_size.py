@@ -10,10 +10,11 @@ from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.reports.numbers import bracketed
 from dropout_jax.sweeps import across_seeds
-from experiments.checks import HIGHER, InEach, OverSeeds
+from experiments.checks import InEach
 from experiments.comparisons import judged, over
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
+from experiments.over_seeds import HIGHER, OverSeeds
 from experiments.trained import Trained, by_arm, train
 
 SIZES = (100, 500, 1_000, 5_000, 10_000, 55_000)

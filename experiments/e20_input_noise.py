@@ -15,10 +15,11 @@ from dropout_jax.evaluation.statistics import Interval, mean_interval
 from dropout_jax.reports.palette import COLOURS, MARKS
 from dropout_jax.training.step import pixels
 from dropout_jax.transforms import gaussian_noise
-from experiments.checks import LOWER, Identity, InEach, Measurement, OverSeeds
+from experiments.checks import Identity, InEach, Measurement
 from experiments.comparisons import Difference, judged
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import bars, sigmas
+from experiments.over_seeds import LOWER, OverSeeds
 from experiments.trajectory import trajectory
 
 EXAMPLES, FEATURES = 40, 6

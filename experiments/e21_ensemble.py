@@ -24,9 +24,10 @@ from dropout_jax.theory.ensemble import (
     weight_scaling_predict,
 )
 from dropout_jax.training.step import pixels
-from experiments.checks import EQUIVALENT, HIGHER, LOWER, Identity, OverSeeds
+from experiments.checks import Identity
 from experiments.comparisons import Difference, judged
 from experiments.experiment import Experiment, Findings
+from experiments.over_seeds import EQUIVALENT, HIGHER, LOWER, OverSeeds
 from experiments.trajectory import trajectory
 
 RATES = (0.1, 0.3, 0.5, 0.7)

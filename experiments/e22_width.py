@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
 from dropout_jax.sweeps import across_seeds
-from experiments.checks import HIGHER, InEach, OverSeeds
+from experiments.checks import InEach
 from experiments.comparisons import Difference, judged, over
 from experiments.experiment import Experiment, Findings
 from experiments.intervals import curve, shown
+from experiments.over_seeds import HIGHER, OverSeeds
 from experiments.trained import Trained, by_arm, mlp, train
 
 KEEP = (0.2, 0.4, 0.6, 0.8, 1.0)

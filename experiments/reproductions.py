@@ -19,10 +19,10 @@ from dropout_jax.files import write_atomically
 from dropout_jax.reports.numbers import bracketed, signed
 from dropout_jax.reports.study import load_study
 from experiments import evidence
-from experiments.checks import HIGHER, OverSeeds
 from experiments.claims import NOT_RUN
 from experiments.claims.page import table
 from experiments.intervals import shown
+from experiments.over_seeds import HIGHER, OverSeeds
 
 PATH = evidence.ROOT / "docs" / "reproductions.md"
 HEADINGS = ["published in", "it says", "ours", "difference", "verdict"]

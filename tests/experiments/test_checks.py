@@ -11,17 +11,14 @@ from dropout_jax.evaluation.comparison import ACCURACY, NLL
 from dropout_jax.evaluation.statistics import Interval
 from experiments.checks import (
     DESCRIPTION,
-    EQUIVALENT,
-    HIGHER,
-    LOWER,
     TEST,
     Estimate,
     Identity,
     InEach,
     Measurement,
-    OverSeeds,
 )
 from experiments.comparisons import Difference, judged, over
+from experiments.over_seeds import EQUIVALENT, HIGHER, LOWER, OverSeeds
 
 STRONG = ("holds", "shown", "significant", "wins", "contradicted")
 

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from dropout_jax.config import UserError
 from dropout_jax.config.command_line import guarded
 from experiments import evidence, run
-from experiments.checks import LOWER, Identity, Measurement, OverSeeds
+from experiments.checks import Identity, Measurement
 from experiments.comparisons import Difference, judged
 from experiments.experiment import Experiment, Findings
+from experiments.over_seeds import LOWER, OverSeeds
 
 
 def made(value=0.5):
