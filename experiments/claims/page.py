@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/claims.md: every claim with its verdict and what shows it.
+"""docs/claims.md: every claim with its verdict and what bears it out.
 
 python -m experiments.claims.page
 
@@ -16,17 +16,27 @@ from experiments import evidence
 from experiments.claims import (
     FAILS,
     NOT_RUN,
-    NOTHING,
     TEXTS,
     VERDICTS,
     Claim,
+    changes,
     exhibit,
     read,
     tally,
 )
+from experiments.claims.seen import seen
 
 PATH = evidence.ROOT / "docs" / "claims.md"
-HEADINGS = ["#", "where", "it says", "verdict", "what is right", "shown by"]
+HEADINGS = [
+    "#",
+    "where",
+    "it says",
+    "verdict",
+    "what is right",
+    "shown by",
+    "not shown",
+]
+NOTHING, COVERED = "nothing is run for it", "–"
 
 
 def shown_by(entry: str) -> str:
@@ -36,22 +46,39 @@ def shown_by(entry: str) -> str:
         return f"`{one.name}`"
     if one.state == NOT_RUN:
         return f"{one.name} ({NOT_RUN})"
-    check = f": {one.check}" if one.check else ""
     fails = f" **{FAILS}**" if one.state else ""
-    return f"[{one.name}](evidence/{one.name}.md){check}{fails}"
+    return f"[{one.name}](evidence/{one.name}.md): {one.check}{fails}"
+
+
+def seen_in(entry: str) -> str:
+    """Returns an entry of `Claim.seen` as Markdown."""
+    name, text = seen(entry)
+    link = f"`results/{name}.jsonl`"
+    if name in evidence.experiments():
+        link = f"[{name}](evidence/{name}.md)"
+    return f"*seen* in {link}: {text}"
+
+
+def grounds(claim: Claim) -> list[str]:
+    """Returns all that stands beside a claim, as Markdown."""
+    return [
+        *map(shown_by, claim.shown),
+        *map(seen_in, claim.seen),
+        *claim.sources,
+    ]
 
 
 def row(claim: Claim) -> list[str]:
     """Returns the cells of a claim."""
-    shown = "; ".join(map(shown_by, claim.shown)) or NOTHING
-    verdict = VERDICTS[claim.verdict]
+    verdict = VERDICTS[claim.verdict].name
     return [
         str(claim.number),
         claim.where,
         claim.says,
         f"**{verdict}**" if claim.verdict == "wrong" else verdict,
         claim.right,
-        shown,
+        "; ".join(grounds(claim)) or NOTHING,
+        claim.not_shown or COVERED,
     ]
 
 
@@ -67,18 +94,35 @@ def page() -> str:
     parts = [
         "# Every claim of the source texts\n",
         "The project grew from two texts. This page lists what they claim of dropout, "
-        "in our words, with the verdict, the correct statement and what shows it: "
-        "checks of experiments, whose pages have the figure and the command, and "
-        "tests, which `make test` runs. Rate is the probability of dropping, "
+        "in our words, with the verdict, the correct statement, what it rests on and "
+        "what that leaves open. It rests on checks of experiments, whose pages have "
+        "the figure and the command; on tests, which `make test` runs; and on the "
+        "literature. What was *seen* describes runs and concludes nothing: a check "
+        "that describes or estimates, or two arms of a study beside each other in test "
+        "accuracy. Intervals are 95 %, not corrected, and cover what a seed decides; "
+        "there is one split and one test set. Rate is the probability of dropping, "
         "k = 1 - rate.\n",
         f"{tally()}\n",
+        "## What the verdicts mean\n",
+        table(["verdict", "meaning"], [[*verdict] for verdict in VERDICTS.values()]),
     ]
     for text, title in TEXTS.items():
         parts += [
             f"## {title}\n",
             table(HEADINGS, [row(claim) for claim in read(text)]),
         ]
-    parts += ["`python -m experiments.claims.page` writes this page.", ""]
+    parts += [
+        "## Verdicts that changed\n",
+        "Against the first list of 87 claims. Most changed because the words above "
+        "had no fixed meaning then, because five seeds decided, or because a check "
+        "was cited that compares something else.\n",
+        table(
+            ["#", "was", "is", "why"],
+            [[str(one.number), was, now, one.why] for one, was, now in changes()],
+        ),
+        "`python -m experiments.claims.page` writes this page.",
+        "",
+    ]
     return "\n".join(parts)
 
 

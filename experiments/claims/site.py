@@ -22,17 +22,28 @@ from experiments import evidence
 from experiments.claims import (
     FAILS,
     NOT_RUN,
-    NOTHING,
     TEXTS,
     VERDICTS,
     Claim,
+    changes,
     exhibit,
     read,
     tally,
 )
+from experiments.claims.page import COVERED, NOTHING
+from experiments.claims.seen import seen
 
 PATH = evidence.ROOT / "docs" / "claims.html"
-HEADINGS = ["#", "text", "where", "it says", "verdict", "what is right", "shown by"]
+HEADINGS = [
+    "#",
+    "text",
+    "where",
+    "it says",
+    "verdict",
+    "what is right",
+    "shown by",
+    "not shown",
+]
 
 
 def text(value: str) -> str:
@@ -47,21 +58,39 @@ def shown_by(entry: str) -> str:
         return f"<code>{escape(one.name)}</code>"
     if one.state == NOT_RUN:
         return f"{one.name} ({NOT_RUN})"
-    check = f": {escape(one.check)}" if one.check else ""
     fails = f" <strong>{FAILS}</strong>" if one.state else ""
-    return f'<a href="#{one.name}">{one.name}</a>{check}{fails}'
+    return f'<a href="#{one.name}">{one.name}</a>: {escape(one.check)}{fails}'
+
+
+def seen_in(entry: str) -> str:
+    """Returns an entry of `Claim.seen`: an experiment links to its figure."""
+    name, what = seen(entry)
+    link = f"<code>results/{escape(name)}.jsonl</code>"
+    if name in evidence.experiments():
+        link = f'<a href="#{name}">{name}</a>'
+    return f"<em>seen</em> in {link}: {escape(what)}"
+
+
+def grounds(claim: Claim) -> list[str]:
+    """Returns all that stands beside a claim."""
+    return [
+        *map(shown_by, claim.shown),
+        *map(seen_in, claim.seen),
+        *map(escape, claim.sources),
+    ]
 
 
 def row(source: str, claim: Claim) -> str:
     """Returns the line of a claim."""
-    verdict = VERDICTS[claim.verdict]
+    verdict = VERDICTS[claim.verdict].name
     cells = [
         source,
         escape(claim.where),
         text(claim.says),
         f'<span class="{claim.verdict}">{verdict}</span>',
         text(claim.right),
-        "<br>\n".join(map(shown_by, claim.shown)) or NOTHING,
+        "<br>\n".join(grounds(claim)) or NOTHING,
+        text(claim.not_shown) or COVERED,
     ]
     return (
         f'<tr id="claim-{claim.number}"><th scope="row">{claim.number}</th>'
@@ -69,18 +98,44 @@ def row(source: str, claim: Claim) -> str:
     )
 
 
+def meanings() -> str:
+    """Returns the table of what the verdicts mean."""
+    rows = [
+        f'<tr><th scope="row">{one.name}</th><td>{emphasis(one.means)}</td></tr>'
+        for one in VERDICTS.values()
+    ]
+    head = headings(["verdict", "meaning"])
+    return table("Verdicts", "What each says of a claim", head, rows, "checks")
+
+
+def emphasis(value: str) -> str:
+    """Returns a text as HTML, which knows emphasis alone of Markdown."""
+    return re.sub(r"\*([^*]*)\*", r"<em>\1</em>", escape(value))
+
+
+def changed() -> str:
+    """Returns the table of verdicts that changed."""
+    rows = [
+        f'<tr><th scope="row"><a href="#claim-{one.number}">{one.number}</a></th>'
+        f"<td>{was}</td><td>{now}</td><td>{text(one.why)}</td></tr>"
+        for one, was, now in changes()
+    ]
+    head = headings(["#", "was", "is", "why"])
+    return table("Changes", "By the numbers of the claims", head, rows, "checks")
+
+
 def gallery_of(record: dict[str, Any]) -> str:
     """Returns an experiment: its question, its checks, its figure."""
     name, caption = record["id"], escape(record["caption"])
     checks = [
         f"<tr><td>{escape(check['name'])}: {escape(check['says'])}</td>"
-        f"<td>{evidence.number(check['value'])}</td>"
-        f"<td>{evidence.bounds(check['low'], check['high'])}</td>"
-        f"<td>{'holds' if check['holds'] else 'does not hold'}</td></tr>"
+        f"<td>{check['kind']}</td><td>{escape(check['found'])}</td>"
+        f"<td>{escape(check['rule'])}</td><td>{check['verdict']}</td></tr>"
         for check in record["checks"]
     ]
-    head = headings(["check", "found", "holds for", "verdict"])
-    rules = table(f"Checks of {name}", "Rules fixed beforehand", head, checks, "checks")
+    head = headings(["check", "kind", "found", "rule", "verdict"])
+    about = "What each says, by what its data can decide"
+    rules = table(f"Checks of {name}", about, head, checks, "checks")
     return (
         f'<article id="{name}" aria-labelledby="{name}-heading">\n'
         f'<h3 id="{name}-heading">{name}: {escape(record["question"])}</h3>\n'
@@ -115,7 +170,9 @@ def page() -> str:
         navigation="\n".join(
             f'<li><a href="#{one["id"]}">{one["id"]}</a></li>' for one in done
         ),
+        meanings=meanings(),
         claims=word_filter("claims") + grid,
+        changed=changed(),
         gallery="\n".join(map(gallery_of, done)),
     )
 

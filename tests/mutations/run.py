@@ -26,8 +26,9 @@ from planted import MUTATIONS, Mutation
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "mutations.md"
 COPIED = ("dropout_jax", "tests", "configs", "benchmarks", "pyproject.toml", "train.py")
-COPIED += ("experiments",)
 COPIED += ("docs/reproducibility.md",)  # which test_determinism.py holds us to
+COPIED += ("experiments", "results/evidence", "results/small_data.jsonl")
+COPIED += ("docs/claims.md", "docs/claims.html")  # which test_claims.py compares
 SECONDS = 600  # for the tests of one mistake
 ALL_SECONDS = 3600  # for those of all of them, without any
 Verdict = tuple[bool, str]  # whether the tests passed, and the first that did not

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dropout_jax import theory, transforms
+from dropout_jax.training.losses import l2_penalty
 
 RATE = 0.3
 SIZES = (3, 4, 4, 1)
@@ -119,3 +120,108 @@ def test_the_training_loss_stays_noisy_at_its_best_weights():
         [jnp.mean((target - 2 * x * m[None] @ best) ** 2) for m in masks]
     )
     assert losses.std() > 0.1 * losses.mean()
+
+
+def test_products_of_functions_factorize_where_no_draw_is_shared():
+    """Eq. 9.4.2 for arbitrary functions; one draw for two elements breaks it."""
+    at_zero, at_one = np.random.default_rng(12).normal(size=(2, 3))
+    values = np.where(MASKS[0] > 0, at_one, at_zero)  # f_j(m_j), [masks, elements]
+    share = np.asarray(theory.mask_probabilities(MASKS[0], RATE), np.float64)
+    each = (1 - RATE) * at_one + RATE * at_zero
+    np.testing.assert_allclose(share @ values.prod(1), each.prod(), rtol=1e-6)
+    one_draw = (1 - RATE) * at_one.prod() + RATE * at_zero.prod()
+    assert abs(one_draw / each.prod() - 1) > 0.1
+
+
+def test_the_unscaled_variance_is_largest_at_one_half_and_the_scaled_one_nowhere():
+    rates = jnp.linspace(0.0, 1.0, 101)
+    unscaled, scaled = (
+        np.asarray(
+            [
+                transforms.dropout_moments(jnp.float32(1.0), r, scaling=form).variance
+                for r in rates[:-1]
+            ]
+        )
+        for form in ("test", "train")
+    )
+    assert np.argmax(unscaled) == 50 and unscaled[50] == 0.25
+    np.testing.assert_allclose(unscaled[[0, 99]], [0.0, 0.0099], rtol=1e-4)
+    assert (np.diff(scaled) > 0).all() and scaled[99] > 98
+
+
+def test_a_linear_model_fits_any_targets_where_features_outnumber_examples():
+    """Pure noise is fitted exactly, and predicts worse than the constant 0."""
+
+    random = np.random.default_rng(13)
+
+    def errors(examples, features=40):
+        """Mean squared errors on the training data and on fresh data, of noise."""
+        found = []
+        for _ in range(50):
+            x, fresh = random.normal(size=(2, examples, features))
+            target, other = random.normal(size=(2, examples))
+            weights = np.linalg.lstsq(x, target, rcond=None)[0]
+            found.append(
+                [
+                    np.mean((z @ weights - t) ** 2)
+                    for z, t in ((x, target), (fresh, other))
+                ]
+            )
+        return np.mean(found, 0)
+
+    few, many = errors(20), errors(4_000)
+    assert few[0] < 1e-20 and few[1] > 1.5  # 0 alone would be off by 1
+    np.testing.assert_allclose(many, [1.0, 1.0], atol=0.03)
+
+
+def test_an_l2_penalty_is_a_gaussian_prior_and_shares_weight():
+    strength = 0.3
+    kernel = {"kernel": jnp.asarray(KERNELS[0], jnp.float32)}
+    slope = jax.grad(lambda params: strength * l2_penalty(params))(kernel)["kernel"]
+    prior = jax.grad(
+        lambda w: -jax.scipy.stats.norm.logpdf(w, scale=strength**-0.5).sum()
+    )(kernel["kernel"])
+    np.testing.assert_allclose(slope, prior, rtol=1e-5)
+    # A feature that stands there twice: least squares leaves the shares open, all of
+    # it on one included; the penalty makes them equal.
+    x = np.random.default_rng(14).normal(size=(9, 2))
+    x = np.column_stack([x, x[:, 0]])
+    weights = np.linalg.solve(x.T @ x + strength * np.eye(3), x.T @ x[:, 0])
+    np.testing.assert_allclose(weights[0], weights[2], rtol=1e-9)
+    assert abs(weights[0]) > 0.3
+
+
+def test_fresh_masks_on_a_state_cut_its_gradient_and_noise_on_the_candidate_does_not():
+    """The share of units whose state has gradient 0 after some steps."""
+    units, steps, k = 10_000, 8, 1 - RATE
+    keys = jax.random.split(jax.random.key(11), steps)
+
+    def fresh(state):
+        for key in keys:
+            state = transforms.dropout(key, state, RATE)
+        return state
+
+    def tied(state):
+        for _ in keys:
+            state = transforms.dropout(keys[0], state, RATE)
+        return state
+
+    def candidate(state):
+        for key in keys:
+            state = state + transforms.dropout(key, jnp.tanh(state), RATE)
+        return state
+
+    def zoneout(state):
+        for key in keys:
+            new = 0.5 * state
+            state = transforms.zoneout(key, new, RATE, previous=state)
+        return state
+
+    def cut(step):
+        gradient = jax.grad(lambda state: step(state).sum())(jnp.ones(units))
+        return float(jnp.mean(gradient == 0.0))
+
+    for step, expected in ((fresh, 1 - k**steps), (tied, 1 - k)):
+        error = (expected * (1 - expected) / units) ** 0.5
+        assert abs(cut(step) - expected) < 5 * error
+    assert cut(candidate) == cut(zoneout) == 0.0
