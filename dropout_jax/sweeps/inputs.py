@@ -8,15 +8,20 @@ every worker compares with its own, and the values that a user has accepted.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.schema import BY_PATH
+from dropout_jax.files import refuse_odd
 from dropout_jax.sweeps.study import StudyDirectory, unfinished
 from dropout_jax.sweeps.trials import Trial
 from dropout_jax.training import fingerprint, parts
 from dropout_jax.training.run_directory import RunDirectory
 
+_DATA = BY_PATH["data.name"]
 Values = Mapping[str, Any]  # a configuration as plain data
 
 
@@ -29,8 +34,7 @@ def present(configs: Iterable[Values]) -> dict[str, Any]:
     from dropout_jax.training import environment  # imports JAX
 
     found: dict[str, Any] = {}
-    pairs = dict.fromkeys((v["data"]["name"], v.get("plugin", "")) for v in configs)
-    for data, plugin in pairs:
+    for data, plugin in dict.fromkeys(map(_names, configs)):
         inputs = environment.inputs(plugin, content.sha256(data))
         found |= fingerprint.scoped(inputs, data, plugin)
     return found
@@ -43,13 +47,25 @@ def recorded(study: StudyDirectory, trials: Sequence[Trial]) -> list[dict[str, A
         if trial.id in lines:
             of_line = parts.of_line(study.ledger.path, lines[trial.id])
             inputs = [part["inputs"] for part in of_line]
-        elif (directory := study.run_directory(trial)).is_dir():
-            inputs = [RunDirectory(directory).inputs()]
         else:
-            continue
-        data, plugin = trial.values["data"]["name"], trial.values.get("plugin", "")
-        found += [fingerprint.scoped(one, data, plugin) for one in inputs]
+            inputs = [_saved(study.run_directory(trial))]
+        found += [fingerprint.scoped(one, *_names(trial.values)) for one in inputs]
     return found
+
+
+def _saved(directory: Path) -> fingerprint.Inputs:
+    """Returns the inputs of an unfinished run; if it is damaged, its trial says so."""
+    with contextlib.suppress(UserError):
+        refuse_odd(directory)
+        return RunDirectory(directory).inputs()
+    return {}
+
+
+def _names(values: Values) -> tuple[str, str]:
+    """Returns the names of data and plugin, of a plan that may be of other making."""
+    data = values.get("data")
+    name = data.get("name") if isinstance(data, Mapping) else None
+    return str(name or _DATA.default), str(values.get("plugin") or "")
 
 
 def refuse_mixed(study: StudyDirectory, trials: Sequence[Trial]) -> None:
