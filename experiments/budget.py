@@ -73,8 +73,9 @@ def page(names: Sequence[str]) -> str:
             "trainings; the last column is what all would have taken had each been as "
             "fast as the fastest of its arm that ran to its end, from which it "
             "differs by its seed alone; one that diverged counts as it was. An "
-            "experiment without trials, which may train within itself, counts as a "
-            "whole; what others compute beside their trials does not.\n",
+            "experiment without trials, which may train within itself, counts in both "
+            "columns as it was run, with whatever ran beside it; what others compute "
+            "beside their trials does not count.\n",
             table(list(HEADINGS), rows),
             "`python -m experiments.budget` writes this page.",
             "",

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import UserError, one_line
 from dropout_jax.reports.numbers import counted
 from dropout_jax.reports.trial import Trial
 from dropout_jax.training import fingerprint, parts
 
 UNKNOWN = "unknown"
+_MOST_LETTERS = 100  # of what is added to a method's name
 _SHOWN = 3  # values of a circumstance that are named; more are counted
 
 
@@ -59,6 +60,7 @@ def keep_apart(
             for name, value in own.items()
             if value != conflicts[name][0]
         )
+        label = one_line(label[:_MOST_LETTERS])  # of a file, as all that is in it
         arm = f"{trial.arm} [{label}]" if label else trial.arm
         apart.append(replace(trial, arm=arm, inputs=own))
     return apart
@@ -90,7 +92,7 @@ def _shown(name: str, value: Any, *, short: bool = False) -> str:
     if isinstance(value, tuple):  # it changed on the way
         return ", then ".join(_shown(name, one, short=short) for one in value)
     if short and fingerprint.is_content(name):
-        return f"{name.partition(' ')[0]} {value:.8}"
+        return f"{name.partition(' ')[0]} {value!s:.8}"
     return fingerprint.show(name, value)
 
 
@@ -124,7 +126,7 @@ def notes(trials: Sequence[Trial]) -> tuple[str, ...]:
     )
     if moved:
         said.append(f"{counted(moved, 'run')} went on in other circumstances.")
-    return tuple(said)
+    return tuple(map(one_line, said))
 
 
 def _values(name: str, values: Sequence[str]) -> str:

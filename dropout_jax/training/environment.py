@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import (
+    PackageNotFoundError,
+    packages_distributions,
+    version,
+)
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +50,22 @@ def _threads() -> int:
         return os.cpu_count() or 1
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions on which a run's last bits depend."""
-    found = {name: version(name) for name in PACKAGES}
-    try:
-        found["dropout_jax"] = version("dropout_jax")
-    except PackageNotFoundError:  # used from a directory, not installed
-        pass
-    return {"python": platform.python_version(), **found}
+def versions(plugin: str = "") -> dict[str, str]:
+    """Returns the versions on which a run's last bits depend.
+
+    Args:
+      plugin: of its configuration, may be empty; the packages that it imports count.
+    """
+    names = dict.fromkeys((*PACKAGES, "dropout_jax"))
+    if plugin:
+        known = packages_distributions()
+        for module in plugin_source.packages(plugin):
+            names |= dict.fromkeys(known.get(module, ()))
+    found = {"python": platform.python_version()}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):  # not installed: a directory
+            found[name] = version(name)
+    return found
 
 
 def inputs(plugin: str, data_sha256: str | None = None) -> dict[str, Any]:
@@ -88,7 +101,7 @@ def capture(
     return {
         "step": step,
         "inputs": inputs(plugin, dataset.sha256),
-        "versions": versions(),
+        "versions": versions(plugin),
         "prng": keys.IMPLEMENTATION,
         "flags": settings.rounding(),
         "device": {

@@ -176,12 +176,12 @@ class Lane:
         if status == outcome.DIVERGED:
             self.result["reason"] = reason
         else:
-            self._describe_sets()
+            self.result |= self._described()
         if self._events is not None:
             self._events.finish()
 
-    def _describe_sets(self) -> None:
-        """Adds what is known of the sets without the test set."""
+    def _described(self) -> dict[str, Any]:
+        """Returns what is known of the sets without the test set."""
         noise = {record["epoch"]: record["noise"] for record in self.records}
         of_epoch = {}
         for kept in self.kept:
@@ -193,9 +193,7 @@ class Lane:
                 **checkpoints.model_digests(*kept.model),
                 **({"sparsity": shares} if shares else {}),
             }
-        assert self.result is not None
-        self.result |= of_epoch[getattr(self.kept, self._reported).epoch]
-        self.result["sets"] = {
+        found = {
             name: {
                 "epoch": kept.epoch,
                 "noise": noise.get(kept.epoch, {}),
@@ -203,6 +201,7 @@ class Lane:
             }
             for name, kept in self.kept._asdict().items()
         }
+        return {**of_epoch[getattr(self.kept, self._reported).epoch], "sets": found}
 
     def tested(self, epoch: int, logits: Any, labels: Any) -> None:
         """Adds what the test set says of the parameters of an epoch.

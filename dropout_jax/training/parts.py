@@ -16,8 +16,8 @@ from dropout_jax.training import fingerprint
 
 MOST = 2**31 - 1  # of images, of classes, of pixels in a row
 Part = dict[str, Any]
-# Packages whose versions may change the last bits.
-_PACKAGES = ("dropout_jax", "jax", "jaxlib", "flax", "optax", "numpy")
+# Versions on which no number depends.
+_NO_NUMBER = ("python", "orbax-checkpoint")
 
 
 def read(place: object, found: dict[str, Any]) -> list[Part]:
@@ -167,13 +167,14 @@ def _code(git: Any) -> str | None:
     if not isinstance(git, dict) or not git.get("commit"):
         return None
     changes = git.get("difference_sha256")
-    return f"{git['commit']:.12}" + (f" with changes {changes:.8}" if changes else "")
+    made = f" with changes {changes!s:.8}" if changes else ""
+    return f"{git['commit']!s:.12}{made}"
 
 
 def circumstances(found: Mapping[str, Any]) -> dict[str, str]:
     """Returns what changes rounding, from a `summary`: name and value, as text."""
-    versions = found.get("versions", {})
-    said = {name: versions[name] for name in _PACKAGES if name in versions}
+    versions = found.get("versions", {}).items()
+    said = {name: str(value) for name, value in versions if name not in _NO_NUMBER}
     for name in ("device", "devices", "threads", "processor", "code"):
         if name in found:
             said[name] = str(found[name])
@@ -182,7 +183,7 @@ def circumstances(found: Mapping[str, Any]) -> dict[str, str]:
         if "lanes" in found:
             said["lanes"] = str(found["lanes"])
     if "vector_extensions" in found:
-        said["vector extensions"] = " ".join(found["vector_extensions"])
+        said["vector extensions"] = " ".join(map(str, found["vector_extensions"]))
     return {**said, **{name: str(v) for name, v in found.get("flags", {}).items()}}
 
 

@@ -2,7 +2,7 @@
 """The source of a plugin, found without running it: what makes it another plugin.
 
 It is the plugin's file and what that imports from its own directory, directly or by way
-of other files there. What else it imports is installed: versions say what that is.
+of other files there. What else it imports is installed: `packages` have versions.
 """
 
 from __future__ import annotations
@@ -36,6 +36,26 @@ def sha256(plugin: str) -> str | None:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
+
+
+def packages(plugin: str) -> list[str]:
+    """Returns the installed packages that a plugin's source imports, by module name."""
+    found = {
+        name
+        for path in (files(plugin) or {}).values()
+        for name in _named(path)
+        if name not in sys.stdlib_module_names
+    }
+    return sorted(found)
+
+
+def _named(file: Path) -> Iterator[str]:
+    """Yields the first names of a file's absolute imports."""
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.partition(".")[0]
 
 
 def files(plugin: str) -> dict[str, Path] | None:
@@ -103,13 +123,7 @@ def _file(directory: Path, name: str) -> Path | None:
 
 def _imported(file: Path, top: Path) -> Iterator[Path]:
     """Yields the files below `top` that a file names in its imports."""
-    if file.suffix != ".py":
-        return
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # its import will say so
-        return
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(file)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _along(top, alias.name.split("."))
@@ -127,6 +141,16 @@ def _imported(file: Path, top: Path) -> Iterator[Path]:
                 level = len(wanted) - len(wanted.lstrip("."))
                 start = _above(file, level) if level else top
                 yield from _along(start, wanted.strip(".").split("."))
+
+
+def _tree(file: Path) -> ast.Module:
+    """Returns the syntax tree of a file; an empty one where it is no Python."""
+    try:
+        if file.suffix == ".py":
+            return ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # its import will say so
+        pass
+    return ast.Module([], [])
 
 
 def _above(file: Path, level: int) -> Path:

@@ -38,7 +38,7 @@ class Programs(NamedTuple):
 
 
 def build_programs(
-    config: Any, image_shape: tuple[int, int], classes: int, train_size: int
+    config: Any, image_shape: tuple[int, ...], classes: int, train_size: int
 ) -> Programs:
     """Returns the programs for `config`, compiled once per static signature.
 

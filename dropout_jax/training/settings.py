@@ -78,15 +78,10 @@ def rounding() -> dict[str, Any]:
 def _of_jax(names: tuple[str, ...]) -> dict[str, Any]:
     """Returns JAX's settings as JSON has them; one that this version lacks is absent.
 
-    As attributes they are those of this thread, inside `jax.enable_x64()` too.
+    They are those of this thread, as inside of `jax.enable_x64(True)`.
     """
     known = jax.config.values
-    found = {
-        name: getattr(jax.config, name, known.get(name))
-        for name in names
-        if name in known
-    }
-    return {name: _plain(value) for name, value in found.items()}
+    return {name: _plain(known[name]) for name in names if name in known}
 
 
 def _plain(value: Any) -> Any:

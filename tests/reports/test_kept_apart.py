@@ -61,10 +61,10 @@ def test_rows_kept_apart_are_never_paired(line, ledger, name, value, shown, labe
     study = load_study(ledger(lines), accept_changes=True)
     table = tabulate(study, baseline="none")
     rows = {row.arm: row for row in table.rows}
-    assert rows["dropout"].difference.seeds == (0, 1, 2, 3)
-    assert rows[f"dropout [{label}]"].difference is None
+    assert rows["dropout"].comparisons["accuracy"].seeds == (0, 1, 2, 3)
+    assert rows[f"dropout [{label}]"].comparisons == {}
     alone = tabulate(load_study(ledger(lines[:8])), baseline="none")
-    assert rows["dropout"].difference == alone.rows[1].difference
+    assert rows["dropout"].comparisons == alone.rows[1].comparisons
     assert "dropout [" not in verdict(table)
 
 
@@ -86,7 +86,7 @@ def test_methods_of_other_data_by_configuration_are_compared(line, ledger):
     study = load_study(ledger(lines))
     assert study.arms == ("none", "other data") and study.notes == ()
     table = tabulate(study, baseline="none")
-    assert table.rows[1].difference.seeds == (0, 1)
+    assert table.rows[1].comparisons["accuracy"].seeds == (0, 1)
     # One of them changes: the other is compared with each.
     lines += [line("other data", s, config=own, data="e" * 64) for s in (0, 1)]
     study = load_study(ledger(lines), accept_changes=True)
@@ -120,6 +120,21 @@ def test_a_run_that_mixes_inputs_is_neither(line, ledger):
     assert any(note.endswith(said) for note in study.notes)
     alone = load_study(ledger([mixed]))  # nothing to compare it with
     assert any("it mixes data" in note for note in alone.notes)
+
+
+def test_what_a_file_says_is_no_more_than_text(line, ledger):
+    """Whatever stands where an input should."""
+    strange = {"\x1b[2J[/b]": [1], "data": 5, "plugin": {"a": "\x1b[2J"}}
+    lines = [line("none", 0), line("none", 1, **strange)]
+    lines[1]["data_sha256"] = "a" * 64
+    lines[1]["parts"][0] |= {"versions": {"jax": 5}, "device": [], "flags": {"x": {}}}
+    lines[1]["parts"][0]["vector_extensions"] = [3]
+    with pytest.raises(UserError) as error:
+        load_study(ledger(lines))
+    assert str(error.value).isprintable()
+    study = load_study(ledger(lines), accept_changes=True)
+    assert all(map(str.isprintable, (*study.arms, *study.notes)))
+    assert study.notes and len(study.arms) == 2
 
 
 def test_what_changes_rounding_is_said(line, ledger, tmp_path):

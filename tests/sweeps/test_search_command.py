@@ -102,7 +102,12 @@ def test_a_search_runs_on_ray_too_and_in_lanes(sweeps, tmp_path, monkeypatch):
     def pretend(study, trials, *, workers, threads, minutes, address, console):
         asked.append((workers, address))
         local.run_local(
-            study, trials, workers=workers, minutes=minutes, console=console
+            study,
+            trials,
+            workers=workers,
+            threads=threads,
+            minutes=minutes,
+            console=console,
         )
 
     monkeypatch.setattr(ray_executor, "run_ray", pretend)

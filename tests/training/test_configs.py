@@ -69,7 +69,7 @@ def test_the_winners_of_a_search_are_what_is_compared(model, tmp_path, monkeypat
     space = COMPARE.space(model)
     # The near end of every range, as if it had won.
     found = {
-        arm.name: {"fields": next(arm.probes())}
+        arm.name: {"fields": next(arm.probes()), "trials": {"done": 4, "pruned": 3}}
         for arm in arms_of(space, COMPARE.get_config(model))
     }
     compared = load_module(CONFIGS / "compare.py")
@@ -89,7 +89,12 @@ def test_the_winners_of_a_search_are_what_is_compared(model, tmp_path, monkeypat
     assert [trial.arm for trial in trials] == list(space)
     assert compared.search_budget(model) == dict.fromkeys(space, 7)
     assert compared.BASELINE in space and compared.SEARCH_SEED > 100
-    assert "the 7 that" in compared.notes(model)[0]
+    chosen, limits, *withdrawn = compared.notes(model)
+    assert "the 7 that" in chosen and "4 to 4 trials of a method" in limits
+    # All of its rates below .1: the shares of the uniform ranges, multiplied.
+    weak = {"mlp": 0.1 / 0.3 / 36, "cnn": 0.1**4 / 0.4**3 / 0.7, "rnn": 0.04}[model]
+    assert f"with a probability of {weak:.2g}:" in limits
+    assert bool(withdrawn) == (model != "mlp")
     (dropout,) = (trial for trial in trials if trial.arm == "dropout")
     assert dropout.config.noise.kind == "dropout"
 

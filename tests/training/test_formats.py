@@ -68,8 +68,15 @@ def first_format(found):
     """What the version before this one would have written."""
     for name in ("format", "sets", "sites"):
         found.pop(name, None)
-    for name in ("image_shape", "classes", "train_size"):
-        found.get("data", {}).pop(name, None)
+    if "parts" in found:  # of env.json, which knew one
+        found |= found.pop("parts")[0]
+        partitionable = found.pop("inputs")["jax_threefry_partitionable"]
+        prng = {"implementation": found["prng"], "partitionable": partitionable}
+        found |= {"prng": prng, "xla_flags": found.pop("flags")["XLA_FLAGS"]}
+        for name in ("step", "devices", "processor", "workers", "lanes", "plugin"):
+            del found[name]
+        for name in ("image_shape", "classes", "train_size"):
+            del found["data"][name]
 
 
 def test_a_finished_run_of_the_first_format_is_finished(copy, finished, tiny, recorder):

@@ -4,7 +4,7 @@
 import pytest
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.training import plugin, plugin_source
+from dropout_jax.training import environment, plugin, plugin_source
 
 FILES = {
     "plug.py": "import helper, numpy\nfrom sub import deep\n"
@@ -72,6 +72,15 @@ def test_a_module_of_a_package_has_what_its_package_runs(place, monkeypatch):
     assert set(plugin_source.files("experiments.lenet5")) == {""}
     installed = plugin_source.files("six")
     assert set(installed) == {""}
+
+
+def test_the_packages_that_it_imports_have_versions(place):
+    (place / "above.py").write_text("import scipy.stats, os\nfrom rich import text\n")
+    path = str(place / "plug.py")
+    assert {"numpy", "scipy", "rich"} <= set(plugin_source.packages(path))
+    assert "os" not in plugin_source.packages(path)
+    assert environment.versions(path)["scipy"] and environment.versions(path)["jax"]
+    assert "rich" not in environment.versions()
 
 
 def test_a_plugin_that_changes_after_its_import_is_refused(tmp_path):
