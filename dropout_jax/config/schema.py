@@ -222,7 +222,7 @@ FIELDS = (
     Field(
         "train.keep",
         "best",
-        "Which parameters are tested: of the best validation epoch, or the last.",
+        "Which of the tested parameters a result reports first: best_accuracy or last.",
         choices=("best", "last"),
     ),
     Field(
