@@ -77,11 +77,13 @@ def run(quick: bool) -> Findings:
             f"rate, in each of {MODELS} draws of inputs and weights: the worst",
             float(worst((0.1, 0.3), rates).max()),
             high=0.05,
+            full=True,
         ),
         "small rates": Identity(
             "at rate 0.1 and norm up to 1 it is within 5 % in each draw: the worst",
             float(worst((0.1, 0.3, 1.0), (0.1,)).max()),
             high=0.05,
+            full=True,
         ),
         "the error shrinks with the weights": Identity(
             "the worst error over the rates at norm 0.1 is less than half of that at "

@@ -213,6 +213,7 @@ def run(quick: bool) -> Findings:
             "the logarithm of the ratio, the smallest difference",
             min(growths),
             low=SIGMAS,
+            full=True,
         ),
         "the gain is in the slope of the noise": Measurement(
             "where the noise is held as the weights move, the last layer gains "
