@@ -86,12 +86,13 @@ def notes(model: str = "mlp") -> tuple[str, ...]:
     """Returns how the settings came about."""
     found, epochs = winners(model), BASE[model]["train.epochs"]
     ended = [arm["trials"].get("done", 0) for arm in found["arms"].values()]
+    pruned = [arm["trials"].get("pruned", 0) for arm in found["arms"].values()]
     weak = math.prod(_share_below(0.1, d) for d in _flat(RATES[model].values()))
     return (
         f"The settings of each method are the best, by validation, of the "
         f"{found['budget']} that an adaptive search ({found['sampler']}) tried: trials "
-        f"of {epochs} epochs with a seed that is none of those here, the worse half of "
-        "them ended half way.",
+        f"of {epochs} epochs with a seed that no run here has, {sum(pruned)} of "
+        f"{sum(pruned) + sum(ended)} of them ended half way.",
         f"So the table compares the settings that {found['budget']} trials found, and "
         f"not what the methods can do: {min(ended)} to {max(ended)} trials of a method "
         "ran to their end, one seed each. Methods with rates contain no noise as a "

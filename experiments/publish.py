@@ -90,7 +90,9 @@ def published() -> list[Published]:
 
 def brief(of: Published) -> str:
     """Returns what README says of a study."""
-    return f"{reports.markdown(of.table)}\n{_picture(of, 'accuracy', 'docs/results')}\n"
+    notes = "".join(f"- {note}\n" for note in of.notes)
+    picture = _picture(of, "accuracy", "docs/results")
+    return f"{reports.markdown(of.table)}{notes}\n{picture}\n"
 
 
 def _picture(of: Published, figure: str, place: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dropout_jax.evaluation.comparison import ACCURACY, Comparison, Paired, compare
-from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.evaluation.statistics import Interval, percent_right
 from dropout_jax.files import write_atomically
 from dropout_jax.reports.numbers import bracketed, signed
 from dropout_jax.reports.study import load_study
@@ -49,7 +49,7 @@ def accuracies(ledger: str, method: str) -> dict[int, float] | None:
     if method not in study.arms:
         raise ValueError(f"{ledger} has no method {method!r}, but {study.arms}")
     done = study.done(method).items()
-    return {seed: 100.0 * trial.test["accuracy"] for seed, trial in done}
+    return {s: percent_right(t.test["accuracy"], t.test_count) for s, t in done}
 
 
 def cell(where: Sequence[str]) -> str | None:

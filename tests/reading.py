@@ -26,7 +26,8 @@ DIGITS = {"accuracy": 2, "nll": 4}
 def check_sentences(text, expected, baseline="none"):
     """Each method is in its group, with its numbers, once for each measure."""
     said, family = {}, {one["family"] for one in expected.values()}
-    counts = {int(n) for n in re.findall(r"correction for (\d+) comparison", text)}
+    pattern = r"(?:correction for|paired seeds,) (\d+) comparison"
+    counts = {int(n) for n in re.findall(pattern, text)}
     tested = any(one["p"] is not None for one in expected.values())
     assert counts == (family if tested else set())
     for sentence in re.split(r"(?<=[.])\s+(?=[A-Z])", text):
@@ -64,8 +65,19 @@ def check_numbers(text, group, one, digits):
         p = float(re.search(r"p = ([\d.e-]+)", text)[1])
         assert p == pytest.approx(one["p"], rel=0.06)
     if group == "undecided":
-        least = float(re.search(r"detectable effect ([\d.]+)", text)[1])
-        assert least == pytest.approx(one["detectable"], abs=10**-digits)
+        found = re.search(r"detectable effect ([\d.]+)", text)
+        check_detectable(found[1] if found else "–", one["detectable"], digits)
+    if group == "equivalent":
+        p = float(re.search(r"p = ([\d.e-]+)", text)[1])
+        assert p == pytest.approx(one["equivalence"], rel=0.06)
+
+
+def check_detectable(text, effect, digits):
+    """Both are simulated: 400 studies know a power of .8 to .02."""
+    if np.isinf(effect):
+        assert text == "–"
+    else:
+        assert float(text) == pytest.approx(effect, rel=0.12, abs=10**-digits)
 
 
 def check_cells(headings, rows, expected, measure, baseline="none"):
@@ -79,17 +91,22 @@ def check_cells(headings, rows, expected, measure, baseline="none"):
         one = expected[name, measure]
         columns = dict(zip(headings[1:], cells, strict=True))
         found = numbers(columns[f"difference to {baseline}, {UNITS[measure]}"])
-        found += numbers(columns[f"interval corrected for {family}"])
+        found += numbers(
+            columns[f"interval corrected for {family} comparison{'s' * (family > 1)}"]
+        )
         wanted = [*one["interval"], *one["corrected"][1:]]
         wanted = [value for value in wanted if np.isfinite(value)]
         assert found == pytest.approx(wanted, abs=0.51 * 10**-digits)
-        assert columns["higher in"] == f"{one['higher']} of {one['pairs']}"
+        assert (
+            columns["seeds in which it is higher"]
+            == f"{one['higher']} of {one['pairs']}"
+        )
         shown = columns.get("verdict", "descriptive").partition(",")[0]
         assert shown == CELLS[one["group"]]
         if one["p"] is not None:
             assert float(columns["p, corrected"]) == pytest.approx(one["p"], rel=0.06)
             least = columns[f"minimum detectable effect, {UNITS[measure]}"]
-            assert float(least) == pytest.approx(one["detectable"], abs=10**-digits)
+            check_detectable(least, one["detectable"], digits)
     assert seen == {name for name, of in expected if of == measure}
 
 

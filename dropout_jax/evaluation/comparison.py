@@ -106,8 +106,9 @@ class Comparison:
       p_value: Holm-corrected, two-sided; None where the comparison is descriptive.
       equivalence: Holm-corrected p-value of a difference as large as the margin; None
         where the comparison is descriptive.
-      detectable: minimum detectable effect at 80 % power at the corrected level; None
-        where the comparison is descriptive.
+      detectable: minimum detectable effect at 80 % power at the corrected level,
+        infinite where nothing can be significant; None where the comparison is
+        descriptive.
     """
 
     method: str

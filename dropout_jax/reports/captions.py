@@ -33,8 +33,8 @@ def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
     ]
     all_ = sum(bool(row.seeds) for row in table.rows)
     some = (
-        f" Drawn are {table.baseline} and the {MOST - 1} methods of the highest "
-        f"validation accuracy, of {all_} with results."
+        f" Drawn are {MOST} of {all_} methods with results: the baseline, if it has "
+        "any, and those of the highest validation accuracy."
         if all_ > MOST
         else ""
     )
@@ -61,7 +61,7 @@ def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
             f"{span(_tried(selection))} per setting; band: 95 % t interval over the "
             "seeds. A ring marks what was chosen, other knobs as chosen. "
             + "; ".join(moves)
-            + (" (95 % Tukey interval over the seeds)." if moves else ""),
+            + (" (95 % Tukey interval from two shared seeds on)." if moves else ""),
         ),
         Drawing(
             "grid",
@@ -102,8 +102,7 @@ def chart_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
         Drawing(
             "differences",
             "Paired differences of test accuracy",
-            "Same seed, same first weights, same batches. "
-            + still["differences"].caption,
+            still["differences"].caption,
         ),
         Drawing("nll_differences", "Paired differences of NLL", _differences(table)),
         *knobs,

@@ -16,35 +16,44 @@ from dropout_jax.reports.trial import Trial
 
 # An alpha below it is a noise of under 10 % of a unit's value.
 SILENT = 0.01
+# What a rate is for some kinds; for the others the probability of dropping.
+_QUANTITIES = {
+    "gaussian_noise": "std",
+    "zoneout": "rate of keeping the state",
+    "dropconnect_dense": "rate of weights",
+    "weight_drop": "rate of weights",
+}
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
 class Site(NamedTuple):
-    """The noise at one place of a network, mean over the runs.
+    """The noise at one place of a network.
 
     Attributes:
       name: of the site or layer; empty where a value stands for all sites.
       quantity: "alpha" (variance of multiplicative noise of mean 1), "rate"
         (probability of dropping), "std" (of additive noise) or "removed" (share of the
         weights).
-      value: of that.
+      value: of that, mean over the runs.
       learned: whether training set it.
+      most: the largest value of a run.
     """
 
     name: str
     quantity: str
     value: float
     learned: bool
+    most: float = math.nan
 
     @property
-    def alpha(self) -> float | None:
-        """The same as alpha; None for what is no multiplicative noise of mean 1."""
+    def most_alpha(self) -> float:
+        """The largest alpha of a run; NaN for no multiplicative noise of mean 1."""
         if self.quantity == "alpha":
-            return self.value
-        if self.quantity == "rate":
-            return self.value / (1 - self.value) if self.value < 1 else math.inf
-        return None
+            return self.most
+        if self.quantity == "rate" and self.most < 1:
+            return self.most / (1 - self.most)
+        return math.nan
 
 
 def trained_noise(trials: Sequence[Trial]) -> tuple[Site, ...]:
@@ -54,9 +63,10 @@ def trained_noise(trials: Sequence[Trial]) -> tuple[Site, ...]:
       trials: finished runs of one setting.
 
     Returns:
-      Learned values after the last epoch, mean over the units of a site and then over
-      the runs; rates of fixed noise as they were set; the shares of weights that noise
-      on weights removes. Empty for a method without noise.
+      Learned values after the last epoch (of alpha the geometric mean over the units of
+      a site, of a rate that at the mean logit), mean over the runs; rates of fixed
+      noise as they were set; the shares of weights that noise on weights removes. Empty
+      for a method without noise.
 
     Example:
       >>> config = {"noise.kind": "variational_dropout"}
@@ -76,21 +86,20 @@ def trained_noise(trials: Sequence[Trial]) -> tuple[Site, ...]:
         for name, quantity, value in _learned(kind, trial):
             by_site.setdefault((name, quantity), []).append(value)
     return tuple(
-        Site(name, quantity, float(np.mean(values)), learned=True)
+        Site(name, quantity, float(np.mean(values)), True, max(values))
         for (name, quantity), values in by_site.items()
     )
 
 
 def silent(sites: Sequence[Site]) -> bool:
-    """Whether learned noise is none in effect: alpha is below .01 at every site.
+    """Whether learned noise is none in effect: alpha below .01, every site and run.
 
     Example:
-      >>> silent([Site("a", "alpha", 1e-4, True), Site("b", "rate", 1e-3, True)])
+      >>> silent([Site("a", "alpha", 1e-4, True, 2e-4)])
       True
     """
     return bool(sites) and all(
-        site.learned and site.alpha is not None and site.alpha < SILENT
-        for site in sites
+        site.learned and site.most_alpha < SILENT for site in sites
     )
 
 
@@ -111,7 +120,12 @@ def noise_text(sites: Sequence[Site]) -> str:
 def _fixed(
     kind: str, config: Mapping[str, Any], sites: Sequence[str]
 ) -> tuple[Site, ...]:
-    quantity = "std" if kind == "gaussian_noise" else "rate"
+    quantity = _QUANTITIES.get(kind, "rate")
+    if kind == "drop_path" and len(config.get("noise.rates") or ()) == 1:
+        quantity = "rate, rising to"
+    schedule = config.get("noise.schedule", "constant")
+    if schedule != "constant":
+        quantity += f", before its schedule ({schedule})"
     rates = [float(rate) for rate in config.get("noise.rates") or ()]
     names = list(sites[1:]) if len(sites) == len(rates) + 1 else [""] * len(rates)
     found = [Site(n, quantity, r, False) for n, r in zip(names, rates, strict=True)]
@@ -138,8 +152,9 @@ def _learned(kind: str, trial: Trial) -> list[tuple[str, str, float]]:
             found.append((site, "alpha", _logit_normal(of["mu"], of["log_sigma"])))
     if found or not trial.sets:
         return found
-    last = trial.sets.get("last") or next(iter(trial.sets.values()))
-    return [(layer, "removed", share) for layer, share in last.sparsity.items()]
+    name = "last" if "last" in trial.sets else next(iter(trial.sets))
+    quantity = "removed" if name == "last" else "removed at the kept epoch"
+    return [(layer, quantity, s) for layer, s in trial.sets[name].sparsity.items()]
 
 
 def _logit_normal(mu: float, log_sigma: float) -> float:

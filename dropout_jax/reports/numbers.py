@@ -67,7 +67,10 @@ def p_text(value: float | None) -> str:
       >>> p_text(0.01953125), p_text(None)
       ('0.02', '–')
     """
-    return NOTHING if value is None else f"{value:.2g}"
+    if value is None:
+        return NOTHING
+    # Near the level two digits would say the same of both sides.
+    return f"{value:.3g}" if 0.045 < value < 0.055 else f"{value:.2g}"
 
 
 def bracketed(interval: Interval | None, write=plain) -> str:

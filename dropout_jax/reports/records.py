@@ -86,9 +86,10 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
     test, found = {}, {}
     if status == "done":
         test, found = _test(place, result), _sets(place, record, config)
-        every = [test, *(one.test for one in found.values())]
-        if not all(math.isfinite(value) for of in every for value in of.values()):
+        if not _finite(test):
             status, test, found = "diverged", {}, {}
+        # A set that diverged after the kept one takes nothing from that.
+        found = {name: one for name, one in found.items() if _finite(one.test)}
     seconds = expect(result, "seconds", int | float, None)
     return Trial(
         arm=arm,
@@ -113,6 +114,8 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         sites=_sites(place, record),
         noise=_numbers(place, record, "noise"),
         withdrawn=withdrawn,
+        test_count=expect(result, "test_count", int, None),
+        digest=expect(result, "metrics_sha256", str, ""),
         parts=tuple(parts.of_line(place, record)),
     )
 
@@ -138,6 +141,10 @@ def _sets(
     noise = {"noise": expect(record, "noise", dict, {})} if last else {}
     bins = {"reliability": expect(record, "reliability", dict, {})}
     return {keep: _set(place, {**result, "epoch": epoch, **bins, **noise})}
+
+
+def _finite(metrics: dict[str, float]) -> bool:
+    return all(math.isfinite(value) for value in metrics.values())
 
 
 def _set(place: str, found: dict[str, Any]) -> TestedSet:

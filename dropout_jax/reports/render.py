@@ -22,6 +22,7 @@ from dropout_jax.reports.noise import noise_text
 from dropout_jax.reports.numbers import (
     NOTHING,
     bracketed,
+    counted,
     difference,
     duration,
     ends,
@@ -42,7 +43,7 @@ VERDICTS = {
 _MEANS = {"accuracy": "test accuracy, %", "nll": "NLL, nats"}
 # Left out where a terminal is narrow; the files have them.
 _WIDE = (
-    *("higher in", "minimum detectable", "interval corrected", "p, corrected"),
+    *("seeds in", "minimum detectable", "interval corrected", "p, corrected"),
     *("NLL, not", "Brier", "published", "search trials", "median time"),
 )
 
@@ -74,8 +75,8 @@ def _compared(table: Table, measure: Measure) -> Part:
     if found:
         headings += [
             f"difference to {table.baseline}, {unit}",
-            f"interval corrected for {table.family}",
-            "higher in",
+            f"interval corrected for {counted(table.family, 'comparison')}",
+            "seeds in which it is higher",
         ]
     if tested:
         headings += [f"minimum detectable effect, {unit}", "p, corrected", "verdict"]
@@ -101,10 +102,14 @@ def _cells(found: Comparison | None) -> list[str]:
         bracketed(found.interval, write),
         ends(found.corrected, write),
         f"{found.seeds_higher} of {len(found.seeds)}",
-        NOTHING if detectable is None else write(detectable).removeprefix("+"),
+        NOTHING if not _is_finite(detectable) else write(detectable).removeprefix("+"),
         p_text(found.p_value),
         _judged(found),
     ]
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _judged(found: Comparison) -> str:
@@ -137,7 +142,10 @@ def _beside(table: Table) -> Part:
         columns["published, %"] = lambda row: row.published or NOTHING
     columns["median time"] = lambda row: duration(row.seconds)
     rows = [[write(row) for write in columns.values()] for row in table.rows]
-    caption = f"Calibration, noise and cost, parameters {table.probability_set}"
+    caption = (
+        f"Calibration of the parameters {table.probability_set}; noise and cost of "
+        "the whole run"
+    )
     if not table.probability_set:
         caption = "Calibration, noise and cost"
     return Part(caption, list(columns), rows)

@@ -30,6 +30,7 @@ class Candidate:
     setting: Mapping[str, Any]
     accuracies: Mapping[int, float]
     unfinished: int = 0  # runs without results
+    loss: float = 0.0  # mean validation NLL of those with results
 
     @cached_property
     def mean(self) -> Interval | None:
@@ -67,7 +68,8 @@ def choose(study: Study) -> Selection:
     """Chooses each method's setting by its mean validation accuracy over seeds.
 
     Only settings with as many finished seeds as the best covered one compete: a mean
-    over the seeds that did not diverge flatters. Of equals the first counts.
+    over the seeds that did not diverge flatters. Of equals the one of the smaller
+    validation NLL counts, as in a search, then the first.
 
     Args:
       study: what `load_study` returned. Methods with one setting are left as they are.
@@ -112,17 +114,23 @@ def _candidate(
         dict(zip(knobs, setting, strict=True)),
         {t.seed: round(100 * t.validation["accuracy"], 9) for t in trials if t.done},
         unfinished=sum(not trial.done for trial in trials),
+        loss=_mean_loss(trials),
     )
+
+
+def _mean_loss(trials: Sequence[Trial]) -> float:
+    losses = [t.validation["nll"] for t in trials if t.done and "nll" in t.validation]
+    return sum(losses) / len(losses) if losses else 0.0
 
 
 def _best(tried: list[Candidate]) -> int:
     """Place of the setting with the highest mean among the best covered ones."""
     cover = max(len(candidate.accuracies) for candidate in tried)
 
-    def rank(place: int) -> float:
+    def rank(place: int) -> tuple[float, float]:
         mean = tried[place].mean
         if mean is None or len(tried[place].accuracies) < cover:
-            return float("-inf")
-        return mean.mean
+            return (float("-inf"), 0.0)
+        return (round(mean.mean, 6), -tried[place].loss)
 
     return max(range(len(tried)), key=rank)

@@ -17,8 +17,12 @@ def setting_cells(selection: Selection, candidate: Candidate) -> list[str]:
         setting_text(varied),
         bracketed(candidate.mean),
         f"{seeds} ({unfinished} without results)" if unfinished else str(seeds),
-        "chosen" if candidate is selection.chosen[candidate.arm] else NOTHING,
+        "chosen" if _is_chosen(selection, candidate) else NOTHING,
     ]
+
+
+def _is_chosen(selection: Selection, candidate: Candidate) -> bool:
+    return candidate.mean is not None and candidate is selection.chosen[candidate.arm]
 
 
 def setting_rows(selection: Selection) -> list[tuple[bool, list[str]]]:

@@ -18,7 +18,7 @@ from dropout_jax.reports.inputs import notes as rounding_notes
 from dropout_jax.reports.numbers import counted
 from dropout_jax.reports.records import records
 from dropout_jax.reports.records import trial as read_trial
-from dropout_jax.reports.trial import Trial
+from dropout_jax.reports.trial import WITHDRAWN, Trial
 from dropout_jax.stored import expect
 from dropout_jax.training.fingerprint import differences
 
@@ -127,10 +127,10 @@ def load_study(
 
     trials: dict[tuple[str, Setting, int], Trial] = {}
     first: dict[str, Trial] = {}
-    again = 0
+    again, other = 0, []
     places = [place for place, _ in chosen]
     read = [read_trial(place, record) for place, record in chosen]
-    read = keep_apart(places, read, accept=accept_changes)
+    read = _withdraw(keep_apart(places, read, accept=accept_changes))
     if not knobs and not any(trial.test for trial in read):
         knobs = _searched(read)
     for place, trial in zip(places, read, strict=True):
@@ -139,10 +139,13 @@ def load_study(
         if key not in trials:
             _check_same_method(place, trial, first.setdefault(trial.arm, trial), knobs)
             trials[key] = trial
-        elif trials[key].withdrawn:  # and run again since
-            trials[key] = trial
         elif trials[key].config == trial.config:
-            again += 1
+            if not trials[key].done:  # withdrawn or failed, and run again since
+                trials[key] = trial if trial.done else trials[key]
+            elif trial.done and trial.test != trials[key].test:
+                other.append((trials[key], trial))
+            else:
+                again += not trial.withdrawn
         else:
             raise UserError(
                 f"{place}: {trial.arm!r} has a second result for seed {trial.seed} "
@@ -152,6 +155,15 @@ def load_study(
     if again:
         twice = counted(again, "trial")
         notes.append(f"Found twice and counted once, by its first line: {twice}.")
+    for kept, left in other:
+        values = " and ".join(
+            f"{100 * one.test.get('accuracy', float('nan')):.2f} %"
+            for one in (kept, left)
+        )
+        notes.append(
+            f"{kept.arm}, seed {kept.seed}: found twice with different results, test "
+            f"accuracy {values}; the first line counts."
+        )
     arms = {arm: place for place, arm in enumerate(first)}
     settings = {key[:2]: place for place, key in reversed(list(enumerate(trials)))}
     ordered = sorted(trials, key=lambda k: (arms[k[0]], settings[k[:2]], k[2]))
@@ -161,6 +173,20 @@ def load_study(
         notes=tuple(notes),
         knobs=tuple(knobs),
     )
+
+
+def _withdraw(trials: Sequence[Trial]) -> list[Trial]:
+    """Withdraws every copy of a withdrawn result, in whatever order ledgers come."""
+    reasons = {(t.arm, t.seed, t.digest): t.withdrawn for t in trials if t.withdrawn}
+
+    def judged(trial: Trial) -> Trial:
+        reason = reasons.get((trial.arm, trial.seed, trial.digest))
+        if trial.withdrawn or not reason or not trial.digest:
+            return trial
+        gone = trial.without_test()
+        return replace(gone, status=WITHDRAWN, withdrawn=reason, sets={})
+
+    return [judged(trial) for trial in trials]
 
 
 def _setting(trial: Trial, knobs: Sequence[str]) -> Setting:

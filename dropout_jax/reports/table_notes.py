@@ -3,7 +3,8 @@
 
 from collections.abc import Sequence
 
-from dropout_jax.evaluation.comparison import PRIMARY
+from dropout_jax.evaluation.comparison import ERROR, PRIMARY, Comparison
+from dropout_jax.evaluation.statistics import EXACT_UP_TO
 from dropout_jax.reports.noise import SILENT, silent
 from dropout_jax.reports.numbers import (
     bracketed,
@@ -46,21 +47,22 @@ def table_notes(
         if any(c.p_value is not None for c in found):
             margins = " and ".join(unit_margin(c) for c in PRIMARY[: 1 + judged])
             notes.append(
-                "p: exact sign-flip test of the paired differences, two-sided, "
-                f"corrected by Holm for {counted(family, 'comparison')}; the verdict "
-                "follows it. Corrected intervals have the coverage 1 − 5 % / "
-                f"{family} each. Equivalent: two one-sided tests at a margin of "
-                f"{margins}, corrected likewise."
+                f"p: {_test_of(found)} of the paired differences, two-sided, corrected "
+                f"by Holm for {counted(family, 'comparison')}; the verdict follows it. "
+                "Corrected intervals have a coverage of "
+                f"{100 * (1 - ERROR / family):.4g} % each. Equivalent: two one-sided "
+                f"tests at a margin of {margins}, corrected likewise; their level is "
+                "one-sided, so that a two-sided interval may reach beyond the margin."
             )
         if any(c.p_value is None for c in found):
             notes.append(
-                "Descriptive: under 10 paired seeds, or fewer than another method has; "
-                "nothing is tested, and no order of the methods is shown."
+                "Descriptive: under 10 paired seeds, or fewer than another method has. "
+                "Such a comparison is not tested, and decides nothing on other seeds."
             )
     if not reference.seeds:
         notes.append(f"{reference.arm} has no results, so nothing can be paired.")
     for row in rows:
-        notes += _on_row(row, reference)
+        notes += _on_row(row, reference, study)
     notes += _still_rising(study, rows)
     for reason in dict.fromkeys(t.withdrawn for t in study.trials if t.withdrawn):
         notes.append(f"Withdrawn: {reason}.")
@@ -76,7 +78,7 @@ def _on_parameters(judged: bool, kept: str) -> list[str]:
         ]
     return [
         f"All results are of the parameters {kept}; the ledger does not hold those of "
-        "the least validation NLL, so that no statement is made on NLL."
+        "the least validation NLL for every run, so that no statement is made on NLL."
     ]
 
 
@@ -95,7 +97,7 @@ def _still_rising(study: Study, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _on_row(row: Row, reference: Row) -> list[str]:
+def _on_row(row: Row, reference: Row, study: Study) -> list[str]:
     notes = []
     for status, count in row.unfinished.items():
         rest = "; its means describe the other runs" if row.seeds else ""
@@ -106,21 +108,30 @@ def _on_row(row: Row, reference: Row) -> list[str]:
     if not row.seeds and not row.unfinished and row is not reference:
         notes.append(f"{row.arm}: no run in the ledger.")
     if row is not reference and row.seeds and reference.seeds:
-        notes += _pairing_note(row, reference)
+        comparable = study.comparable(row.arm, reference.arm)
+        notes += _pairing_note(row, reference, comparable)
     if silent(row.noise):
         notes.append(
             f"{row.arm}: without noise in effect, alpha ended below {SILENT:g} at "
-            "every site."
+            "every site of every run (geometric mean over the units of a site)."
         )
     return notes
 
 
-def _pairing_note(row: Row, reference: Row) -> list[str]:
+def _test_of(found: Sequence[Comparison]) -> str:
+    most = max(len(comparison.seeds) for comparison in found)
+    exact = "exact sign-flip test"
+    return exact if most <= EXACT_UP_TO else "sign-flip test by 99,999 random patterns"
+
+
+def _pairing_note(row: Row, reference: Row, comparable: bool) -> list[str]:
+    if not comparable:
+        return [f"{row.arm}: other inputs than {reference.arm}; not compared."]
     ours, theirs = set(row.seeds), set(reference.seeds)
     if ours == theirs:
         return []
     if not ours & theirs:
-        return [f"{row.arm}: shares no seed with {reference.arm}; no difference."]
+        return [f"{row.arm}: shares no seed with {reference.arm}; not compared."]
     parts = [
         f"{arm} lacks {', '.join(str(seed) for seed in sorted(missing))}"
         for arm, missing in ((row.arm, theirs - ours), (reference.arm, ours - theirs))

@@ -7,7 +7,7 @@ from statistics import median
 
 from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation.comparison import ACCURACY, NLL, Measure, Paired, compare
-from dropout_jax.evaluation.statistics import Interval, mean_interval
+from dropout_jax.evaluation.statistics import Interval, mean_interval, percent_right
 from dropout_jax.reports.noise import trained_noise
 from dropout_jax.reports.selection import Candidate, choose
 from dropout_jax.reports.study import Study
@@ -176,8 +176,8 @@ def _pairs(
 def value_of(trial: Trial, measure: Measure) -> float:
     """A run's test result by a measure: accuracy in percent, NLL in nats.
 
-    Accuracy is rounded, because 0.9004 * 100 is 90.03999999999999.
+    Accuracy is exact to the number of images, so that ties are ties.
     """
     if measure is NLL:
         return trial.sets[LEAST_NLL].test["nll"]
-    return round(100 * trial.test["accuracy"], 9)
+    return percent_right(trial.test["accuracy"], trial.test_count)

@@ -62,6 +62,8 @@ class Trial:
       sites: names of the model's noise sites, the input first; empty in format 1.
       noise: mean of each learned noise parameter at the end of the run, by path.
       withdrawn: why the result does not count; empty where it does.
+      test_count: number of test images, None where the line does not say.
+      digest: of its metrics over the epochs; empty where the line has none.
       parts: with what and where it was computed, each stretch of its steps.
       inputs: those of its inputs that are not the same in all its study.
     """
@@ -85,6 +87,8 @@ class Trial:
     sites: tuple[str, ...] = ()
     noise: dict[str, float] = field(default_factory=dict)
     withdrawn: str = ""
+    test_count: int | None = None
+    digest: str = ""
 
     def without_test(self) -> "Trial":
         """The run as a choice may see it: nothing in it is of the test set."""

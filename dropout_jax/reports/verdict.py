@@ -2,6 +2,7 @@
 """The result of a table in sentences: what its comparisons allow to be said."""
 
 import functools
+import math
 from collections.abc import Sequence
 
 from dropout_jax.evaluation.comparison import (
@@ -49,11 +50,13 @@ def sentences(table: Table) -> list[str]:
     tested = [c for c in found if c.p_value is not None]
     said = [s for measure in table.measures for s in _tested(table, measure)]
     if tested:
-        said.append(_family(table, tested))
+        # What cannot be significant at all is said first.
+        possible = least_p_value(len(tested[0].seeds), table.family) <= ERROR
+        said.insert(len(said) if possible else 0, _family(table, tested))
     else:
         said.append(
-            f"Nothing is tested: the comparisons have under {P_VALUE_FROM} paired "
-            "seeds, and are only described."
+            f"No test was made, because the comparisons have under {P_VALUE_FROM} "
+            "paired seeds; they are only described."
         )
     said += [s for measure in table.measures for s in _described(table, measure)]
     if len(table.measures) == 1:
@@ -86,19 +89,20 @@ def _tested(table: Table, measure: Measure) -> list[str]:
 def _family(table: Table, tested: Sequence[Comparison]) -> str:
     """What was corrected for, and whether anything could be significant at all."""
     pairs, family = len(tested[0].seeds), table.family
-    measures = " and ".join(measure.name for measure in table.measures)
-    text = (
-        f"Significance at {100 * ERROR:g} % after Holm's correction for "
-        f"{counted(family, 'comparison')} "
-        f"({measures.replace('nll', 'NLL')}), {pairs} paired seeds each"
-    )
+    many = counted(family, "comparison")
     least = least_p_value(pairs, family)
     if least > ERROR:
-        text += (
-            f"; so many comparisons allow no p-value under {p_text(least)} with "
-            f"{pairs} pairs, so that nothing can be significant here"
+        return (
+            f"Nothing can be significant here: with {pairs} paired seeds, {many} allow "
+            f"no corrected p-value under {p_text(least)}."
         )
-    return f"{text}."
+    measures = " and ".join(measure.name for measure in table.measures)
+    each = "all" if len(tested) == family else f"{len(tested)} of them, those"
+    return (
+        f"Significance at {100 * ERROR:g} % after Holm's correction for {many} "
+        f"({measures.replace('nll', 'NLL')}); {each} with {pairs} paired seeds are "
+        "tested."
+    )
 
 
 def _described(table: Table, measure: Measure) -> list[str]:
@@ -129,7 +133,8 @@ def _seed_by_seed(found: Comparison) -> str:
 
 def _quoted(arm: str) -> str:
     """A name set apart from the prose: "none" is a method here."""
-    return f"‘{arm}’"
+    inside = arm.replace("‘", "'").replace("’", "'")
+    return f"‘{inside}’"
 
 
 def _listed(items: Sequence[str]) -> str:
@@ -148,11 +153,14 @@ def _with_p(found: Comparison) -> str:
 
 
 def _bare(found: Comparison) -> str:
-    return f"{_quoted(found.method)} ({_amount(found)})"
+    amount, p = _amount(found), p_text(found.equivalence)
+    return f"{_quoted(found.method)} ({amount}, p = {p})"
 
 
 def _with_detectable(found: Comparison) -> str:
     assert found.detectable is not None
+    if math.isinf(found.detectable):
+        return f"{_quoted(found.method)} ({_amount(found)})"
     least = difference(found.detectable, found.measure).removeprefix("+")
     return (
         f"{_quoted(found.method)} ({_amount(found)}, minimum detectable effect "
@@ -168,10 +176,10 @@ def _nothing_paired(table: Table) -> str:
         return "No run has finished, so there is nothing to compare."
     if len(means) == 1:
         (arm, mean), *_ = means.items()
-        return f"Only {_quoted(arm)} has results ({mean:.2f} % of test accuracy)."
+        return f"Only {_quoted(arm)} has results (test accuracy {mean:.2f} %)."
     return (
-        f"No method shares a finished seed with {_quoted(table.baseline)}, so nothing "
-        "can be compared."
+        f"No method has a finished seed that can be paired with one of "
+        f"{_quoted(table.baseline)}, so nothing is compared."
     )
 
 
@@ -184,7 +192,7 @@ def _unfinished(table: Table) -> list[str]:
         return []
     total = sum(counts.values()) + sum(len(row.seeds) for row in table.rows)
     parts = " and ".join(f"{count} {status}" for status, count in counts.items())
-    return [f"Of {total} runs {parts}, not averaged."]
+    return [f"Of {total} runs of these settings {parts}; they are not averaged."]
 
 
 def _up(text: str) -> str:

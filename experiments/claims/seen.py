@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
-from dropout_jax.evaluation.statistics import Interval, mean_interval
+from dropout_jax.evaluation.statistics import Interval, mean_interval, percent_right
 from dropout_jax.reports.numbers import bracketed, signed
 from dropout_jax.sweeps import Ledger
 from experiments import evidence
@@ -100,5 +100,6 @@ def accuracies(name: str) -> dict[str, dict[int, float]]:
         test = line["result"].get("test")
         if test and "withdrawn" not in line:
             arm = found.setdefault(line["arm"], {})
-            arm[line["seed"]] = 100.0 * test["accuracy"]
+            count = line["result"].get("test_count")
+            arm[line["seed"]] = percent_right(test["accuracy"], count)
     return found

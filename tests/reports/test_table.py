@@ -86,7 +86,7 @@ def test_unequal_seeds_are_paired_where_both_have_one_and_it_is_said(study):
 def test_no_shared_seed_gives_no_difference(study):
     table = tabulate(study(none=[90, 91, ...], dropout=[..., ..., 92]))
     assert row(table, "dropout").comparisons == {}
-    assert "dropout: shares no seed with none; no difference." in table.notes
+    assert "dropout: shares no seed with none; not compared." in table.notes
 
 
 def test_missing_methods_are_shown(study):
@@ -113,7 +113,7 @@ def test_p_values_come_from_ten_pairs_corrected_by_holm(ledger, n):
     notes = "\n".join(table.notes)
     if n < 10:
         assert [one.p_value for one in found] == [None] * 4
-        assert "nothing is tested" in notes and "Holm" not in notes
+        assert "Such a comparison is not tested" in notes and "Holm" not in notes
         return
     assert "corrected by Holm for 4 comparisons" in notes
     # Three clear effects at the smallest p-value, times the 4 comparisons made.
@@ -182,10 +182,14 @@ def test_the_noise_that_runs_ended_with_is_shown(ledger, trial):
     expected = (math.exp(-9) + math.exp(-8)) / 2
     assert row(table, "variational").noise[0].value == pytest.approx(expected)
     assert "| alpha: hidden_0 0.00023 |" in text
-    assert "| removed: dense_0 0.25 |" in text and "| rate: input 0.1, 0.3 |" in text
+    assert (
+        "| removed at the kept epoch: dense_0 0.25 |" in text
+        and "| rate: input 0.1, 0.3 |" in text
+    )
     silent = [note for note in table.notes if "without noise in effect" in note]
     assert silent == [
-        "variational: without noise in effect, alpha ended below 0.01 at every site."
+        "variational: without noise in effect, alpha ended below 0.01 at every site of "
+        "every run (geometric mean over the units of a site)."
     ]
 
 

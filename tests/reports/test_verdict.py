@@ -29,18 +29,18 @@ def test_every_method_that_passes_is_named_with_gains_and_losses_alike(study):
         "Test accuracy, against ‘none’: significantly higher with ‘a’ (+0.50 points, "
         "p = 0.0098) and ‘b’ (+0.20 points, p = 0.0098, within the margin); "
         "significantly lower with ‘c’ (−0.50 points, p = 0.0098); equivalent within "
-        "0.3 points with ‘d’ (0.00 points); no significant difference with ‘e’ (0.00 "
+        "0.3 points with ‘d’ (0.00 points, p = 0.0049); no significant difference with ‘e’ (0.00 "
         "points, minimum detectable effect 0.79 points). Significance at 5 % after "
-        "Holm's correction for 5 comparisons (accuracy), 10 paired seeds each. No "
-        "statement is made on NLL."
+        "Holm's correction for 5 comparisons (accuracy); all with 10 paired seeds are "
+        "tested. No statement is made on NLL."
     )
 
 
 def test_few_seeds_are_described_and_no_more(study):
     text = said(study(none=NONE[:5], a=NONE[:5] + 0.5 + NOISE[:5], b=NONE[:5]))
     assert text == (
-        "Nothing is tested: the comparisons have under 10 paired seeds, and are only "
-        "described. Described, not tested: test accuracy against ‘none’ is higher in 5 "
+        "No test was made, because the comparisons have under 10 paired seeds; they "
+        "are only described. Described, not tested: test accuracy against ‘none’ is higher in 5 "
         "of 5 seeds with ‘a’ (+0.50 [+0.48, +0.52] points) and equal in 5 of 5 seeds "
         "with ‘b’ (0.00 [0.00, 0.00] points). No statement is made on NLL."
     )
@@ -63,13 +63,19 @@ def test_a_method_with_fewer_pairs_than_the_rest_is_described_beside_it(study):
 def test_it_says_when_nothing_could_be_significant(study):
     many = {f"m{i}": NONE + 2 + NOISE * i for i in range(26)}
     text = said(study(none=NONE, **many))
-    assert "allow no p-value under 0.051 with 10 pairs" in text
+    assert text.startswith(
+        "Nothing can be significant here: with 10 paired seeds, 26 comparisons allow no "
+        "corrected p-value under 0.0508."
+    )
+    assert "detectable" not in text
     assert "significantly" not in text
 
 
 def test_runs_without_results_are_told(study):
     text = said(study(none=NONE, a=[None, *(NONE + 0.5 + NOISE)[1:]]))
-    assert text.endswith(" Of 20 runs 1 diverged, not averaged.")
+    assert text.endswith(
+        " Of 20 runs of these settings 1 diverged; they are not averaged."
+    )
     assert "significantly" not in text  # 9 pairs
 
 
@@ -77,7 +83,7 @@ def test_runs_without_results_are_told(study):
     ("arms", "text"),
     [
         ({"none": [None]}, "No run has finished, so there is nothing to compare. Of 1"),
-        ({"none": [90.0]}, "Only ‘none’ has results (90.00 % of test accuracy)."),
+        ({"none": [90.0]}, "Only ‘none’ has results (test accuracy 90.00 %)."),
     ],
 )
 def test_nothing_to_compare(study, arms, text):
@@ -87,5 +93,6 @@ def test_nothing_to_compare(study, arms, text):
 def test_no_seed_in_common(study):
     text = said(study(a=NONE, b=NONE + 1), arms=["none"])
     assert text == (
-        "No method shares a finished seed with ‘none’, so nothing can be compared."
+        "No method has a finished seed that can be paired with one of ‘none’, so "
+        "nothing is compared."
     )
