@@ -106,3 +106,36 @@ def test_the_ledger_of_a_search_is_reported_without_test_values(tmp_path, capsys
 def publish():
     """Returns experiments/publish.py."""
     return load_module(ROOT / "experiments" / "publish.py")
+
+
+@pytest.mark.parametrize(
+    ("page", "texts"),
+    [
+        (
+            "README.md",
+            [
+                "Which method is best is not answered yet",
+                "conditional on one test set",
+                "the p-values are post hoc",
+                "No network here was trained without dropout",
+                "had all of its rates below .1 with a probability of",
+                "tuned for none of them",
+                "Withdrawn: ",
+            ],
+        ),
+        (
+            "docs/results.md",
+            [
+                "What these tables do not show",
+                "Anything of the RNN's order",
+                "Anything of NLL",
+                "says nothing of what dropout",
+                "has been looked at many times",
+            ],
+        ),
+    ],
+)
+def test_the_pages_say_what_their_tables_do_not_show(page, texts):
+    text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    for said in texts:
+        assert said in text, said

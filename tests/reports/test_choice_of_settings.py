@@ -172,3 +172,14 @@ def test_only_knobs_may_differ(ledger, trial):
     lines[1]["seed"] = 1
     with pytest.raises(UserError, match=r"noise\.rates: .* name the fields as knobs"):
         load_study(ledger(lines))
+
+
+def test_of_settings_equal_in_accuracy_the_smaller_loss_is_chosen(ledger, trial):
+    """As in a search; not the one that comes first in the file."""
+    lines = [tried(trial, "a", rate, 0, 90.0, 90.0) for rate in (0.3, 0.1)]
+    for line, loss in zip(lines, (0.5, 0.4), strict=True):
+        validation = line["result"]["validation"]
+        line["result"]["validation"] = {**validation, "nll": loss}
+    for order in (1, -1):
+        found = choose(load_study(ledger(lines[::order]), knobs=[RATES]))
+        assert found.chosen["a"].setting == {RATES: (0.1,)}

@@ -26,7 +26,30 @@ def test_several_files_make_one_study_and_a_repeated_trial_counts_once(ledger, t
     study = load_study([ledger([trial("a", 0)]), ledger([again, trial("a", 1)])])
     assert [t.seed for t in study.trials] == [0, 1]
     assert study.done("a")[0].test["accuracy"] > 0.8
-    assert study.notes == ("Found twice and counted once, by its first line: 1 trial.",)
+    assert study.notes == (
+        "a, seed 0: found twice with different results, test accuracy 89.96 % and "
+        "10.00 %; the first line counts.",
+    )
+    same = load_study([ledger([trial("a", 0)]), ledger([trial("a", 0), trial("a", 1)])])
+    assert same.notes == ("Found twice and counted once, by its first line: 1 trial.",)
+
+
+def test_a_result_stands_before_a_failure_of_the_same_trial(ledger, trial):
+    for lines in ([trial("a", 0, "failed"), trial("a", 0)], [trial("a", 0)] * 2):
+        assert [t.status for t in load_study(ledger(lines)).trials] == ["done"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_copy_of_a_withdrawn_result_is_withdrawn_in_any_order(ledger, trial, order):
+    line = trial("a", 0)
+    line["result"]["metrics_sha256"] = "f" * 64
+    gone = line | {"withdrawn": "wrong"}
+    (found,) = load_study(ledger([line, gone][::order])).trials
+    assert found.withdrawn == "wrong" and not found.test and not found.done
+    again = trial("a", 0)
+    again["result"]["metrics_sha256"] = "e" * 64
+    (found,) = load_study(ledger([line, gone, again][::order])).trials
+    assert found.done and found.digest == "e" * 64
 
 
 def test_one_of_several_studies_is_chosen_by_name(ledger, trial):

@@ -2,6 +2,7 @@
 """The numbers of a table, the notes that go with them, and their renderings."""
 
 import io
+import itertools
 import json
 import math
 
@@ -286,3 +287,52 @@ def test_runs_that_ended_while_rising_are_told(ledger, trial, epoch):
         "In 4 of 4 runs the epoch of the best validation accuracy is the last one: "
         "longer training may change every number here."
     ] * (epoch == 20)
+
+
+def test_ties_are_counted_whatever_float32_made_of_them(ledger, trial):
+    """Accuracies of a ledger are float32: equal differences are not equal there."""
+    none = [8911, 8906, 8906, 8897, 8912, 8889, 8902, 8907, 8911, 8901]
+    drop = [8912, 8906, 8907, 8899, 8918, 8897, 8899, 8916, 8914, 8902]
+    lines = []
+    for arm, counts in (("none", none), ("drop", drop)):
+        for seed, right in enumerate(counts):
+            line = trial(arm, seed)
+            line["result"]["test_count"] = 10_000
+            accuracy = float(np.float32(right / 10_000))
+            line["result"]["test"] = line["result"]["test"] | {"accuracy": accuracy}
+            lines.append(line)
+    found = row(tabulate(load_study(ledger(lines))), "drop").comparisons["accuracy"]
+    exact = [d - n for d, n in zip(drop, none, strict=True)]
+    signs = itertools.product((1, -1), repeat=10)
+    sums = [abs(sum(s * d for s, d in zip(of, exact, strict=True))) for of in signs]
+    expected = sum(total >= abs(sum(exact)) for total in sums) / 2**10
+    assert found.p_value == expected > 0.05
+
+
+@pytest.mark.parametrize(
+    ("noise", "text"),
+    [
+        (
+            {"kind": "dropout", "rates": [0.5], "schedule": "early"},
+            "before its schedule",
+        ),
+        ({"kind": "drop_path", "rates": [0.5]}, "rate, rising to: 0.5"),
+        ({"kind": "zoneout", "rates": [0.5]}, "rate of keeping the state: 0.5"),
+    ],
+)
+def test_a_rate_that_is_not_that_of_the_end_is_named(ledger, trial, noise, text):
+    line = trial("a", 0)
+    line["config"]["noise"] = noise
+    assert text in markdown(tabulate(load_study(ledger([line])), baseline="a"))
+
+
+def test_one_run_with_noise_is_no_method_without(ledger, trial):
+    lines = []
+    for seed, log_alpha in enumerate([-8.0, -8.0, -8.0, -8.0, -3.2]):
+        line = trial("v", seed)
+        line["config"]["noise"] = {"kind": "variational_dropout"}
+        line["noise"] = {"noise_hidden_0/noise_log_alpha": log_alpha}
+        lines.append(line)
+    table = tabulate(load_study(ledger(lines)), baseline="v")
+    assert row(table, "v").noise[0].value < 0.01
+    assert not any("without noise" in note for note in table.notes)

@@ -29,8 +29,9 @@ def test_every_method_that_passes_is_named_with_gains_and_losses_alike(study):
         "Test accuracy, against ‘none’: significantly higher with ‘a’ (+0.50 points, "
         "p = 0.0098) and ‘b’ (+0.20 points, p = 0.0098, within the margin); "
         "significantly lower with ‘c’ (−0.50 points, p = 0.0098); equivalent within "
-        "0.3 points with ‘d’ (0.00 points, p = 0.0049); no significant difference with ‘e’ (0.00 "
-        "points, minimum detectable effect 0.79 points). Significance at 5 % after "
+        "0.3 points with ‘d’ (0.00 points, p = 0.0049); no significant difference with "
+        "‘e’ (0.00 points, minimum detectable effect 0.81 points). Significance at 5 % "
+        "after "
         "Holm's correction for 5 comparisons (accuracy); all with 10 paired seeds are "
         "tested. No statement is made on NLL."
     )
@@ -40,9 +41,9 @@ def test_few_seeds_are_described_and_no_more(study):
     text = said(study(none=NONE[:5], a=NONE[:5] + 0.5 + NOISE[:5], b=NONE[:5]))
     assert text == (
         "No test was made, because the comparisons have under 10 paired seeds; they "
-        "are only described. Described, not tested: test accuracy against ‘none’ is higher in 5 "
-        "of 5 seeds with ‘a’ (+0.50 [+0.48, +0.52] points) and equal in 5 of 5 seeds "
-        "with ‘b’ (0.00 [0.00, 0.00] points). No statement is made on NLL."
+        "are only described. Described, not tested: test accuracy against ‘none’ is "
+        "higher in 5 of 5 seeds with ‘a’ (+0.50 [+0.48, +0.52] points) and equal in 5 "
+        "of 5 seeds with ‘b’ (0.00 [0.00, 0.00] points). No statement is made on NLL."
     )
 
 
@@ -64,8 +65,8 @@ def test_it_says_when_nothing_could_be_significant(study):
     many = {f"m{i}": NONE + 2 + NOISE * i for i in range(26)}
     text = said(study(none=NONE, **many))
     assert text.startswith(
-        "Nothing can be significant here: with 10 paired seeds, 26 comparisons allow no "
-        "corrected p-value under 0.0508."
+        "Nothing can be significant here: with 10 paired seeds, 26 comparisons allow "
+        "no corrected p-value under 0.0508."
     )
     assert "detectable" not in text
     assert "significantly" not in text
