@@ -17,6 +17,7 @@ from dropout_jax.sweeps import (
     Trial,
     inputs,
     local,
+    open_study,
     plan,
     unfinished,
     work,
@@ -201,6 +202,33 @@ def test_published_lines_know_their_data_and_are_extended(call, capsys):
     assert call.calls == [2, 2]
     write_data("own.npz", seed=1)
     refused(call, capsys, *RUN, "--ledger=old.jsonl", "--seeds=3")
+
+
+def test_a_ledger_is_compared_before_its_study_is_there(call, capsys):
+    """A new directory, also one behind a link, where `..` leads elsewhere."""
+    assert call(*RUN, "--ledger=all.jsonl", "--seeds=1") == 0
+    Path("deep/er").mkdir(parents=True)
+    Path("link").symlink_to("deep/er")
+    for new in ("new", "link/new", "deep/new"):
+        again = ("--config=tiny.py", f"--study={new}", "--ledger=all.jsonl")
+        assert call("plan", *again, "--seeds=1") == 0
+        assert "0.0 min of training" in capsys.readouterr().out
+        write_data("own.npz", seed=1)
+        assert "data own.npz" in refused(call, capsys, "run", *again, "--seeds=1")
+        assert not Path(new).exists()
+        write_data("own.npz")
+        assert call("run", *again, "--seeds=1") == 0
+        assert call.calls == [2]  # done already
+        assert open_study(new).ledger.path.samefile("all.jsonl")
+        assert not Path(StudyDirectory(new).about()["ledger"]).is_absolute()
+
+
+def test_published_trials_are_done_for_a_study_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    file = "configs/compare.py:mlp"
+    trials = planned(file, load_config(file), seeds=10)
+    study = StudyDirectory(tmp_path / "absent", "results/compare_mlp.jsonl")
+    assert len(trials) == 90 and unfinished(study, trials) == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "results").rglob("*.jsonl")))
