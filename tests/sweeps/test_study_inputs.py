@@ -274,6 +274,36 @@ def test_a_search_never_chooses_between_results_of_two_data_sets(place, call, ca
         next_batch(study, search)
 
 
+def test_a_search_takes_no_results_of_other_data_from_a_ledger(call, capsys):
+    """All of its trials are there, and nothing is left to run."""
+    flags = ("--config=tiny.py", "--sampler=random", "--trials=2", "--reduction=0")
+    flags += ("--ledger=all.jsonl",)
+    assert call("search", *flags, "--study=s") == 0
+    ran = list(call.calls)
+    assert call("search", *flags, "--study=again") == 0 and call.calls == ran
+    write_data("own.npz", seed=1)
+    said = refused(call, capsys, "search", *flags, "--study=new")
+    assert "new: its results were computed with data own.npz" in said
+    assert not Path("new/plan.jsonl").exists()
+    assert not Path("new/winners.json").exists()
+
+
+def test_a_search_is_not_offered_to_accept_what_it_never_does(call, capsys):
+    flags = ("--config=tiny.py", "--sampler=random", "--trials=2", "--reduction=0")
+    search = ("search", *flags, "--ledger=all.jsonl")
+    assert call(*search, "--study=s") == 0
+    write_data("own.npz", seed=1)
+    other = (*search, "--study=new")
+    for again in ((*search, "--study=s"), other, ("resume", "--study=s")):
+        said = refused(call, capsys, *again)
+        assert said.endswith(
+            "restore the data own.npz, or choose another --study and --ledger\n"
+        )
+    with pytest.raises(UserError) as error:
+        inputs.begin(open_study("s"))  # as each executor does
+    assert "--accept_changes" not in str(error.value)
+
+
 def test_a_line_says_with_what_and_where(study, trials, console):
     work(study, trials(0), console=console, workers=2)
     (line,) = study.ledger.lines()
