@@ -154,7 +154,9 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
         )
     more = [] if search is None else [search.base]
     accept = options.accept_changes
-    found = inputs.check(study, study.trials(), more=more, accept=accept)
+    found = inputs.check(
+        study, study.trials(), more=more, accept=accept, search=search is not None
+    )
     study.remember(**found)
     if again:
         console.print(f"{study.forget_failures()} failed trials have a new chance")

@@ -84,6 +84,7 @@ def check(
     *,
     more: Iterable[Values] = (),
     accept: bool = False,
+    search: bool = False,
 ) -> dict[str, Any]:
     """Compares the inputs of this process with those of the study; writes nothing.
 
@@ -92,6 +93,7 @@ def check(
       trials: those that are to run, and those of the plan.
       more: configurations of trials that will come.
       accept: whether the study goes on with inputs of both kinds.
+      search: whether it is a search, which never does.
 
     Returns:
       What the study has to remember (`StudyDirectory.remember`): the inputs of this
@@ -109,7 +111,7 @@ def check(
         if all(value in accepted.get(name, ()) for value in values):
             continue
         if not accept:
-            raise UserError(_refusal(study, name, values, now))
+            raise UserError(_refusal(study, name, values, now, search))
         accepted[name] = values
     return {"inputs": now, "accepted": accepted}
 
@@ -120,7 +122,7 @@ def begin(study: StudyDirectory) -> None:
     Raises:
       UserError: as `check`.
     """
-    study.remember(**check(study, study.trials()))
+    study.remember(**check(study, study.trials(), search=not study.tests()))
 
 
 def check_now(study: StudyDirectory, trials: Sequence[Trial]) -> None:
@@ -142,7 +144,9 @@ def _in_work(study: StudyDirectory, trials: Sequence[Trial]) -> bool:
     return any(study.claimed(trial) for trial in unfinished(study, trials))
 
 
-def _refusal(study: StudyDirectory, name: str, values: list[Any], now: Values) -> str:
+def _refusal(
+    study: StudyDirectory, name: str, values: list[Any], now: Values, search: bool
+) -> str:
     old = [value for value in values if name not in now or value != now[name]]
     was = " and with ".join(fingerprint.show(name, value) for value in old)
     if name in now:
@@ -153,8 +157,8 @@ def _refusal(study: StudyDirectory, name: str, values: list[Any], now: Values) -
         )
     else:
         rest = ": "
-    return (
-        f"{study.path}: its results were computed with {was}{rest}choose another "
-        f"--study and --ledger, or accept it with {fingerprint.ACCEPT}, which keeps "
-        "the rows apart"
-    )
+    either = "or " if search and name in now else ""
+    rest += f"{either}choose another --study and --ledger"
+    if not search:
+        rest += f", or accept it with {fingerprint.ACCEPT}, which keeps the rows apart"
+    return f"{study.path}: its results were computed with {was}{rest}"

@@ -90,7 +90,7 @@ def search(flag_values: flags.FlagValues) -> int:
         lanes=flag_values.lanes or default_lanes(),
     )
     study = StudyDirectory(flag_values.study, flag_values.ledger)
-    inputs.check(study, study.known_trials(), more=[wanted.base])
+    inputs.check(study, study.known_trials(), more=[wanted.base], search=True)
     begin(study, wanted)
     return finish(study, wanted, flag_values, Console())
 

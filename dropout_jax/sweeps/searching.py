@@ -57,7 +57,8 @@ def next_batch(study: StudyDirectory, search: Search) -> list[Trial]:
     A new batch is in the plan when this returns. Empty: the search is done.
 
     Raises:
-      UserError: arms overlap, or a space is exhausted.
+      UserError: arms overlap, a space is exhausted, or results were computed with other
+        inputs than this process has.
     """
     planned = study.trials()
     if waiting := remaining(study, planned):
@@ -86,6 +87,8 @@ def next_batch(study: StudyDirectory, search: Search) -> list[Trial]:
                 f"arms {known[trial.id]!r} and {trial.arm!r} have a setting in common; "
                 "make their spaces different"
             )
+    # The ledger may have trials of it already, of whoever ran them.
+    inputs.check(study, [*planned, *batch], search=True)
     # Before the plan: whoever takes a trial of it finds its bounds.
     halving.write_bounds(study, found)
     told = (study.about() or {"reporting": {}})["reporting"]

@@ -66,9 +66,15 @@ class StudyDirectory:
         self.path = Path(path)
         if ledger and Path(ledger).suffix != ".jsonl":  # no other file is appended to
             raise UserError(f"--ledger={ledger}: its name must end in .jsonl")
-        # Relative, so that study and ledger can be moved together.
-        self._ledger = os.path.relpath(ledger, self.path) if ledger else _OWN_LEDGER
-        self.ledger = Ledger(self.path / self._ledger)
+        self._ledger, place = _OWN_LEDGER, self.path / _OWN_LEDGER
+        if ledger:
+            # Relative, so that study and ledger can be moved together; not what is
+            # read, because it leads nowhere until the study is there.
+            real = os.path.realpath(ledger), os.path.realpath(self.path)
+            self._ledger = os.path.relpath(*real)
+        if self._ledger != _OWN_LEDGER:
+            place = Path(ledger).absolute()
+        self.ledger = Ledger(place)
 
     def extend(
         self,

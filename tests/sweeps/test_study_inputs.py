@@ -17,6 +17,7 @@ from dropout_jax.sweeps import (
     Trial,
     inputs,
     local,
+    open_study,
     plan,
     unfinished,
     work,
@@ -203,6 +204,33 @@ def test_published_lines_know_their_data_and_are_extended(call, capsys):
     refused(call, capsys, *RUN, "--ledger=old.jsonl", "--seeds=3")
 
 
+def test_a_ledger_is_compared_before_its_study_is_there(call, capsys):
+    """A new directory, also one behind a link, where `..` leads elsewhere."""
+    assert call(*RUN, "--ledger=all.jsonl", "--seeds=1") == 0
+    Path("deep/er").mkdir(parents=True)
+    Path("link").symlink_to("deep/er")
+    for new in ("new", "link/new", "deep/new"):
+        again = ("--config=tiny.py", f"--study={new}", "--ledger=all.jsonl")
+        assert call("plan", *again, "--seeds=1") == 0
+        assert "0.0 min of training" in capsys.readouterr().out
+        write_data("own.npz", seed=1)
+        assert "data own.npz" in refused(call, capsys, "run", *again, "--seeds=1")
+        assert not Path(new).exists()
+        write_data("own.npz")
+        assert call("run", *again, "--seeds=1") == 0
+        assert call.calls == [2]  # done already
+        assert open_study(new).ledger.path.samefile("all.jsonl")
+        assert not Path(StudyDirectory(new).about()["ledger"]).is_absolute()
+
+
+def test_published_trials_are_done_for_a_study_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    file = "configs/compare.py:mlp"
+    trials = planned(file, load_config(file), seeds=10)
+    study = StudyDirectory(tmp_path / "absent", "results/compare_mlp.jsonl")
+    assert len(trials) == 90 and unfinished(study, trials) == []
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "results").rglob("*.jsonl")))
 def test_committed_ledgers_have_one_value_for_each_input(path):
     """So each of them is read, extended and reported without a flag."""
@@ -244,6 +272,36 @@ def test_a_search_never_chooses_between_results_of_two_data_sets(place, call, ca
         winners(study, search)
     with pytest.raises(UserError, match="must not be compared"):
         next_batch(study, search)
+
+
+def test_a_search_takes_no_results_of_other_data_from_a_ledger(call, capsys):
+    """All of its trials are there, and nothing is left to run."""
+    flags = ("--config=tiny.py", "--sampler=random", "--trials=2", "--reduction=0")
+    flags += ("--ledger=all.jsonl",)
+    assert call("search", *flags, "--study=s") == 0
+    ran = list(call.calls)
+    assert call("search", *flags, "--study=again") == 0 and call.calls == ran
+    write_data("own.npz", seed=1)
+    said = refused(call, capsys, "search", *flags, "--study=new")
+    assert "new: its results were computed with data own.npz" in said
+    assert not Path("new/plan.jsonl").exists()
+    assert not Path("new/winners.json").exists()
+
+
+def test_a_search_is_not_offered_to_accept_what_it_never_does(call, capsys):
+    flags = ("--config=tiny.py", "--sampler=random", "--trials=2", "--reduction=0")
+    search = ("search", *flags, "--ledger=all.jsonl")
+    assert call(*search, "--study=s") == 0
+    write_data("own.npz", seed=1)
+    other = (*search, "--study=new")
+    for again in ((*search, "--study=s"), other, ("resume", "--study=s")):
+        said = refused(call, capsys, *again)
+        assert said.endswith(
+            "restore the data own.npz, or choose another --study and --ledger\n"
+        )
+    with pytest.raises(UserError) as error:
+        inputs.begin(open_study("s"))  # as each executor does
+    assert "--accept_changes" not in str(error.value)
 
 
 def test_a_line_says_with_what_and_where(study, trials, console):
