@@ -6,7 +6,10 @@ of the plugin, and settings of JAX (`training.fingerprint`). A result that does 
 an input, as older lines do not, counts with the one value that the others have.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +19,7 @@ from dropout_jax.reports.trial import Trial
 from dropout_jax.training import fingerprint, parts
 
 UNKNOWN = "unknown"
+_Key = tuple[tuple[str, int], ...]  # inputs that are not the first ones, by place
 _MOST_LETTERS = 100  # of what is added to a method's name
 _SHOWN = 3  # values of a circumstance that are named; more are counted
 
@@ -48,22 +52,65 @@ def keep_apart(
             "results of different inputs must not be averaged or compared; "
             f"{fingerprint.ACCEPT} reports them as methods of their own"
         )
-    apart = []
+    apart, names = [], _Names({trial.arm for trial in trials}, conflicts)
     for trial, inputs in zip(trials, known, strict=True):
         own = {
             name: inputs.get(name, UNKNOWN)
             for name in conflicts
             if name in inputs or _uses(trial, name)
         }
-        label = ", ".join(
-            _shown(name, value, short=True)
-            for name, value in own.items()
-            if value != conflicts[name][0]
-        )
-        label = one_line(label[:_MOST_LETTERS])  # of a file, as all that is in it
-        arm = f"{trial.arm} [{label}]" if label else trial.arm
-        apart.append(replace(trial, arm=arm, inputs=own))
+        apart.append(replace(trial, arm=names.of(trial.arm, own), inputs=own))
     return apart
+
+
+class _Names:
+    """Names of methods with other inputs: no two inputs ever share one."""
+
+    def __init__(self, arms: set[str], conflicts: dict[str, list[Any]]):
+        self._conflicts = conflicts
+        self._taken = set(arms)
+        self._labels: dict[_Key, str] = {}
+        self._names: dict[tuple[str, _Key], str] = {}
+
+    def of(self, arm: str, own: dict[str, Any]) -> str:
+        """Returns the name of a method with some inputs; the plain one for the first.
+
+        Labels are cut, and digests shown in part: inputs that read alike are numbered.
+        """
+        others = {
+            name: value
+            for name, value in own.items()
+            if value != self._conflicts[name][0]
+        }
+        key = tuple(
+            (n, _place(value, self._conflicts[n])) for n, value in others.items()
+        )
+        if (arm, key) not in self._names:
+            label = self._label(key, others)
+            name = _unlike(f"{arm} [{label}]", self._taken) if key else arm
+            self._names[arm, key] = name
+            self._taken.add(name)
+        return self._names[arm, key]
+
+    def _label(self, key: _Key, others: dict[str, Any]) -> str:
+        if key and key not in self._labels:
+            shown = ", ".join(_shown(n, v, short=True) for n, v in others.items())
+            label = one_line(shown[:_MOST_LETTERS])  # of a file, as all that is in it
+            self._labels[key] = _unlike(label, self._labels.values())
+        return self._labels.get(key, "")
+
+
+def _place(value: Any, values: list[Any]) -> int:
+    """Returns which of some values it is, none of which need be hashable."""
+    return values.index(value) if value in values else len(values)
+
+
+def _unlike(text: str, others: Collection[str]) -> str:
+    """Returns the text, with a number if it is one of some others."""
+    numbered = (f"{text} ({number})" for number in itertools.count(2))
+    return next(
+        each for each in itertools.chain([text], numbered) if each not in others
+    )
 
 
 def _inputs(trial: Trial) -> dict[str, Any]:

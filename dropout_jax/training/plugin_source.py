@@ -2,7 +2,9 @@
 """The source of a plugin, found without running it: what makes it another plugin.
 
 It is the plugin's file and what that imports from its own directory, directly or by way
-of other files there. What else it imports is installed: `packages` have versions.
+of other files there; where the file is a link, from the directory of its target too.
+What else it imports is installed: `packages` have versions. What no import names, such
+as a module whose name is computed, cannot be seen (docs/training.md, Inputs).
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ import hashlib
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _SUFFIXES = (".py", *importlib.machinery.EXTENSION_SUFFIXES)
 _INSTALLED = ("site-packages", "dist-packages")
+_IMPORTERS = ("import_module", "__import__")
 _OURS = "dropout_jax"  # which a run records by its version and commit
 
 
@@ -70,20 +73,37 @@ def files(plugin: str) -> dict[str, Path] | None:
     depth = len(names) - (main.name != "__init__.py") if names else 0
     top = main.parents[depth]
     own = top / names[0] if depth else top
-    alone = own.name in _INSTALLED  # its neighbors are other people's packages
+    roots = [(top, own)]
     found, queue = {"": main}, [main]
+    if main.is_symlink():  # its helpers may lie beside its target
+        target = main.resolve()
+        roots.append((target.parent, target.parent))
+        queue.append(target)
     parents = (p / "__init__.py" for p in main.parents if p.is_relative_to(own))
-    above = [path for path in parents if depth and path != main and path.is_file()]
-    found |= {path.relative_to(top).as_posix(): path for path in above}
-    queue += above
+    queue += [path for path in parents if depth and path != main and path.is_file()]
+    seen = {main, *queue}
     while queue:
         file = queue.pop()
-        for path in _imported(file, top):
-            inside = path.is_relative_to(own) and not (alone and path.parent == own)
-            if inside and path not in found.values():
-                found[path.relative_to(top).as_posix()] = path
+        for path in _imported(file, [top for top, _ in roots]):
+            if path not in seen and any(_inside(path, own) for _, own in roots):
+                seen.add(path)
                 queue.append(path)
+    seen -= {main, main.resolve()}
+    for top, own in roots:
+        for path in sorted(path for path in seen if _inside(path, own)):
+            seen.remove(path)
+            name = path.relative_to(top).as_posix()
+            if name not in found:
+                found[name] = path
+            elif not path.samefile(found[name]):  # which one is loaded is not known
+                found[f"{name} of the target"] = path
     return found
+
+
+def _inside(path: Path, own: Path) -> bool:
+    """Whether a file is of the plugin's directory, or of one below."""
+    alone = own.name in _INSTALLED  # its neighbors are other people's packages
+    return path.is_relative_to(own) and not (alone and path.parent == own)
 
 
 def _module(name: str) -> Path | None:
@@ -121,26 +141,48 @@ def _file(directory: Path, name: str) -> Path | None:
     return None
 
 
-def _imported(file: Path, top: Path) -> Iterator[Path]:
-    """Yields the files below `top` that a file names in its imports."""
-    for node in ast.walk(_tree(file)):
+def _imported(file: Path, tops: Sequence[Path]) -> Iterator[Path]:
+    """Yields the files that a file names in its imports, those below `tops`."""
+    tree = _tree(file)
+    importers = _importers(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _along(top, alias.name.split("."))
+                yield from _below(tops, alias.name.split("."))
         elif isinstance(node, ast.ImportFrom):
-            start = _above(file, node.level) if node.level else top
+            starts = [_above(file, node.level)] if node.level else tops
             steps = node.module.split(".") if node.module else []
             for alias in node.names:  # a name may be a module or be inside of one
-                yield from _along(start, [*steps, alias.name])
-        elif isinstance(node, ast.Call) and node.args:
-            called, first = node.func, node.args[0]
+                yield from _below(starts, [*steps, alias.name])
+        elif isinstance(node, ast.Call):
+            called = node.func
             name = getattr(called, "attr", None) or getattr(called, "id", None)
-            dynamic = name in ("import_module", "__import__")
-            if dynamic and isinstance(first, ast.Constant):
-                wanted = str(first.value)
+            if name in importers and (wanted := _text(node, 0, "name")):
                 level = len(wanted) - len(wanted.lstrip("."))
-                start = _above(file, level) if level else top
-                yield from _along(start, wanted.strip(".").split("."))
+                steps = wanted.strip(".").split(".")
+                package = _text(node, 1, "package") if level else ""
+                if package:  # what the dots begin at
+                    above = package.split(".")
+                    yield from _below(tops, [*above[: len(above) + 1 - level], *steps])
+                else:
+                    yield from _below([_above(file, level)] if level else tops, steps)
+
+
+def _importers(tree: ast.Module) -> set[str]:
+    """Returns the names under which a file calls the functions that import."""
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    aliases = (alias for node in imports for alias in node.names)
+    renamed = {a.asname for a in aliases if a.asname and a.name in _IMPORTERS}
+    return renamed.union(_IMPORTERS)
+
+
+def _text(call: ast.Call, place: int, name: str) -> str:
+    """Returns an argument that is written out as text, "" if it is not."""
+    given = [*call.args[place : place + 1]]
+    given += [each.value for each in call.keywords if each.arg == name]
+    if given and isinstance(given[0], ast.Constant):
+        return given[0].value if isinstance(given[0].value, str) else ""
+    return ""
 
 
 def _tree(file: Path) -> ast.Module:
@@ -158,14 +200,15 @@ def _above(file: Path, level: int) -> Path:
     return file.parents[min(level, len(file.parents)) - 1]
 
 
-def _along(start: Path, names: list[str]) -> Iterator[Path]:
+def _below(starts: Sequence[Path], names: list[str]) -> Iterator[Path]:
     """Yields the files that are loaded on the way to a.b.c, as far as there are any."""
-    directory = start
-    for place, name in enumerate(names):
-        if place == 0 and name == _OURS:
-            return
-        path = _file(directory, name)
-        if path is None:
-            return
-        yield path
-        directory = directory / name
+    if names[0] == _OURS:
+        return
+    for directory in starts:
+        for name in names:
+            path = _file(directory, name)
+            directory = directory / name
+            if path is not None:
+                yield path
+            elif not directory.is_dir():  # a package may do without __init__.py
+                break

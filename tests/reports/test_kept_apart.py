@@ -157,3 +157,38 @@ def test_what_changes_rounding_is_said(line, ledger, tmp_path):
     assert notes[-1] == "1 run went on in other circumstances."
     same = load_study(ledger([line("none", s, circumstances=here) for s in (0, 1)]))
     assert same.notes == ()
+
+
+LONG = "--xla_cpu_enable_fast_math=true " * 4
+ALIKE = [
+    ("XLA_FLAGS", LONG + "--xla_a=true", LONG + "--xla_b=true"),
+    ("data", "c" * 63 + "1", "c" * 63 + "2"),  # eight digits are shown
+    ("XLA_FLAGS", "a b", "a\nb"),  # a label is one line
+]
+
+
+@pytest.mark.parametrize("name, one, other", ALIKE)
+def test_inputs_whose_labels_read_alike_are_never_averaged(
+    line, ledger, name, one, other
+):
+    lines = [line(arm, seed) for arm in ("none", "dropout") for seed in (0, 1)]
+    for line_ in lines:
+        line_["parts"][0]["inputs"].setdefault(name, "")
+    lines += [line("none", seed, **{name: one}) for seed in (0, 1)]
+    lines += [line("none", seed, **{name: other}) for seed in (2, 3, 4)]
+    lines += [line("dropout", seed, **{name: other}) for seed in (2, 3)]
+    study = load_study(ledger(lines), accept_changes=True)
+    first, second = (arm for arm in study.arms if arm.startswith("none ["))
+    assert [len(study.done(arm)) for arm in (first, second)] == [2, 3]
+    assert second == f"{first[:-1]} (2)]"
+    # The same inputs have the same label with each method.
+    assert study.arms[-1] == second.replace("none", "dropout", 1)
+    assert study.comparable(second, study.arms[-1])
+    assert not study.comparable(first, study.arms[-1])
+
+
+def test_a_label_never_makes_the_name_of_another_method(line, ledger):
+    named = "none [data cccccccc]"
+    lines = [line("none", 0), line("none", 1, data="c" * 64), line(named, 0)]
+    study = load_study(ledger(lines), accept_changes=True)
+    assert study.arms == ("none", f"{named} (2)", named)

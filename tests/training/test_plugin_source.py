@@ -63,6 +63,57 @@ def test_two_files_that_change_places_are_another_plugin(place):
     assert plugin_source.sha256(path) != digest
 
 
+WAYS = {
+    "from layers_ns.acts import SCALE": "layers_ns/acts.py",
+    "from layers_ns import acts": "layers_ns/acts.py",
+    "import layers_ns.inner.deep": "layers_ns/inner/deep.py",
+    "from .layers_ns.acts import SCALE": "layers_ns/acts.py",
+    "from importlib import import_module as im\nim('acts')": "acts.py",
+    "import importlib as il\nil.import_module(name='acts')": "acts.py",
+    "import importlib\nimportlib.import_module('.acts', 'layers_ns')": (
+        "layers_ns/acts.py"
+    ),
+    "import importlib\nimportlib.import_module('..acts', package='layers_ns.inner')": (
+        "layers_ns/acts.py"
+    ),
+    "__import__(name='acts')": "acts.py",
+}
+
+
+@pytest.mark.parametrize("line", WAYS)
+def test_a_helper_counts_by_whatever_import_it_is_named(tmp_path, line):
+    (tmp_path / "plug.py").write_text(f"{line}\n")
+    for helper in {*WAYS.values()}:  # in directories without __init__.py
+        (tmp_path / helper).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / helper).write_text("SCALE = 1\n")
+    path = str(tmp_path / "plug.py")
+    assert set(plugin_source.files(path)) == {"", WAYS[line]}
+    digest = plugin_source.sha256(path)
+    (tmp_path / WAYS[line]).write_text("SCALE = 2\n")
+    assert plugin_source.sha256(path) != digest
+
+
+def test_a_linked_plugin_has_what_lies_beside_its_target_too(place, tmp_path):
+    links = tmp_path / "links"
+    links.mkdir()
+    link = links / "linked.py"
+    link.symlink_to(place / "plug.py")
+    digest = plugin_source.sha256(str(place / "plug.py"))
+    assert plugin_source.sha256(str(link)) == digest
+    # What is linked as well is one file; another one of the same name may be loaded.
+    (links / "above.py").symlink_to(place / "above.py")
+    assert plugin_source.sha256(str(link)) == digest
+    for name in ("helper.py", "beside.py"):
+        (links / name).write_text("import beside, dynamic\n")
+    found = plugin_source.files(str(link))
+    assert set(found) == {"", "beside.py", "helper.py of the target", *OWN}
+    for path in {*found.values()}:
+        before, text = plugin_source.sha256(str(link)), path.read_text()
+        path.write_text(text + "# changed\n")
+        assert plugin_source.sha256(str(link)) != before
+        path.write_text(text)
+
+
 def test_a_module_of_a_package_has_what_its_package_runs(place, monkeypatch):
     monkeypatch.syspath_prepend(place)
     (place / "sub" / "near.py").write_text("import sub.deep, helper\n")
