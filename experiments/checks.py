@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.reports.numbers import bracketed, plain
 
@@ -235,7 +237,7 @@ class InEach(Check):
       unit: of the values.
     """
 
-    values: Sequence[float]
+    values: Sequence[float] | np.ndarray
     low: float = -math.inf
     high: float = math.inf
     unit: str = ""

@@ -31,7 +31,7 @@ class Difference(NamedTuple):
       measure: what is compared.
     """
 
-    values: Sequence[float]
+    values: Sequence[float] | np.ndarray
     measure: Measure = ACCURACY
 
 

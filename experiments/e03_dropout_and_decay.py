@@ -89,7 +89,7 @@ def differences(
     ends = [name_of(*PUBLISHED[name], size) for name in (LAST, FIRST)]
     found = {
         ("chosen", f"{size:,}"): over(accuracy, chosen, name_of(0.0, 0.0, 0.0, size)),
-        ("ends", f"{size:,}"): over(accuracy, *ends),
+        ("ends", f"{size:,}"): over(accuracy, ends[0], ends[1]),
     }
     return beyond | found
 

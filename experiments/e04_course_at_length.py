@@ -172,7 +172,7 @@ def surviving(accuracy, arm: str, epochs: int, pace: str) -> Difference | None:
     pair = [f"{one}, {epochs}{pace}" for one in (arm, "none")]
     if np.isnan([accuracy[one] for one in pair]).any():
         return None
-    return over(accuracy, *pair)
+    return over(accuracy, pair[0], pair[1])
 
 
 def seeds_of(trained: list[Trained]) -> list[int]:

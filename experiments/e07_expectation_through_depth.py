@@ -128,8 +128,9 @@ def run(quick: bool) -> Findings:
                     unlike_clean.append(found[:, 3].min())
                 if name == "ReLU" and width == max(WIDTHS) and depth > 1:
                     gains.append((found[:, 1] / found[:, 4]).min())
-                means = [*map(float, found.mean(0))]
-                means[-1:] = means[-1:] if name == "ReLU" else [""]
+                means: list[float | str] = [*map(float, found.mean(0))]
+                if name != "ReLU":
+                    means[-1] = ""
                 rows.append([name, width, depth, *means])
     deepest = [shares["ReLU", width, max(depths)].min() for width in WIDTHS]
     networks = f"in each of {len(NETWORKS)} networks of each width"

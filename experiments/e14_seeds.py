@@ -131,7 +131,9 @@ def share_interval(share: float, first: int, second: int) -> Interval:
             return limit
         # At 0 and 1 the variance is 0: a little inside it is not.
         inner, outer = (one + (1e-9 if one < 0.5 else -1e-9) for one in (share, limit))
-        return float(optimize.brentq(far, inner, outer)) if far(outer) > 0.0 else limit
+        if far(outer) <= 0.0:
+            return limit
+        return optimize.root_scalar(far, bracket=(inner, outer)).root
 
     return Interval(share, end(0.0), end(1.0))
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ class Findings:
       caption: what the picture shows, of how many, with which intervals.
     """
 
-    checks: dict[str, Check]
+    checks: Mapping[str, Check]
     headings: Sequence[str]
     rows: Sequence[Sequence[str | float]]
     figure: Figure

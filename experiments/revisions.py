@@ -35,7 +35,10 @@ def of(experiment: str) -> list[Revision]:
     """Returns the revisions of an experiment, in the order of its earlier checks."""
     return [
         Revision(
-            *(one[field] for field in ("check", "rule", "found", "verdict")),
+            one["check"],
+            one["rule"],
+            one["found"],
+            one["verdict"],
             tuple(one["now"]),
             one["why"],
         )

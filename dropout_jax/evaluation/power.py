@@ -154,9 +154,10 @@ def _detected(pairs: int, power: float, alpha: float) -> float:
         top = 1.0
         while paired_power(top, pairs, alpha) < power:
             top *= 2
-        return float(
-            optimize.brentq(lambda e: paired_power(e, pairs, alpha) - power, 0.0, top)
+        found = optimize.root_scalar(
+            lambda e: paired_power(e, pairs, alpha) - power, bracket=(0.0, top)
         )
+        return float(found.root)
     draws = np.random.default_rng(0).standard_normal((_DRAWS, pairs))
     signs = np.array(list(itertools.product((1.0, -1.0), repeat=pairs - 1)))
     signs = np.concatenate([np.ones((len(signs), 1)), signs], axis=1)  # up to a sign
@@ -168,7 +169,8 @@ def _detected(pairs: int, power: float, alpha: float) -> float:
         above = (sums >= sums[:, :1] * (1 - 1e-12)).sum(axis=1)  # the first: all plus
         return float(np.mean(above <= extreme)) - power
 
-    return float(optimize.bisect(seen, 0.0, 16.0, xtol=0.005))
+    found = optimize.root_scalar(seen, bracket=(0.0, 16.0), method="bisect", xtol=0.005)
+    return float(found.root)
 
 
 def deviation(differences: ArrayLike, confidence: float = 0.95) -> Interval:

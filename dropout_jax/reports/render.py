@@ -102,14 +102,16 @@ def _cells(found: Comparison | None) -> list[str]:
         bracketed(found.interval, write),
         ends(found.corrected, write),
         f"{found.seeds_higher} of {len(found.seeds)}",
-        NOTHING if not _is_finite(detectable) else write(detectable).removeprefix("+"),
+        _effect(detectable, write),
         p_text(found.p_value),
         _judged(found),
     ]
 
 
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+def _effect(value: float | None, write: Callable[[float], str]) -> str:
+    if value is None or math.isinf(value):
+        return NOTHING
+    return write(value).removeprefix("+")
 
 
 def _judged(found: Comparison) -> str:

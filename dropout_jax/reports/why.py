@@ -67,8 +67,8 @@ def gap_notes(study: Study, baseline: str) -> tuple[str, ...]:
         paragraphs.append(
             f"{arm!r}, {counted(len(shared), 'paired seed')}: "
             f"{plain(ours.train.mean())} % and {plain(ours.validation.mean())} %; fit "
-            f"{signed(np.mean(ours.train - theirs.train))} points, gap "
-            f"{signed(np.mean(ours.gap - theirs.gap))}, validation "
+            f"{signed(float(np.mean(ours.train - theirs.train)))} points, gap "
+            f"{signed(float(np.mean(ours.gap - theirs.gap)))}, validation "
             f"{bracketed(moved, signed)} (95 % t interval)."
         )
     return tuple(paragraphs)
