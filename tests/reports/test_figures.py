@@ -153,8 +153,8 @@ def test_of_many_methods_the_best_on_validation_have_panels(ledger, trial):
     assert rows == ["none", *(f"m{number}" for number in range(4, MOST + 3))]
     captions = {d.name: d.caption for d in figure_captions(choose(study), table)}
     for name in ("curves", "reliability"):
-        told = f"Drawn are none and the {MOST - 1} methods of the highest validation"
-        assert f"{told} accuracy, of {MOST + 3} with results." in captions[name]
+        told = f"Drawn are {MOST} of {MOST + 3} methods with results: the baseline, "
+        assert f"{told}if it has any, and those of the highest" in captions[name]
     assert "Drawn" not in captions["accuracy"]
     charts = {d.name: d.caption for d in chart_captions(choose(study), table)}
     assert "Drawn" not in charts["reliability"]  # interactive, with all of them
