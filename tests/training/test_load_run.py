@@ -73,7 +73,10 @@ def test_prediction_needs_no_training_data(trained_on_a_file, monkeypatch):
     run, key = load_run(workdir), jax.random.key(0)
     before, samples = run.predict(images), run.sample(images, key, 2)
     path.unlink()
-    never = lambda *a, **k: pytest.fail("data were loaded")  # noqa: E731
+
+    def never(*_, **__):
+        pytest.fail("data were loaded")
+
     monkeypatch.setattr(data, "load", never)
     for name in (None, "least_nll", "last"):
         again = load_run(workdir, name)
