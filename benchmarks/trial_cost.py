@@ -2,7 +2,7 @@
 """What a trial costs beside its steps: whole runs against a bare compiled loop.
 
 taskset -c 0 python -m benchmarks.trial_cost
-taskset -c 0 python -m benchmarks.trial_cost --models=mlp --sizes=1000 --rounds=1 --trials=0
+python -m benchmarks.trial_cost --models=mlp --sizes=1000 --rounds=1 --trials=0
 
 A whole run trains, validates 20 times on 5,000 images, tests its three sets of
 parameters on 10,000 and writes its directory. The bare loop takes steps of the same
@@ -136,15 +136,25 @@ class Bare:
         return self._steps * self._cell.batch / self._run(self._steps)
 
 
-def whole_run(cell: Cell, seed: int) -> float:
+def whole_run(cell: Cell, seed: int, **options: Any) -> float:
     """Returns the images per second of a trial, from configuration to result."""
-    config, quiet = cell.config(seed), Console(file=io.StringIO())
+    quiet = training.TerminalProgress("", Console(file=io.StringIO()))
     with tempfile.TemporaryDirectory() as directory:
+        place, config = Path(directory) / "run", cell.config(seed)
         started = time.perf_counter()
-        training.run(
-            config, Path(directory) / "run", progress=training.TerminalProgress("", quiet)
-        )
+        training.run(config, place, progress=quiet, **options)
         return cell.images / (time.perf_counter() - started)
+
+
+def compile_programs(cell: Cell) -> None:
+    """Compiles all that a run of the cell needs, in a run of one validation."""
+    whole_run(cell, 0, prune=lambda record: True)
+    found = prepare(cell.config())
+    images, labels = found.dataset.test_images, found.dataset.test_labels
+    test = found.programs.place((jnp.asarray(images), jnp.asarray(labels, jnp.int32)))
+    state = found.programs.init(found.hparams, found.seed)
+    model = state.params, state.model_state
+    jax.block_until_ready(found.programs.evaluate(*model, [test], found.hparams))
 
 
 def study(cell: Cell, trials: int) -> float:
@@ -169,7 +179,7 @@ def measured(cell: Cell, rounds: int, trials: int) -> list[list[str]]:
     """Returns the rows of a cell: single runs, and a study of so many trials."""
     bare, rows = Bare(cell), []
     if rounds:
-        whole_run(cell, 0)  # compiles
+        compile_programs(cell)
         pairs = [beside(bare, lambda n=n: whole_run(cell, n)) for n in range(rounds)]
         rows.append(row(cell, "a run", pairs))
     if trials:
@@ -217,9 +227,9 @@ def main() -> None:
         NAME,
         "What a trial costs beside its steps",
         measure.command(NAME),
-        f"Images per second of whole runs, each with {VALIDATIONS} validations on 5,000 "
-        "images, the test of its three sets of parameters on 10,000 images, and all "
-        "files, beside a bare compiled loop over steps of the same program. A single "
+        f"Images per second of whole runs, each with {VALIDATIONS} validations on "
+        "5,000 images, the test of its three sets of parameters on 10,000 images, and "
+        "all files, beside a bare compiled loop over steps of the same program. A single "
         "run is timed in a process that has compiled its programs, a study of one "
         "worker from the start of its process. The bare loop is timed before and after "
         "each; the ratio is taken round by round, its range in brackets.",

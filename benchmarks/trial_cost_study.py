@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One study of `trial_cost`: plans trials of a cell and runs them in one worker.
 
-python -m benchmarks.trial_cost_study --model=mlp --size=1000 --trials=4 --workdir=/tmp/s
+python -m benchmarks.trial_cost_study --model=mlp --size=1000 --workdir=/tmp/s
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ def main() -> None:
     base = Cell(flags.model, flags.size, flags.shorter).config()
     sweep = [
         {"arm": f"rate {rate}", "noise.rates": (rate,), "seed": number // len(RATES)}
-        for number, rate in zip(
-            range(flags.trials), RATES * flags.trials, strict=False
-        )
+        for number, rate in zip(range(flags.trials), RATES * flags.trials, strict=False)
     ]
     trials = sweeps.plan("trial_cost", base, sweep)
     study = sweeps.StudyDirectory(flags.workdir)

@@ -22,8 +22,9 @@ from dropout_jax.training.progress import TerminalProgress
 from dropout_jax.training.validations import validated_epochs
 
 CHUNK_SECONDS = 1.0  # a chunk this long keeps the display alive and Ctrl-C prompt
-# Of training images without noise: a standard error of a percent where a tenth is wrong,
-# which seeds share. As many as validate would double what a validation costs.
+# Of training images without noise. As many as validate would double the cost of a
+# validation; with 1,000 the standard error is a point where a tenth is wrong, and seeds
+# and methods share the images.
 CLEAN_TRAIN_EXAMPLES = 1_000
 
 # Called with a trial's number in the group and each of its records; True ends it.
@@ -201,7 +202,7 @@ class Loop:
         trial.store()
 
     def _finish_epoch(self, epoch: int) -> None:
-        """Evaluates all trials and lets each write its line of metrics."""
+        """Validates all trials, each of which writes its line of metrics."""
         started = time.monotonic()
         states = [self.engine.lane(self.states, i) for i in range(len(self.trials))]
         parameters = [(state.params, state.model_state) for state in states]
