@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.trial_cost import MODELS, SIZES, Cell
+from benchmarks.trial_cost import CLOCKS, MODELS, SIZES, Cell
 from dropout_jax import sweeps
 
 RATES = (0.1, 0.2, 0.35, 0.5)
@@ -22,10 +22,10 @@ def main() -> None:
     parser.add_argument("--model", choices=MODELS, required=True)
     parser.add_argument("--size", type=int, choices=SIZES, required=True)
     parser.add_argument("--trials", type=int, default=40, help="(%(default)s)")
-    parser.add_argument("--shorter", type=int, default=1, help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=0, help="(%(default)s)")
     parser.add_argument("--workdir", required=True)
     flags = parser.parse_args()
-    base = Cell(flags.model, flags.size, flags.shorter).config()
+    base = Cell(flags.model, flags.size, flags.epochs, CLOCKS["wall"]).config()
     sweep = [
         {"arm": f"rate {rate}", "noise.rates": (rate,), "seed": number // len(RATES)}
         for number, rate in zip(range(flags.trials), RATES * flags.trials, strict=False)
