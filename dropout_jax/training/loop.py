@@ -210,7 +210,9 @@ class Loop:
         self.seconds += time.monotonic() - started
         records = []
         for i, trial in self.at_work:
-            clean, validation = (numbers(one.summary) for one in found[i])
+            watched = found[i]
+            assert watched is not None  # every lane has parameters
+            clean, validation = (numbers(one.summary) for one in watched)
             if not np.isfinite(clean["nll"] + validation["nll"]):
                 # The last update left weights whose loss is not a number.
                 self._diverged(trial, (epoch - 1) * self.steps, epoch * self.steps)
