@@ -19,6 +19,7 @@ ORDER = (
     "step_cost",
     "optimisations",
     "training_speed",
+    "trial_cost",
     "memory",
     "scaling",
     "startup",

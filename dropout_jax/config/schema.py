@@ -226,6 +226,14 @@ FIELDS = (
         "[1, 55000]",
     ),
     Field(
+        "train.validations",
+        0,
+        "Number of validations, spread evenly over the epochs, the last one at the "
+        "end; at most train.epochs. 0: one after every epoch. Metrics, kept parameters "
+        "and pruning are of validated epochs.",
+        "[0, 10000]",
+    ),
+    Field(
         "train.devices",
         1,
         "Local devices that share each batch; train.batch_size is a multiple of it. "

@@ -180,6 +180,12 @@ def _check_schedule(values: Values) -> None:
             "must be at most the number of training images, "
             f"config.data.train_size={values['data.train_size']}",
         )
+    if values["train.validations"] > epochs:
+        refuse(
+            values,
+            "train.validations",
+            f"must be at most config.train.epochs={epochs}; 0: after every epoch",
+        )
     devices = values["train.devices"]
     if values["train.batch_size"] % devices:
         refuse(

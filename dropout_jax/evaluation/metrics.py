@@ -28,6 +28,18 @@ class Reliability(NamedTuple):
     count: jax.Array
 
 
+class Evaluation(NamedTuple):
+    """What a run reports of a model on some images.
+
+    Attributes:
+      summary: as `summary` returns it.
+      reliability: in the 15 bins of `summary`'s ECE.
+    """
+
+    summary: dict[str, jax.Array]
+    reliability: Reliability
+
+
 _Metric = TypeVar("_Metric", bound=Callable)
 
 
@@ -286,3 +298,23 @@ def summary(logits, labels) -> dict[str, jax.Array]:
         "ece": ece(logits, labels),
         "brier": brier(logits, labels),
     }
+
+
+@_compiled
+def evaluation(logits, labels) -> Evaluation:
+    """`summary` and `reliability` of the same logits, in one program.
+
+    Args:
+      logits: [N, C], floating.
+      labels: [N], integers in [0, C).
+
+    Raises:
+      ValueError: shapes that do not fit.
+      TypeError: labels that are not integers.
+
+    Example:
+      >>> found = evaluation([[2.0, 0.0], [0.0, 1.0]], [0, 0])
+      >>> float(found.summary["accuracy"]), found.reliability.count.sum().item()
+      (0.5, 2)
+    """
+    return Evaluation(summary(logits, labels), reliability(logits, labels))

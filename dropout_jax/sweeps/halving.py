@@ -26,33 +26,41 @@ from dropout_jax import stored
 from dropout_jax.files import to_json, write_atomically
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial
+from dropout_jax.training.validations import validated_epochs
 
 FILE = "rungs.json"
 Bounds = Mapping[str, Mapping[int, float]]  # by arm and epoch
 
 
-def rungs(epochs: int, reduction: int, first: int = 0) -> tuple[int, ...]:
+def rungs(
+    epochs: int, reduction: int, first: int = 0, validations: int = 0
+) -> tuple[int, ...]:
     """Returns the epochs at which trials may be pruned.
 
     Each is `reduction` times the one before, and so is at least the whole run beside
-    the last: where nearly all was spent, there is nothing left to save.
+    the last: where nearly all was spent, there is nothing left to save. A rung where
+    no trial validates moves to the next epoch where they do.
 
     Args:
       epochs: of a trial.
       reduction: how many trials there are for each that goes on; 0: none is pruned.
       first: the first rung; 0: as late as one can be.
+      validations: `train.validations` of a trial.
 
     Example:
       >>> rungs(30, 3), rungs(5, 2), rungs(30, 3, first=3), rungs(8, 0)
       ((10,), (2,), (3, 9), ())
+      >>> rungs(30, 3, first=3, validations=5), rungs(30, 3, validations=1)
+      ((6, 12), ())
     """
     if not reduction:
         return ()
+    places = validated_epochs(epochs, validations)
     epoch, found = first or max(1, epochs // reduction), []
     while epoch * reduction <= epochs:
-        found.append(epoch)
+        found.append(next(place for place in places if place >= epoch))
         epoch *= reduction
-    return tuple(found)
+    return tuple(place for place in dict.fromkeys(found) if place < epochs)
 
 
 def bounds(

@@ -98,7 +98,8 @@ def described(
                 f"space(), arm {arm.name!r}: has {arm.size:g} different settings, "
                 f"fewer than --trials={trials}, which every arm gets"
             )
-    rungs = halving.rungs(base.train.epochs, reduction, first_rung)
+    train = base.train
+    rungs = halving.rungs(train.epochs, reduction, first_rung, train.validations)
     name = name_of(config_file)
     return Search(
         name,

@@ -24,6 +24,8 @@ Parameters = dict[str, float | int]  # a sampler's numbers, by name
 _SHARED = {
     "seed": "a seed is never chosen: all trials of a search have that of get_config()",
     "train.epochs": "all trials of a search are equally long; set it in get_config()",
+    "train.validations": "all trials of a search meet the same rungs; set it in "
+    "get_config()",
 }
 
 

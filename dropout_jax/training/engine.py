@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from dropout_jax.evaluation import metrics
 from dropout_jax.training.hyperparameters import Hyperparameters
 from dropout_jax.training.lanes import lane, lanes, stack
 from dropout_jax.training.programs import Programs
@@ -41,12 +42,12 @@ class Engine:
             together = jax.default_backend() != "cpu"
         self._programs, self._trials = programs, list(zip(hparams, seeds, strict=True))
         self._alone = len(self._trials) == 1
-        self._run, self._predict = programs.run_chunk, None
+        self._run, self._evaluate = programs.run_chunk, None
         if not self._alone:
             self._run = lanes(programs, together=together)
         if together and not self._alone:
             axes = (0, 0, None, 0)
-            self._predict = jax.jit(jax.vmap(programs.predict, in_axes=axes))
+            self._evaluate = jax.jit(jax.vmap(programs.evaluate, in_axes=axes))
         self._hparams = self.place(self._join(hparams))
         self._seeds = self.place(self._join(seeds))
         self._epoch, self._orders = -1, None
@@ -59,15 +60,16 @@ class Engine:
         # One by one: batched LAPACK calls can deadlock on CPU.
         return self._join([self._programs.init(*trial) for trial in self._trials])
 
-    def run(self, states: TrainState, data: Any, stop: int) -> TrainState:
-        """Returns the states at step `stop`, which lies in the same epoch.
+    def run(self, states: TrainState, data: Any, start: int, stop: int) -> TrainState:
+        """Returns the states at step `stop`.
 
         Args:
           states: of all trials; used up.
           data: images and labels, placed.
+          start: number of steps taken.
           stop: number of steps taken by then.
         """
-        epoch = (stop - 1) // self._programs.steps_per_epoch
+        epoch = start // self._programs.steps_per_epoch
         if self._epoch != epoch:
             orders = [self._programs.order(seed, epoch) for _, seed in self._trials]
             self._epoch, self._orders = epoch, self.place(self._join(orders))
@@ -78,22 +80,32 @@ class Engine:
         """Returns one trial's part of the states, or of a tree in them."""
         return tree if self._alone else lane(tree, index)
 
-    def predict(self, parameters: Sequence[Any], images: Any) -> list[Any]:
-        """Returns the logits of each trial, None where it has no parameters.
+    def evaluate(
+        self, parameters: Sequence[Any], splits: Sequence[Any]
+    ) -> list[list[metrics.Evaluation] | None]:
+        """Returns what each trial's parameters are worth, None where it has none.
 
         Args:
           parameters: (params, model_state) of each; None for a trial left out.
-          images: uint8 [n, height, width], the same for all.
+          splits: (images, labels) of each set of images, placed, the same for all.
+
+        Returns:
+          For each trial one `Evaluation` per split, on the host.
         """
         wanted = [found for found in parameters if found is not None]
-        if self._predict is not None and wanted:
+        if self._evaluate is not None and wanted:
             filled = [wanted[0] if found is None else found for found in parameters]
-            logits = self._predict(*stack(filled), images, self._hparams)
-            each = zip(parameters, logits, strict=True)
-            return [None if found is None else of for found, of in each]
+            stacked = self._evaluate(*stack(filled), splits, self._hparams)
+            stacked = jax.device_get(stacked)
+            each = [lane(stacked, index) for index in range(len(parameters))]
+        else:
+            each = [
+                found and self._programs.evaluate(*found, splits, hparams)
+                for found, (hparams, _) in zip(parameters, self._trials, strict=True)
+            ]
         return [
-            None if found is None else self._programs.predict(*found, images, hparams)
-            for found, (hparams, _) in zip(parameters, self._trials, strict=True)
+            None if given is None else jax.device_get(found)
+            for given, found in zip(parameters, each, strict=True)
         ]
 
     def place(self, tree: Any) -> Any:

@@ -93,5 +93,6 @@ def static_signature(config: Any) -> str:
         del node[name]
     for name in ("name", "source_dir", "validation_size", "split"):
         del tree["data"][name]
-    del tree["train"]["checkpoint_seconds"], tree["train"]["keep"]
+    for name in ("checkpoint_seconds", "keep", "validations"):
+        del tree["train"][name]
     return json.dumps(tree, sort_keys=True)

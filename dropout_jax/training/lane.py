@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from dropout_jax import stored
 from dropout_jax.evaluation import metrics
@@ -203,30 +202,22 @@ class Lane:
         }
         return {**of_epoch[getattr(self.kept, self._reported).epoch], "sets": found}
 
-    def tested(self, epoch: int, logits: Any, labels: Any) -> None:
+    def tested(self, epoch: int, evaluation: metrics.Evaluation) -> None:
         """Adds what the test set says of the parameters of an epoch.
 
         Args:
           epoch: called once for each that is kept.
-          logits: on all test images, without noise.
-          labels: of all test images.
+          evaluation: on all test images, without noise.
         """
-        labels = jnp.asarray(labels, jnp.int32)
-        reliability = metrics.reliability(logits, labels)
-        found = {
-            "test": summary(logits, labels),
-            "reliability": {
-                name: np.asarray(value).tolist()
-                for name, value in reliability._asdict().items()
-            },
-        }
+        bins = {k: v.tolist() for k, v in evaluation.reliability._asdict().items()}
+        found = {"test": numbers(evaluation.summary), "reliability": bins}
         assert self.result is not None
         for name, kept in self.kept._asdict().items():
             if kept.epoch != epoch:
                 continue
             self.result["sets"][name] |= found
             if name == self._reported:
-                self.result |= {**found, "test_count": len(labels)}
+                self.result |= {**found, "test_count": sum(bins["count"])}
 
     def close(self) -> None:
         """Closes its files, whether it has ended or not."""
@@ -249,10 +240,9 @@ def _checked(place: object, host: Any) -> list[dict[str, Any]]:
     return records
 
 
-def summary(logits: Any, labels: Any) -> dict[str, float]:
-    """Returns the metrics of logits as plain numbers."""
-    found = metrics.summary(logits, jnp.asarray(labels, jnp.int32))
-    return {name: float(value) for name, value in found.items()}
+def numbers(summary: dict[str, Any]) -> dict[str, float]:
+    """Returns metrics as plain numbers."""
+    return {name: float(value) for name, value in summary.items()}
 
 
 def _noise_parameters(params: Any) -> dict[str, float]:

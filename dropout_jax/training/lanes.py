@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
+from dropout_jax.training.chunk import chunk
 from dropout_jax.training.programs import Programs
 from dropout_jax.training.step import TrainState
 
@@ -88,13 +89,18 @@ def lanes(
 
     def at_once(states, hparams, seeds, data, orders, stop):
         advance = jax.vmap(programs.advance, in_axes=(0, 0, 0, None, 0))
-
-        def body(_, states):
-            return advance(states, hparams, seeds, data, orders)
-
+        draw = jax.vmap(programs.order, in_axes=(0, None))
         # The same bound for all lanes: a loop with a bound for each would compute
         # every lane until the last one stops.
-        return lax.fori_loop(states.step[0], stop, body, states)
+        return chunk(
+            states,
+            states.step[0],
+            stop,
+            programs.steps_per_epoch,
+            orders,
+            lambda epoch: draw(seeds, epoch),
+            lambda states, orders: advance(states, hparams, seeds, data, orders),
+        )
 
     run = at_once if together else in_turn
     if devices == 1:

@@ -29,9 +29,11 @@ from dropout_jax.training.prepare import (
     prepare,
     prepare_model,
 )
-from dropout_jax.training.programs import PREDICTION_BATCH
 from dropout_jax.training.run_directory import RunDirectory
 from dropout_jax.training.step import pixels
+
+# Images of one draw of noise: another number, and the samples are others.
+SAMPLE_BATCH = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,11 +178,11 @@ def _sample(prepared, variables, images, key, n_samples) -> jax.Array:
         mc_predict(
             _noisy(prepared.programs.model),
             variables,
-            (jnp.asarray(images[start : start + PREDICTION_BATCH]), rates),
-            step_key(key, start // PREDICTION_BATCH),
+            (jnp.asarray(images[start : start + SAMPLE_BATCH]), rates),
+            step_key(key, start // SAMPLE_BATCH),
             n_samples,
         )
-        for start in range(0, len(images), PREDICTION_BATCH)
+        for start in range(0, len(images), SAMPLE_BATCH)
     ]
     return jnp.concatenate(parts, axis=1)
 

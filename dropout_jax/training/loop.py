@@ -17,11 +17,15 @@ from dropout_jax.data import Dataset
 from dropout_jax.training import checkpoints, outcome, parts
 from dropout_jax.training.engine import Engine
 from dropout_jax.training.interruption import StopRequest
-from dropout_jax.training.lane import Lane, Speed, summary
+from dropout_jax.training.lane import Lane, Speed, numbers
 from dropout_jax.training.progress import TerminalProgress
+from dropout_jax.training.validations import validated_epochs
 
 CHUNK_SECONDS = 1.0  # a chunk this long keeps the display alive and Ctrl-C prompt
-CLEAN_TRAIN_EXAMPLES = 5_000  # as many as validate: the gap compares like with like
+# Of training images without noise. As many as validate would double the cost of a
+# validation; with 1,000 the standard error is a point where a tenth is wrong, and seeds
+# and methods share the images.
+CLEAN_TRAIN_EXAMPLES = 1_000
 
 # Called with a trial's number in the group and each of its records; True ends it.
 Prune = Callable[[int, dict[str, Any]], bool]
@@ -70,6 +74,8 @@ class Loop:
         self.progress, self.stop, self.prune = progress, stop, prune
         self.part = part
         self.total_steps = train.epochs * steps_per_epoch
+        places = validated_epochs(train.epochs, train.validations)
+        self._validations = [epoch * steps_per_epoch for epoch in places]
         self.seconds = 0.0
         self.images_timed, self.seconds_timed = 0, 0.0
 
@@ -83,18 +89,21 @@ class Loop:
         self.states = self.engine.place(self._start())
         step = self.step()
         self._begin_part({**self.part, "step": step})
-        data = (
-            jnp.asarray(self.dataset.train_images),
-            jnp.asarray(self.dataset.train_labels, jnp.int32),
-        )
-        data, chunk = self.engine.place(data), 1
+        found, size = self.dataset, CLEAN_TRAIN_EXAMPLES
+        data = self._placed(found.train_images, found.train_labels)
+        self._watched = [
+            self._placed(found.train_images[:size], found.train_labels[:size]),
+            self._placed(found.validation_images, found.validation_labels),
+        ]
+        chunk = 1
         self._end_diverged(step, step)  # a lane's result may have been lost since
         self.progress.start(step, self.train_config.epochs, self.steps)
         saved_at = time.monotonic()
         while step < self.total_steps:
-            stop_at = min(step + chunk, (step // self.steps + 1) * self.steps)
+            validation = next(end for end in self._validations if end > step)
+            stop_at = min(step + chunk, validation)
             started = time.monotonic()
-            self.states = self.engine.run(self.states, data, stop_at)
+            self.states = self.engine.run(self.states, data, step, stop_at)
             self._end_diverged(step, stop_at)  # waits for the device
             seconds = time.monotonic() - started
             self.seconds += seconds
@@ -103,7 +112,7 @@ class Loop:
             chunk = self._next_chunk(chunk, stop_at - step, seconds)
             step = stop_at
             self.progress.advance(step, self.speed().images_per_second)
-            if step % self.steps == 0:
+            if step == validation:
                 self._finish_epoch(step // self.steps)
             if not self.at_work:
                 break
@@ -142,7 +151,7 @@ class Loop:
         images = steps * self.train_config.batch_size * len(self.trials)
         self.images_timed += images
         self.seconds_timed += seconds
-        return max(2, min(self.steps, round(CHUNK_SECONDS * steps / seconds)))
+        return max(2, round(CHUNK_SECONDS * steps / seconds))
 
     def _start(self) -> Any:
         """Returns the states: new, or from the newest checkpoint."""
@@ -174,11 +183,9 @@ class Loop:
         }
         checkpoints.save(self.saved, self.step(), tree, host)
 
-    def _predict(self, parameters: Sequence[Any], images: Any) -> list[Any]:
-        return self.engine.predict(parameters, images)
-
-    def _summaries(self, parameters: Any, images: Any, labels: Any) -> list[Any]:
-        return [summary(logits, labels) for logits in self._predict(parameters, images)]
+    def _placed(self, images: Any, labels: Any) -> Any:
+        """Returns images and labels on the device, where they stay."""
+        return self.engine.place((jnp.asarray(images), jnp.asarray(labels, jnp.int32)))
 
     def _end_diverged(self, first: int, stop_at: int) -> None:
         for i, trial in self.at_work:
@@ -195,26 +202,23 @@ class Loop:
         trial.store()
 
     def _finish_epoch(self, epoch: int) -> None:
-        """Evaluates all trials and lets each write its line of metrics."""
+        """Validates all trials, each of which writes its line of metrics."""
         started = time.monotonic()
         states = [self.engine.lane(self.states, i) for i in range(len(self.trials))]
         parameters = [(state.params, state.model_state) for state in states]
-        data, size = self.dataset, CLEAN_TRAIN_EXAMPLES
-        clean = self._summaries(
-            parameters, data.train_images[:size], data.train_labels[:size]
-        )
-        validation = self._summaries(
-            parameters, data.validation_images, data.validation_labels
-        )
+        found = self.engine.evaluate(parameters, self._watched)
         self.seconds += time.monotonic() - started
         records = []
         for i, trial in self.at_work:
-            if not np.isfinite(clean[i]["nll"] + validation[i]["nll"]):
+            watched = found[i]
+            assert watched is not None  # every lane has parameters
+            clean, validation = (numbers(one.summary) for one in watched)
+            if not np.isfinite(clean["nll"] + validation["nll"]):
                 # The last update left weights whose loss is not a number.
                 self._diverged(trial, (epoch - 1) * self.steps, epoch * self.steps)
                 continue
-            found = clean[i], validation[i], self.speed()
-            records.append(trial.finish_epoch(epoch, self.steps, states[i], *found))
+            told = clean, validation, self.speed()
+            records.append(trial.finish_epoch(epoch, self.steps, states[i], *told))
             last = epoch == self.train_config.epochs
             if not last and self.prune is not None and self.prune(i, records[-1]):
                 trial.end(outcome.PRUNED, self.speed())
@@ -235,17 +239,20 @@ class Loop:
 
         Sets of one epoch are looked at together.
         """
-        data = self.dataset
+        found = self.dataset
+        images = self._placed(found.test_images, found.test_labels)
         to_test = [
             list(trial.kept.models().items()) if _untested(trial) else []
             for trial in self.trials
         ]
         for place in range(max(map(len, to_test))):
             kept = [of[place] if place < len(of) else (0, None) for of in to_test]
-            logits = self._predict([model for _, model in kept], data.test_images)
-            for trial, (epoch, _), found in zip(self.trials, kept, logits, strict=True):
+            evaluated = self.engine.evaluate([model for _, model in kept], [images])
+            for trial, (epoch, _), found in zip(
+                self.trials, kept, evaluated, strict=True
+            ):
                 if found is not None:
-                    trial.tested(epoch, found, data.test_labels)
+                    trial.tested(epoch, found[0])
 
 
 def _untested(trial: Lane) -> bool:

@@ -18,8 +18,8 @@ FINISHED = (DONE, DIVERGED, PRUNED)
 TIMES = ("seconds", "images_per_second")
 # What is chosen by, and so is there in every summary on a data split.
 REQUIRED = ("accuracy", "nll")
-# Per-epoch metrics that reports draw over the epochs; a file that is older than one of
-# them, or was written without it, lacks it.
+# Metrics of validated epochs that reports draw over the epochs; a file that is older
+# than one of them, or was written without it, lacks it.
 CURVES = (
     "train_loss",
     "clean_train_loss",
@@ -30,7 +30,7 @@ CURVES = (
 
 
 def check_record(place: object, record: Any) -> None:
-    """Raises Damaged unless it is what an epoch leaves in metrics.jsonl."""
+    """Raises Damaged unless it is what a validation leaves in metrics.jsonl."""
     stored.check_format(place, record)
     for name in ("epoch", "step"):
         stored.expect(place, record, name, int)

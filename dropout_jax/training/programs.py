@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compiled functions of a run: initialise, advance a chunk, predict."""
+"""The compiled functions of a run: initialise, advance a chunk, predict, evaluate."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,12 +14,14 @@ import jax.numpy as jnp
 from jax import lax
 
 from dropout_jax import keys, nn
+from dropout_jax.evaluation import metrics
 from dropout_jax.training import optimizers
+from dropout_jax.training.chunk import chunk
 from dropout_jax.training.hyperparameters import static_signature
 from dropout_jax.training.mesh import batch_mesh, everywhere, place, split
 from dropout_jax.training.step import TrainState, make_train_step, pixels, zero_totals
 
-PREDICTION_BATCH = 1000
+PREDICTION_BATCH = 500  # larger ones leave the cache in a CNN; smaller ones cost more
 
 
 class Programs(NamedTuple):
@@ -27,13 +30,16 @@ class Programs(NamedTuple):
     model: Any
     steps_per_epoch: int
     init: Callable[..., TrainState]  # (hparams, seed) -> state
-    order: Callable[..., jax.Array]  # (seed, epoch) -> [train_size], for run_chunk
+    order: Callable[..., jax.Array]  # (seed, epoch) -> [train_size]
     # (state, hparams, seed, data, order) -> state after one step; not compiled
     advance: Callable[..., TrainState]
-    # (state, hparams, seed, data, order, stop) -> state
+    # (state, hparams, seed, data, order, stop) -> state; the order is of the epoch that
+    # the state is in, those of later ones are drawn inside
     run_chunk: Callable[..., TrainState]
     # (params, model_state, images, hparams) -> logits
     predict: Callable[..., jax.Array]
+    # (params, model_state, [(images, labels), ...], hparams) -> Evaluation of each
+    evaluate: Callable[..., list[metrics.Evaluation]]
     place: Callable[[Any], Any]  # a tree as the devices of run_chunk need it
 
 
@@ -96,18 +102,23 @@ def _build(config, image_shape, classes, train_size) -> Programs:
         """Takes one step, in the epoch that `order` belongs to."""
         images, labels = data
         place = state.step % steps_per_epoch
-        totals = jax.tree.map(lambda t: jnp.where(place == 0, 0.0, t), state.totals)
+        # 0 * NaN is NaN: the host looks at the totals after a chunk of many epochs.
+        totals = jax.tree.map(lambda t: jnp.where(place == 0, 0 * t, t), state.totals)
         chosen = lax.dynamic_slice(order, (place * batch_size,), (batch_size,))
         batch = split(mesh, images[chosen]), split(mesh, labels[chosen])
         return train_step(state._replace(totals=totals), hparams, seed, *batch)
 
     def run_chunk(state, hparams, seed, data, order, stop) -> TrainState:
-        """Advances to the step `stop`, in the same epoch."""
-
-        def body(_, state):
-            return advance(state, hparams, seed, data, order)
-
-        return lax.fori_loop(state.step, stop, body, state)
+        """Advances to the step `stop`."""
+        return chunk(
+            state,
+            state.step,
+            stop,
+            steps_per_epoch,
+            order,
+            lambda epoch: epoch_order(seed, epoch, train_size),
+            lambda state, order: advance(state, hparams, seed, data, order),
+        )
 
     def predict(params, model_state, images, hparams) -> jax.Array:
         count = images.shape[0]
@@ -125,6 +136,11 @@ def _build(config, image_shape, classes, train_size) -> Programs:
         stacked = lax.map(logits, padded.reshape(batches, batch, *image_shape))
         return stacked.reshape(batches * batch, -1)[:count]
 
+    def evaluate(params, model_state, splits, hparams) -> list[metrics.Evaluation]:
+        images = jnp.concatenate([images for images, _ in splits])
+        logits = predict(params, model_state, images, hparams)
+        return _evaluations(logits, [labels for _, labels in splits])
+
     return Programs(
         model=model,
         steps_per_epoch=steps_per_epoch,
@@ -133,5 +149,17 @@ def _build(config, image_shape, classes, train_size) -> Programs:
         advance=advance,
         run_chunk=jax.jit(run_chunk, donate_argnums=0, out_shardings=everywhere(mesh)),
         predict=jax.jit(predict),
+        evaluate=jax.jit(evaluate),
         place=functools.partial(place, mesh),
     )
+
+
+def _evaluations(
+    logits: jax.Array, labels: Sequence[jax.Array]
+) -> list[metrics.Evaluation]:
+    """Returns what the logits of several sets of images, in a row, are worth."""
+    ends = itertools.accumulate(map(len, labels))
+    return [
+        metrics.evaluation(logits[end - len(of) : end], of)
+        for end, of in zip(ends, labels, strict=True)
+    ]

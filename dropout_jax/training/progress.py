@@ -56,7 +56,7 @@ class _ShrinkingColumn(TextColumn):
 
 
 class TerminalProgress:
-    """Shows a run: a progress bar on a terminal, one line per epoch elsewhere.
+    """Shows a run: a progress bar on a terminal, one line per validation elsewhere.
 
     Attributes:
       label: printed before every line, such as the name of the trial.
@@ -129,7 +129,7 @@ class TerminalProgress:
             self._bar.update(self._task, speed=f"{images_per_second:,.0f} images/s")
 
     def epoch(self, record: dict[str, Any]) -> None:
-        """Shows the metrics of a finished epoch."""
+        """Shows the metrics of a validated epoch."""
         if self._bar is not None:
             self._bar.update(self._task, metrics=describe(record))
         elif self._epoch_lines:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dropout_jax import stored
-from dropout_jax.config import canonical, from_json
+from dropout_jax.config import canonical, defaults, from_json
 from dropout_jax.config.errors import InUse, UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.schema import BY_PATH
@@ -198,6 +198,13 @@ class RunDirectory:
                 f"--workdir {self.path} belongs to a run with other settings "
                 f"({', '.join(changed)}); choose another directory or use its config"
             )
+        if count := wanted["train"]["validations"]:
+            raise UserError(
+                f"train.epochs={epochs} cannot extend the run in {self.path}: its "
+                f"train.validations={count} were spread over "
+                f"{found['train']['epochs']} epochs; choose another --workdir, or "
+                "train.validations=0 from the start"
+            )
         if wanted["optimizer"]["schedule"] == "cosine":
             raise UserError(
                 f"train.epochs={epochs} cannot extend the run in {self.path}: its "
@@ -294,7 +301,7 @@ class RunDirectory:
         write_atomically(self._file("metrics.jsonl"), "".join(map(_line, records)))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Returns the records of metrics.jsonl, one per epoch.
+        """Returns the records of metrics.jsonl, one per validation.
 
         A torn last line, left by a crash, is passed over.
 
@@ -316,8 +323,11 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _changed(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Returns the fields that differ and may change a number of the run."""
-    old, new = flat(found), flat(wanted)
+    """Returns the fields that differ and may change a number of the run.
+
+    A field that is newer than the run had its default.
+    """
+    old, new = {**flat(canonical(defaults())), **flat(found)}, flat(wanted)
     return sorted(
         field
         for field in old.keys() | new.keys()

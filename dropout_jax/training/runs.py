@@ -55,7 +55,9 @@ def run(
     progress: TerminalProgress | None = None,
     accept_changes: bool = False,
 ) -> Result:
-    """Trains, validates after every epoch, tests once, and writes the run directory.
+    """Trains, validates, tests once, and writes the run directory.
+
+    Validations are as many as `train.validations` says.
 
     Called again with the same arguments it resumes where it was interrupted, bit for
     bit, or returns the stored result. The test set is touched once, at the end, with
@@ -67,7 +69,7 @@ def run(
       config: a configuration as `dropout_jax.config.defaults()` makes it.
       workdir: directory of this run alone; created if absent.
       test: whether the test set is looked at; a search for hyperparameters says no.
-      prune: called with each epoch's record of metrics.jsonl; True ends the run
+      prune: called with each validation's record of metrics.jsonl; True ends the run
         there, as a search does with what is not worth its time.
       progress: shows the run; a `TerminalProgress` by default.
       accept_changes: whether a run that was computed with other data, another plugin or

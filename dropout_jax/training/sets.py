@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three sets of parameters that a run keeps, each of one of its epochs."""
+"""The three sets of parameters that a run keeps, each of a validated epoch."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dropout_jax.nn import NoiseConfig
+from dropout_jax.nn import NoiseConfig, recurrent
 from dropout_jax.nn.recurrent import InnerNoise, RecurrentLayer
 from dropout_jax.nn.rnn import RNN
 
@@ -222,3 +222,11 @@ def test_weight_drop_uses_one_kernel_for_the_sequence(variables_of):
     params["layer_0"] = {**params["layer_0"], "recurrent_kernel": seen["after"]}
     same = model.apply({"params": params}, X, (0.0, 0.5), train=False)
     np.testing.assert_allclose(noisy, same, atol=1e-6)
+
+
+@pytest.mark.parametrize("first", [0.0, 0.5, np.nan])
+def test_gates_in_an_array_of_their_own_are_the_gates(first):
+    """Whatever the first one is: NaN in one sequence leaves the others alone."""
+    gates = jnp.asarray([[first, 0.25], [1.0, np.nan]], jnp.float32)
+    found = jax.jit(recurrent._in_memory)(gates)
+    np.testing.assert_array_equal(found, gates)

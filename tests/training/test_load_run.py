@@ -34,7 +34,7 @@ def test_a_loaded_run_predicts_what_was_tested(finished):
 def test_a_loaded_run_samples_under_the_noise_it_was_trained_with(
     finished, monkeypatch
 ):
-    monkeypatch.setattr(loading, "PREDICTION_BATCH", 20)
+    monkeypatch.setattr(loading, "SAMPLE_BATCH", 20)
     run, key = load_run(finished.workdir), jax.random.key(7)
     images = data.load("synthetic").test_images[[*range(20), *range(18)]]
     rates = jnp.array([0.0, *run.config.noise.rates])

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dropout_jax.evaluation import metrics
 from dropout_jax.training import programs as programs_module
 from dropout_jax.training.checkpoints import sha256_of_tree
 from dropout_jax.training.hyperparameters import static_signature, traced
@@ -93,6 +94,46 @@ def test_chunks_of_any_length_see_the_same_batches(logbook):
     whole = logbook([3, 6, 9])
     np.testing.assert_array_equal(logbook([1, 2, 3, 4, 6, 8, 9]), whole)
     assert np.any(logbook([3, 6, 9], seed=1) != whole)
+
+
+def test_a_chunk_goes_through_the_ends_of_epochs(logbook):
+    """Begun anywhere, it draws the orders of the epochs that follow."""
+    whole = logbook([3, 6, 9])
+    for stops in ([9], [2, 9], [3, 8, 9], [1, 7, 9], [6, 9]):
+        np.testing.assert_array_equal(logbook(stops), whole, err_msg=str(stops))
+
+
+def test_what_is_not_finite_outlives_the_epoch_in_the_totals(build, random_state):
+    """The host looks after a chunk, perhaps some epochs later."""
+    programs, hparams = build()
+    state = random_state(programs, hparams)
+    for name in ("loss", "gradient_norm"):
+        totals = state.totals._replace(**{name: jnp.float32(np.inf)})
+        begun = state._replace(step=jnp.int32(2), totals=totals)
+        order = programs.order(np.uint32(0), 0)
+        arguments = hparams, np.uint32(0), DATA, order, 8
+        end = programs.run_chunk(jax.tree.map(jnp.copy, begun), *arguments)
+        assert not np.isfinite(getattr(end.totals, name))
+        assert np.isfinite(end.totals.correct)
+
+
+def test_evaluation_on_the_device_is_that_of_the_host(build, random_state):
+    """Images of two sets in one program: each with its own labels and metrics."""
+    programs, hparams = build()
+    state = random_state(programs, hparams)
+    cut = 5
+    splits = [(IMAGES[:cut], LABELS[:cut]), (IMAGES[cut:], LABELS[cut:])]
+    model = state.params, state.model_state
+    found = programs.evaluate(*model, splits, hparams)
+    for (images, labels), one in zip(splits, found, strict=True):
+        logits = np.asarray(programs.predict(*model, images, hparams))
+        for name, value in metrics.summary(logits, labels).items():
+            assert one.summary[name] == pytest.approx(float(value), rel=1e-6), name
+        bins = metrics.reliability(logits, labels)
+        np.testing.assert_array_equal(one.reliability.count, bins.count)
+        np.testing.assert_allclose(one.reliability.accuracy, bins.accuracy, rtol=1e-6)
+        assert one.reliability.count.sum() == len(labels)
+    assert found[0].summary["nll"] != found[1].summary["nll"]
 
 
 def test_the_order_is_that_of_epoch_order(logbook):

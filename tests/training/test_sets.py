@@ -175,20 +175,20 @@ def test_a_group_keeps_the_sets_of_each_trial(whole, tiny, tmp_path, recorder):
 def test_sets_of_one_epoch_are_tested_once(
     finished, tiny, tmp_path, recorder, monkeypatch
 ):
-    asked, predict = [], engine.Engine.predict
+    asked, evaluate = [], engine.Engine.evaluate
 
-    def counted(self, parameters, images):
-        asked.append(len(images))
-        return predict(self, parameters, images)
+    def counted(self, parameters, splits):
+        asked.append([len(labels) for _, labels in splits])
+        return evaluate(self, parameters, splits)
 
-    monkeypatch.setattr(engine.Engine, "predict", counted)
+    monkeypatch.setattr(engine.Engine, "evaluate", counted)
     for epochs, tests in ((1, 1), (5, 3)):
         asked.clear()
         values = training.run(
             tiny({"train.epochs": epochs}), tmp_path / str(epochs), progress=recorder()
         ).values
         # Training and validation images after each epoch, the test set in the end.
-        assert len(asked) == 2 * epochs + tests
+        assert list(map(len, asked)) == [2] * epochs + [1] * tests
         assert all("test" in one for one in values["sets"].values())
 
 
