@@ -7,6 +7,11 @@ And the real data set.
 import os
 from pathlib import Path
 
+# Before JAX begins: a run in this process has the bits of one of the command line.
+from dropout_jax.training import portable
+
+portable.enable()
+
 import jax
 import numpy as np
 import pytest
