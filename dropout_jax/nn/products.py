@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
 
@@ -30,6 +29,7 @@ def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
       [..., outputs].
 
     Example:
+      >>> import jax.numpy as jnp
       >>> product(jnp.ones((2, 3)), jnp.ones((3, 1))).tolist()
       [[3.0], [3.0]]
     """
