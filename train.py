@@ -29,8 +29,10 @@ def run(flag_values: flags.FlagValues) -> int:
     """
     # The run imports JAX, for which the answer to what is wrong need not wait.
     from dropout_jax import training
+    from dropout_jax.training import portable
     from dropout_jax.training.run_directory import RunDirectory
 
+    portable.enable()
     RunDirectory(flag_values.workdir).check(flag_values.config)
     result = training.run(
         flag_values.config,

@@ -14,9 +14,11 @@ from jax._src import compiler
 
 from dropout_jax.data import Dataset, idx, load
 from dropout_jax.nn import models
-from dropout_jax.training import plugin
+from dropout_jax.training import plugin, portable
 from dropout_jax.transforms import registry
 
+# Before JAX compiles: a run in this process has the bits of one of the command line.
+portable.enable()
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

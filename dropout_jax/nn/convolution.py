@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dropout_jax.nn.products import product
+
 # What a slice of the batch may take up between its patches and the pooling: about a
 # core's second-level cache. Larger slices go out to memory and back.
 CACHE_BYTES = 2**20
@@ -83,7 +85,7 @@ def patches_times_kernel(
     def convolve(part, kernel):
         # One row per pixel: with more axes XLA copies what the gradient contracts.
         patches = _patches(part, *kernel.shape[:2]).reshape(-1, taps)
-        y = patches @ kernel.reshape(taps, features)
+        y = product(patches, kernel.reshape(taps, features))
         return y.reshape(-1, height, width, features)
 
     def one_slice(part):

@@ -15,6 +15,7 @@ from dropout_jax import transforms
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.convolution import convolve, max_pool
 from dropout_jax.nn.noise import PREFIX, NoiseConfig
+from dropout_jax.nn.products import dot_general
 from dropout_jax.transforms import weight_noise
 
 
@@ -227,7 +228,7 @@ def dense(
       train: whether noise acts.
     """
     if noise.kind not in WEIGHT_KINDS:
-        return nn.Dense(features, name=name)(x)
+        return nn.Dense(features, name=name, dot_general=dot_general)(x)
     layer = NoisyDense(features, noise=noise, name=name)
     return layer(x, rate, deterministic=not train)
 

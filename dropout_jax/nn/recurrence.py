@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dropout_jax.nn.products import product, summed_over_rows
+
 Carry = tuple[jax.Array, ...]  # the first array is the hidden state
 
 
@@ -57,9 +59,9 @@ def _forward(read, update, start, x, kernels, bias, steps, shared):
     def body(carry, inputs):
         x_t, steps_t = inputs
         rows = jnp.concatenate([x_t, read(carry, steps_t, shared)], axis=1)
-        product = rows @ kernel + bias.reshape(1, -1)
-        carry = update(product, carry, steps_t, shared)
-        return carry, (carry, product)
+        affine = product(rows, kernel) + bias.reshape(1, -1)
+        carry = update(affine, carry, steps_t, shared)
+        return carry, (carry, affine)
 
     _, (carries, products) = lax.scan(body, start, (x, steps))
     kept = (start, x, kernels, steps, shared, carries, products)
@@ -92,7 +94,8 @@ def _backward(read, update, kept, d_states):
     )
     states = jax.vmap(read, in_axes=(0, 0, None))(before, steps, shared)
     rows = jnp.concatenate([x, states], axis=2)
-    d_kernel = lax.dot_general(rows, d_products, (((0, 1), (0, 1)), ((), ())))
+    flat = (a.reshape(-1, a.shape[2]) for a in (rows, d_products))
+    d_kernel = summed_over_rows(*flat)
     d_kernels = (d_kernel[: x.shape[2]], d_kernel[x.shape[2] :])
     d_x = lax.dot_general(d_products, kernel_x, (((2,), (1,)), ((), ())))
     return d_start, d_x, d_kernels, d_products.sum((0, 1)), d_steps, d_shared

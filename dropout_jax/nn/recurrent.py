@@ -13,6 +13,8 @@ from jax import lax
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.noise import NoiseConfig
 from dropout_jax.nn.noisy_weights import NoisyKernel
+from dropout_jax.nn.orthogonal import orthogonal
+from dropout_jax.nn.products import product
 from dropout_jax.nn.recurrence import recurrence
 
 GATES = {"lstm": 4, "gru": 3}
@@ -45,14 +47,10 @@ QUIET = InnerNoise()
 
 
 def _orthogonal_gates(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """Returns one orthogonal [units, units] block per gate, side by side.
-
-    A Python loop, not `vmap`: batched LAPACK calls can deadlock on CPU in jax 0.10.
-    """
+    """Returns one orthogonal [units, units] block per gate, side by side."""
     units, columns = shape
-    make = nn.initializers.orthogonal()
     keys = jax.random.split(key, columns // units)
-    return jnp.concatenate([make(k, (units, units)) for k in keys], axis=1)
+    return jnp.concatenate([orthogonal(k, units) for k in keys], axis=1)
 
 
 def _times(value: jax.Array, factor: jax.Array | None) -> jax.Array:
@@ -104,7 +102,7 @@ def _gru_step(previous, projected, recurrent, bias, noise: InnerNoise):
     hidden = _times(previous, noise.state)
     units = previous.shape[1]
     x_gates, x_n = jnp.split(projected, (2 * units,), axis=-1)
-    h_gates, h_n = jnp.split(hidden @ recurrent, (2 * units,), axis=-1)
+    h_gates, h_n = jnp.split(product(hidden, recurrent), (2 * units,), axis=-1)
     gates = _in_memory(nn.sigmoid(x_gates + h_gates))
     reset, update = jnp.split(gates, 2, axis=-1)
     candidate = _times(jnp.tanh(x_n + reset * (h_n + bias)), noise.candidate)
@@ -189,7 +187,7 @@ class RecurrentLayer(nn.Module):
                 "candidate_bias", nn.initializers.zeros_init(), (self.units,)
             ).reshape(1, -1)
             # The reset gate comes between the two products: x has its own.
-            projected = x @ kernel + bias.reshape(1, 1, -1)
+            projected = product(x, kernel) + bias.reshape(1, 1, -1)
 
             def body(hidden, inputs):
                 projected_t, fresh_t = inputs

@@ -272,6 +272,9 @@ def work(arguments: Sequence[str]) -> int:
 
     number, of = map(int, options.share.split("/"))
     take_share(number, of, options.threads)
+    from dropout_jax.training import portable
+
+    portable.enable()
     from dropout_jax.sweeps import heartbeat
     from dropout_jax.sweeps.worker import work as go
     from dropout_jax.sweeps.worker_progress import HeartbeatProgress

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dropout_jax import stored
-from dropout_jax.training import fingerprint
+from dropout_jax.training import fingerprint, portable
 
 MOST = 2**31 - 1  # of images, of classes, of pixels in a row
 Part = dict[str, Any]
@@ -184,7 +184,17 @@ def circumstances(found: Mapping[str, Any]) -> dict[str, str]:
             said["lanes"] = str(found["lanes"])
     if "vector_extensions" in found:
         said["vector extensions"] = " ".join(map(str, found["vector_extensions"]))
+    if _portable(found):
+        said.pop("processor", None)
+        said.pop("vector extensions", None)
     return {**said, **{name: str(v) for name, v in found.get("flags", {}).items()}}
+
+
+def _portable(found: Mapping[str, Any]) -> bool:
+    """Whether another processor of the same kind changes no bit (`portable`)."""
+    flags = found.get("flags", {}).get("XLA_FLAGS", "")
+    on_one_thread = found.get("threads") == 1 and found.get("platform") == "cpu"
+    return on_one_thread and flags == portable.NAME
 
 
 def changed(one: Part, other: Part) -> str:

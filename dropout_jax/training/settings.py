@@ -9,6 +9,8 @@ from typing import Any
 
 import jax
 
+from dropout_jax.training import portable
+
 # Another value gives other numbers: other random bits, another precision, another
 # arithmetic. (`jax_numpy_dtype_promotion` is not here: it only raises.)
 NUMBERS = (
@@ -65,12 +67,18 @@ def numbers() -> dict[str, Any]:
 
 
 def rounding() -> dict[str, Any]:
-    """Returns the settings of this moment that may change the last bits, by name."""
+    """Returns the settings of this moment that may change the last bits, by name.
+
+    Of XLA's flags the word "portable" stands for all of those (`portable.in_effect`).
+    """
     flags = [
         f"{name}={value}"
         for name, value in sorted(_xla_flags().items())
         if name not in NUMBERS_XLA and not name.startswith(_HARMLESS_XLA)
     ]
+    if portable.in_effect():
+        others = (flag for flag in flags if flag not in portable.FLAGS)
+        flags = [portable.NAME, *others]
     found = {name: os.environ.get(name, "") for name in _ROUNDING_VARIABLES}
     return {**_of_jax(_ROUNDING), "XLA_FLAGS": " ".join(flags), **found}
 
