@@ -38,6 +38,7 @@ VERDICTS = {
     Outcome.LOWER: "lower",
     Outcome.EQUIVALENT: "equivalent",
     Outcome.UNDECIDED: "no significant difference",
+    Outcome.DISAGREE: "the searches disagree",
     Outcome.DESCRIPTIVE: "descriptive",
 }
 _MEANS = {"accuracy": "test accuracy, %", "nll": "NLL, nats"}
