@@ -60,44 +60,46 @@ def probability_of_superiority(
 def probability_of_superiority_unpaired(
     a: ArrayLike, b: ArrayLike, confidence: float = 0.95
 ) -> Interval:
-    """Probability that a run has the higher value than a run on any other replicate.
+    """Probability that a run has the higher value than a run on another replicate.
 
-    (number of pairs with a > b + half the number of ties) / n^2, over all n^2 pairs
+    (number of pairs with a_i > b_j + half the number of ties) / n (n - 1),  i != j
 
     Args:
-      a: [n], one finite number per replicate.
+      a: [n], n >= 2, one finite number per replicate.
       b: [n], those of the other method on the same replicates in the same order.
       confidence: coverage in (0, 1).
 
     Returns:
       An `Interval` in [0, 1]. Its ends are percentiles of a bootstrap that draws
-      replicates, each with both of its values, by a fixed generator. They are NaN for
-      one replicate.
+      replicates, each with both of its values, by a fixed generator; two copies of one
+      replicate are no pair.
 
     Raises:
-      ValueError: sequences of different lengths, empty, or not finite.
+      ValueError: sequences of different lengths, fewer than two values, or values that
+        are not finite.
 
     Example:
-      >>> probability_of_superiority_unpaired([3.0, 4.0], [1.0, 3.5]).mean
-      0.75
+      >>> probability_of_superiority_unpaired([3.0, 4.0, 2.0], [1.0, 3.5, 2.5]).mean
+      0.6666666666666666
     """
     first, second = checked(a), checked(b)
-    if first.size != second.size:
-        raise ValueError(
-            f"{first.size} values of one method and {second.size} of the other: "
-            "give the replicates that both have"
-        )
     n = first.size
+    if n != second.size or n < 2:
+        raise ValueError(
+            f"{n} values of one method and {second.size} of the other: "
+            "give at least two replicates that both have"
+        )
     wins = _wins(first[:, None] - second[None, :])
-    if n == 1:
-        return Interval(float(wins[0, 0]), math.nan, math.nan)
+    np.fill_diagonal(wins, 0.0)
     drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
     weights = np.zeros((RESAMPLES, n))
     np.add.at(weights, (np.arange(RESAMPLES)[:, None], drawn), 1 / n)
-    shares = np.einsum("ri,ij,rj->r", weights, wins, weights, optimize=True)
+    pairs = 1 - np.sum(weights**2, axis=1)
+    some = pairs > 1e-9  # a draw of n copies of one replicate has no pair
+    shares = np.sum((weights[some] @ wins) * weights[some], axis=1) / pairs[some]
     tail = (1 - confidence) / 2
     low, high = np.quantile(shares, [tail, 1 - tail])
-    return Interval(float(wins.mean()), float(low), float(high))
+    return Interval(float(wins.sum() / (n * (n - 1))), float(low), float(high))
 
 
 def _wins(differences: np.ndarray) -> np.ndarray:

@@ -32,11 +32,12 @@ def test_it_turns_with_the_sign():
     assert (up.low, up.high) == pytest.approx((1 - down.high, 1 - down.low))
 
 
-def test_unpaired_is_mann_whitneys_u():
+def test_unpaired_is_mann_whitneys_u_without_the_pairs_of_one_replicate():
     generator = np.random.default_rng(0)
     a, b = generator.integers(0, 6, 12), generator.integers(0, 6, 12)
     found = probability_of_superiority_unpaired(a, b)
-    assert found.mean == pytest.approx(stats.mannwhitneyu(a, b).statistic / 144)
+    own = np.sum((a > b) + 0.5 * (a == b))
+    assert found.mean == pytest.approx((stats.mannwhitneyu(a, b).statistic - own) / 132)
     assert found.low < found.mean < found.high
 
 
@@ -44,12 +45,20 @@ def test_unpaired_resamples_replicates_with_both_of_their_values():
     """Independent draws of the two methods would widen the interval here."""
     level = np.random.default_rng(1).normal(0, 1, 20)
     shares = []
-    for draw in np.random.default_rng(2).integers(20, size=(2000, 20)):
-        a, b = level[draw] + 0.5, level[draw]
-        shares.append(np.mean(a[:, None] > b))
+    for draw in np.random.default_rng(2).integers(20, size=(4000, 20)):
+        wins = level[draw][:, None] + 0.5 > level[draw]
+        shares.append(wins[draw[:, None] != draw].mean())
     found = probability_of_superiority_unpaired(level + 0.5, level)
     assert found[1:] == pytest.approx(np.quantile(shares, [0.025, 0.975]), abs=0.01)
     assert probability_of_superiority([0.5] * 20).mean == 1 > found.mean
+
+
+def test_the_bootstrap_is_not_shifted_by_copies_of_a_replicate():
+    """Pairs of a replicate with itself would all be losses here, and pull it down."""
+    level = np.random.default_rng(4).normal(0, 1, 20)
+    found = probability_of_superiority_unpaired(level - 0.01, level)
+    middle = (found.low + found.high) / 2
+    assert found.mean == pytest.approx(middle, abs=0.03)
 
 
 def test_the_interval_covers_at_every_probability_but_the_extreme_ones():
@@ -62,8 +71,9 @@ def test_the_interval_covers_at_every_probability_but_the_extreme_ones():
     assert covers.min() > 0.89 and covers.mean() == pytest.approx(0.95, abs=0.01)
 
 
-def test_one_replicate_and_what_cannot_be_used():
-    assert np.isnan(probability_of_superiority_unpaired([1.0], [0.0]).low)
+def test_what_cannot_be_used():
+    with pytest.raises(ValueError, match="1 values .* at least two"):
+        probability_of_superiority_unpaired([1.0], [0.0])
     with pytest.raises(ValueError, match="2 values of one method and 1"):
         probability_of_superiority_unpaired([1.0, 2.0], [0.0])
     with pytest.raises(ValueError, match="NaN"):
