@@ -45,9 +45,23 @@ FIELDS = (
     Field(
         "data.train_size",
         55000,
-        "Train on the first n training images; 55000: on all. Validation and test "
-        "stay whole.",
+        "Train on the first n training images; 55000: on all. With data.split=drawn: "
+        "on exactly n. The test set stays whole.",
         "[1, 55000]",
+    ),
+    Field(
+        "data.validation_size",
+        0,
+        "Validate on n images; 0: on as many as the data set's own validation set has.",
+        "[0, 55000]",
+    ),
+    Field(
+        "data.split",
+        "given",
+        "given: the training and validation set that the data set has; drawn: each "
+        "seed draws its own from all images that are not test images, disjoint "
+        "training sets where data.train_size allows it (docs/data.md).",
+        choices=("given", "drawn"),
     ),
     Field(
         "data.shift",

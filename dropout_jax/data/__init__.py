@@ -6,6 +6,6 @@ only part that runs on a device, imports JAX.
 """
 
 from dropout_jax.data.dataset import Dataset
-from dropout_jax.data.loading import load
+from dropout_jax.data.loading import cut, load
 
-__all__ = ["Dataset", "load"]
+__all__ = ["Dataset", "cut", "load"]

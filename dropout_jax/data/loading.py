@@ -5,7 +5,7 @@ import difflib
 from pathlib import Path
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.data import fashion_mnist, own, synthetic
+from dropout_jax.data import drawn, fashion_mnist, own, synthetic
 from dropout_jax.data.dataset import ALL_TRAIN, Dataset
 
 NAMES = ("fashion_mnist", "synthetic")
@@ -16,6 +16,9 @@ def load(
     *,
     source_dir: str = "",
     train_size: int = ALL_TRAIN,
+    validation_size: int = 0,
+    split: str = "given",
+    seed: int = 0,
 ) -> Dataset:
     """Load a data set as uint8 arrays on the host.
 
@@ -25,8 +28,10 @@ def load(
             own: an `.npz` file or a directory of IDX files (docs/data.md).
         source_dir: For "fashion_mnist": directory with its four IDX files. Empty:
             they are looked for (docs/data.md tells where) and kept in a cache.
-        train_size: Train on the first `train_size` images only, at least 1; 55,000,
-            the default, means on all. Validation and test stay whole.
+        train_size: As for `cut`, as are the others.
+        validation_size: Number of validation images.
+        split: Which images train and which validate.
+        seed: Of the run.
 
     Returns:
         The data set.
@@ -49,19 +54,66 @@ def load(
         data = synthetic.make()
     else:
         data = own.read(_existing(name))
-    return data if train_size == ALL_TRAIN else _first(train_size, data)
-
-
-def _first(size: int, data: Dataset) -> Dataset:
-    """The data set with only the first `size` training images."""
-    if not 1 <= size <= len(data.train_labels):
-        raise UserError(
-            f"data.train_size={size}: {data.name} has {len(data.train_labels)} "
-            f"training images; choose 1 to that many, or {ALL_TRAIN} for all"
-        )
-    return data._replace(
-        train_images=data.train_images[:size], train_labels=data.train_labels[:size]
+    return cut(
+        data,
+        train_size=train_size,
+        validation_size=validation_size,
+        split=split,
+        seed=seed,
     )
+
+
+def cut(
+    data: Dataset, *, train_size: int, validation_size: int, split: str, seed: int
+) -> Dataset:
+    """Cut a whole data set to what one run trains and validates on.
+
+    Args:
+        data: As `load` returns it by default; its test set stays whole.
+        train_size: With "given": train on the first `train_size` training images,
+            where 55,000, the default of a run, means on all. With "drawn": exactly so
+            many images.
+        validation_size: Validate on so many images, with "given" the first ones of
+            the validation set; 0: on as many as the data set has.
+        split: "given", the sets that the data set has; or "drawn", sets that the seed
+            draws from training and validation images together (`drawn.draw`).
+        seed: Of the run; used by "drawn".
+
+    Returns:
+        The data set; `sha256` stays that of the whole content.
+
+    Raises:
+        UserError: more images asked for than there are.
+
+    Example:
+        >>> sizes = {"train_size": 600, "validation_size": 40}
+        >>> len(cut(load("synthetic"), split="drawn", seed=1, **sizes).train_labels)
+        600
+    """
+    if split == "drawn":
+        return drawn.draw(data, seed, train_size, validation_size)
+    if train_size != ALL_TRAIN:
+        _check("train_size", train_size, data, "training", f"{ALL_TRAIN} for all")
+        data = data._replace(
+            train_images=data.train_images[:train_size],
+            train_labels=data.train_labels[:train_size],
+        )
+    if validation_size:
+        _check("validation_size", validation_size, data, "validation", "0 for all")
+        data = data._replace(
+            validation_images=data.validation_images[:validation_size],
+            validation_labels=data.validation_labels[:validation_size],
+        )
+    return data
+
+
+def _check(field: str, size: int, data: Dataset, which: str, all_: str) -> None:
+    there = len(getattr(data, f"{which.replace('training', 'train')}_labels"))
+    if not 1 <= size <= there:
+        raise UserError(
+            f"data.{field}={size}: {data.name} has {there} {which} images; choose 1 to "
+            f"that many, or {all_}"
+        )
 
 
 def _existing(name: str) -> Path:

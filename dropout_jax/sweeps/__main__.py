@@ -4,6 +4,7 @@
 python -m dropout_jax.sweeps plan   --config=configs/sweeps/rates.py
 python -m dropout_jax.sweeps run    --config=configs/sweeps/rates.py --study=studies/a
 python -m dropout_jax.sweeps search --config=configs/compare.py:mlp --study=studies/b
+python -m dropout_jax.sweeps protocol --config=configs/answer.py --study=studies/c
 python -m dropout_jax.sweeps status --study=studies/a
 python -m dropout_jax.sweeps resume --study=studies/a
 python -m dropout_jax.sweeps retry  --study=studies/a
@@ -11,7 +12,8 @@ python -m dropout_jax.sweeps report --study=studies/a
 
 `plan` checks every trial and says what there is to do. `run` does it; the same command
 again, or `resume`, goes on where it stopped. `search` chooses hyperparameters; the
-commands below it are for its directories too. `retry` gives failed trials a new chance.
+commands below it are for its directories too. `protocol` compares methods in stages,
+over several models and sizes. `retry` gives failed trials a new chance.
 `COMMAND --help` lists the flags.
 """
 
@@ -30,12 +32,13 @@ from pathlib import Path
 
 from dropout_jax.config import command_line
 from dropout_jax.config.errors import UserError
-from dropout_jax.sweeps import command_flags, commands, search_command
+from dropout_jax.sweeps import command_flags, commands, protocol_command, search_command
 
 WITH_CONFIG = {
     "plan": (commands.plan, command_flags.define_plan),
     "run": (commands.run, command_flags.define_run),
     "search": (search_command.search, search_command.define_search),
+    "protocol": (protocol_command.protocol, protocol_command.define_protocol),
 }
 ON_STUDIES: dict[str, Callable[[Sequence[str]], int]] = {
     "status": commands.status,
@@ -45,7 +48,7 @@ ON_STUDIES: dict[str, Callable[[Sequence[str]], int]] = {
     "work": commands.work,
 }
 CONFIGS = Path(__file__).parents[2] / "configs"
-EXAMPLES = {"search": CONFIGS / "compare.py"}
+EXAMPLES = {"search": CONFIGS / "compare.py", "protocol": CONFIGS / "answer.py"}
 
 
 def main(argv: Sequence[str]) -> int:

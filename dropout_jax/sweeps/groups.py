@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from dropout_jax.sweeps.trials import Trial
 from dropout_jax.training.hyperparameters import static_signature
@@ -30,17 +30,36 @@ def by_program(trials: Sequence[Trial]) -> list[list[Trial]]:
       >>> [[trial.arm for trial in group] for group in by_program(trials)]
       [['none', 'decay'], ['wide']]
     """
-    groups: dict[tuple[str, str, str], list[Trial]] = {}
-    for trial in trials:
+
+    def program(trial: Trial) -> Hashable:
         data = trial.values["data"]
-        program = static_signature(trial.values)
-        key = (program, data["name"], data["source_dir"])
-        groups.setdefault(key, []).append(trial)
+        return static_signature(trial.values), data["name"], data["source_dir"]
+
+    return _grouped(trials, program)
+
+
+def _by_images(trials: Iterable[Trial]) -> list[list[Trial]]:
+    """Returns the trials of one program that train and validate on the same images."""
+
+    def images(trial: Trial) -> Hashable:
+        data = trial.values["data"]
+        split = data["split"]
+        return split, data["validation_size"], trial.seed if split == "drawn" else None
+
+    return _grouped(trials, images)
+
+
+def _grouped(
+    trials: Iterable[Trial], key: Callable[[Trial], Hashable]
+) -> list[list[Trial]]:
+    groups: dict[Hashable, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(key(trial), []).append(trial)
     return list(groups.values())
 
 
 def batches(trials: Sequence[Trial], lanes: int) -> list[list[Trial]]:
-    """Returns the trials in batches that train in step.
+    """Returns the trials in batches that train in step, on the same images.
 
     Args:
       trials: of one study, those of the whole plan: a batch must not depend on what
@@ -63,7 +82,8 @@ def batches(trials: Sequence[Trial], lanes: int) -> list[list[Trial]]:
     place = {trial.id: number for number, trial in enumerate(trials)}
     found = [
         group[start : start + lanes]
-        for group in by_program(trials)
+        for program in by_program(trials)
+        for group in _by_images(program)
         for start in range(0, len(group), lanes)
     ]
     return sorted(found, key=lambda batch: place[batch[0].id])

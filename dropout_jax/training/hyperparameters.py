@@ -14,8 +14,8 @@ from dropout_jax.config import canonical
 from dropout_jax.config.errors import UserError
 
 # Changing one of these changes numbers that flow through a program, never the
-# program: a sweep over them compiles once. `seed` and the sources of the data are
-# arguments of the run as well.
+# program: a sweep over them compiles once. `seed` and the data are arguments of the run
+# as well; the number of training images is not, because steps are counted by it.
 TRACED = (
     ("seed",),
     ("noise", "rates"),
@@ -91,7 +91,7 @@ def static_signature(config: Any) -> str:
         for group in groups:
             node = node[group]
         del node[name]
-    for name in ("name", "source_dir"):
+    for name in ("name", "source_dir", "validation_size", "split"):
         del tree["data"][name]
     del tree["train"]["checkpoint_seconds"], tree["train"]["keep"]
     return json.dumps(tree, sort_keys=True)

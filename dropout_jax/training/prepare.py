@@ -48,8 +48,14 @@ def prepare(config: Any) -> Prepared:
     make_devices(config.train.devices)
     import_plugin(config.plugin)
     name, source_dir = config.data.name, config.data.source_dir
-    touched = content.stamp(name, source_dir)
-    dataset = _load(name, source_dir, config.data.train_size, touched)
+    source = name, source_dir, content.stamp(name, source_dir)
+    dataset = _cut(
+        source,
+        train_size=config.data.train_size,
+        validation_size=config.data.validation_size,
+        split=config.data.split,
+        seed=config.seed if config.data.split == "drawn" else 0,
+    )
     shape = DataShape(
         dataset.train_images.shape[1:], dataset.num_classes, len(dataset.train_labels)
     )
@@ -90,9 +96,13 @@ def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
 
 
 @functools.lru_cache(maxsize=1)
-def _load(
-    name: str, source_dir: str, train_size: int, touched: content.Stamp
-) -> data.Dataset:
-    """Returns the data set; the trials of a study read and verify it once."""
+def _cut(source: tuple[str, str, content.Stamp], **wanted: Any) -> data.Dataset:
+    """Returns what a run trains on; equal ones of a group are one object."""
+    return data.cut(_load(*source), **wanted)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(name: str, source_dir: str, touched: content.Stamp) -> data.Dataset:
+    """Returns the whole data set; the trials of a study read and verify it once."""
     del touched
-    return data.load(name, source_dir=source_dir, train_size=train_size)
+    return data.load(name, source_dir=source_dir)

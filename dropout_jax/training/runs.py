@@ -111,8 +111,9 @@ def run_group(
     configuration, metrics and result.
 
     Args:
-      configs: configurations that differ in traced values and seed alone, on one data
-        set; in a group resumed the same, in the same order.
+      configs: configurations that differ in traced values and seed alone, on the same
+        images (with data.split=drawn, of one seed); in a group resumed the same, in the
+        same order.
       workdirs: run directory of each.
       group: directory of the checkpoints.
       test: as for `run`.
@@ -125,7 +126,7 @@ def run_group(
       The results, in the order of `configs`.
 
     Raises:
-      UserError: as `run`; or the trials do not share a program.
+      UserError: as `run`; or the trials do not share program and data.
       Interrupted: as `run`.
     """
     for config in configs:
@@ -138,6 +139,8 @@ def run_group(
     prepared = [prepare(config) for config in configs]
     if any(p.programs is not prepared[0].programs for p in prepared):
         raise UserError("the trials of a group must differ in traced values alone")
+    if any(p.dataset is not prepared[0].dataset for p in prepared):
+        raise UserError("the trials of a group must train on the same images")
     part = environment.capture(
         prepared[0].dataset,
         configs[0].plugin,

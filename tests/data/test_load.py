@@ -41,3 +41,25 @@ def test_unknown_name_has_its_neighbour():
 def test_source_dir_without_effect(tmp_path):
     with pytest.raises(UserError, match=r"source_dir=.* no effect with .*'synthetic'"):
         load("synthetic", source_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize("size", [1, 100, 128])
+def test_validation_size_is_the_head_and_the_rest_stays(size):
+    whole, cut = load("synthetic"), load("synthetic", validation_size=size)
+    np.testing.assert_array_equal(cut.validation_images, whole.validation_images[:size])
+    np.testing.assert_array_equal(cut.validation_labels, whole.validation_labels[:size])
+    for split in ("train", "test"):
+        for kind in ("images", "labels"):
+            name = f"{split}_{kind}"
+            assert np.array_equal(getattr(cut, name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("size", [-1, 129])
+def test_validation_size_out_of_range(size):
+    with pytest.raises(UserError, match=f"validation_size={size}: .* 128 .* 0 for all"):
+        load("synthetic", validation_size=size)
+
+
+def test_the_seed_is_nothing_to_the_given_split():
+    for one, other in zip(load("synthetic"), load("synthetic", seed=5), strict=True):
+        assert np.array_equal(one, other)

@@ -12,15 +12,18 @@ import pytest
 
 import pretended
 from dropout_jax.config import UserError, defaults
+from dropout_jax.config.loading import override
 from dropout_jax.stored import Damaged
 from dropout_jax.sweeps import (
     StudyDirectory,
+    across_seeds,
     by_program,
     heartbeat,
     open_study,
     plan,
     status,
 )
+from dropout_jax.sweeps.groups import batches
 from dropout_jax.sweeps.trials import names
 
 HOLDER = """
@@ -268,3 +271,25 @@ def test_the_report_is_told_of_the_planned_trials_alone(study, trials):
         study.ledger.append(ledger_line(trial))
     path = study.write_lines(study.trials())
     assert [json.loads(line)["seed"] for line in path.read_text().splitlines()] == [1]
+
+
+def test_trials_in_step_share_their_images():
+    """By seed where each draws its own; and by how many images validate."""
+    settings = [
+        {"arm": "given"},
+        {"arm": "drawn", "data.split": "drawn"},
+        {"arm": "decay", "data.split": "drawn", "regularizer.weight_decay": 0.1},
+        {"arm": "few", "data.validation_size": 50},
+    ]
+    base = override(defaults(), {"data.name": "synthetic", "data.train_size": 64})
+    trials = plan(
+        "s", override(base, {"train.batch_size": 32}), across_seeds(settings, 2)
+    )
+    assert len(by_program(trials)) == 1
+    found = [[(t.arm, t.seed) for t in batch] for batch in batches(trials, 64)]
+    assert found == [
+        [("given", 0), ("given", 1)],
+        [("drawn", 0), ("decay", 0)],
+        [("few", 0), ("few", 1)],
+        [("drawn", 1), ("decay", 1)],
+    ]

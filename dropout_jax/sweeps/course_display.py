@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user sees of a protocol's course: choices, the gate, and what is left."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.sweeps.course import Course
+from dropout_jax.sweeps.protocol import STAGES
+from dropout_jax.sweeps.status import say
+
+
+def show_choices(course: Course, cell: str, console: Console) -> None:
+    """Prints what each search of a cell has chosen; nothing before its end."""
+    choices = course.choices(cell)
+    if choices is None:
+        return
+    table = Table("method", "answer", "search", title=Text(f"choices of {cell}"))
+    for heading in ("strength", "learning rate", "validation accuracy", "NLL", "at"):
+        table.add_column(heading)
+    for role, choice in sorted(
+        choices.by_role.items(),
+        key=lambda item: (list(course.protocol.methods).index(item[0].method), item[0]),
+    ):
+        strength = choice.setting.strength
+        table.add_row(
+            Text(role.method),
+            role.answer,
+            str(role.search + 1),
+            "" if strength is None else f"{strength:g}",
+            f"{choice.setting.learning_rate:g}",
+            f"{100 * choice.score.accuracy:.2f} %",
+            f"{choice.score.nll:.4f}",
+            ", ".join(choice.at_end),
+        )
+    console.print(table)
+
+
+def show_gate(course: Course, cell: str, console: Console) -> None:
+    """Prints the verdict of the gate on each method; nothing before its end."""
+    verdicts = course.verdicts(cell)
+    if verdicts is None:
+        return
+    factor = course.protocol.gate.factor
+    table = Table("method", title=Text(f"gate of {cell}: {factor} times the epochs"))
+    for heading in ("accuracy, points", "NLL", "starts apart", "converged"):
+        table.add_column(heading)
+    for method, verdict in verdicts.items():
+        table.add_row(
+            Text(method),
+            _shown(verdict.points, 2),
+            _shown(verdict.nll, 4),
+            "" if verdict.start is None else f"{verdict.start:.2f}",
+            "yes" if verdict.passed else "no: " + "; ".join(verdict.failures),
+        )
+    console.print(table)
+
+
+def _shown(change: Interval | None, digits: int) -> str:
+    if change is None:
+        return "diverged"
+    mean, low, high = (f"{number:+.{digits}f}" for number in change)
+    return f"{mean} [{low}, {high}]"
+
+
+def show_left(course: Course, workers: int, console: Console) -> None:
+    """Prints for each stage of each cell what is done, and how long the rest takes.
+
+    The time is that of the cell's finished runs, epoch for epoch. A stage whose runs
+    follow from choices that are not made yet has at most (<=) so many.
+
+    Args:
+      course: the protocol and its files.
+      workers: number of processes among which the time is divided.
+      console: where to.
+    """
+    table = Table("cell", *STAGES, "minutes left", title="done of all trials")
+    total, unknown = 0.0, []
+    for cell in course.protocol.cells:
+        stages = [course.left(cell, stage) for stage in STAGES]
+        epochs, each = sum(s.epochs for s in stages), course.seconds_per_epoch(cell)
+        minutes = epochs * (each or 0.0) / 60 / workers
+        total += minutes
+        if epochs and each is None:
+            unknown.append(cell)
+        table.add_row(
+            Text(cell),
+            *(
+                f"{s.trials - s.left} of {'' if s.known else '<= '}{s.trials}"
+                for s in stages
+            ),
+            "?" if cell in unknown else f"{minutes:.1f}",
+        )
+    console.print(table)
+    rest = f"; not known: {', '.join(unknown)}" if unknown else ""
+    say(console, f"about {total:.0f} min left with {workers} processes{rest}")

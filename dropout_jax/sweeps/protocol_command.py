@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `protocol`: its flags, and the course of a staged comparison."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from absl import flags
+from rich.console import Console
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.files import make_private
+from dropout_jax.sweeps import commands
+from dropout_jax.sweeps.choices_file import write_choices
+from dropout_jax.sweeps.course import Course, go_on
+from dropout_jax.sweeps.course_display import show_choices, show_gate, show_left
+from dropout_jax.sweeps.described import name_of
+from dropout_jax.sweeps.execution import (
+    check_execution,
+    connection,
+    define_execution,
+    execute,
+)
+from dropout_jax.sweeps.protocol import GATE, SEARCH, STAGES, load_protocol
+from dropout_jax.sweeps.study import StudyDirectory
+from dropout_jax.sweeps.trials import Trial
+
+
+def define_protocol(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of `protocol`."""
+    flags.DEFINE_string(
+        "ledgers",
+        "",
+        "Directory of the ledgers, one file for each stage of each cell; trials that "
+        "have a line are not run again. When left out, ledgers in the study's "
+        "directory.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_list(
+        "cells", [], "Only these, comma-separated; empty: all.", flag_values=flag_values
+    )
+    flags.DEFINE_list(
+        "stages",
+        list(STAGES),
+        f"Only these of {', '.join(STAGES)}.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_boolean(
+        "accept_gate",
+        False,
+        "Go on with cells in which a method fails the convergence gate.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_boolean(
+        "status",
+        False,
+        "Only say what is done and what is left.",
+        flag_values=flag_values,
+    )
+    define_execution(flag_values)
+
+
+def protocol(flag_values: flags.FlagValues) -> int:
+    """Runs a staged comparison over cells as far as time allows."""
+    check_execution(flag_values)
+    wanted = load_protocol(flag_values.config_file)
+    cells = _chosen("cells", flag_values.cells or list(wanted.cells), wanted.cells)
+    stages = _chosen("stages", flag_values.stages, STAGES)
+    study = Path(flag_values.study)
+    ledgers = Path(flag_values.ledgers or study / "ledgers")
+    name = name_of(flag_values.config_file)
+    course = Course(wanted, flag_values.config, name, study, ledgers)
+    from dropout_jax.sweeps.local import default_lanes, default_workers
+
+    console, code = Console(), 0
+
+    def run(stage: StudyDirectory, trials: Sequence[Trial], left: float) -> None:
+        nonlocal code
+        held.enter_context(connection(flag_values))  # once there is something to run
+        execute(stage, trials, flag_values, minutes=left, console=console)
+        code = max(code, commands.say_failed(stage, trials))
+
+    def ended(cell: str, stage: str) -> None:
+        if stage == SEARCH:
+            show_choices(course, cell, console)
+        if stage == GATE:
+            show_gate(course, cell, console)
+        write_choices(course, cell, ledgers)
+
+    if not flag_values.status:
+        command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
+        make_private(study)
+        with contextlib.ExitStack() as held:
+            go_on(
+                course,
+                run,
+                cells=cells,
+                stages=stages,
+                lanes=flag_values.lanes or default_lanes(),
+                minutes=flag_values.minutes,
+                accept_gate=flag_values.accept_gate,
+                reporting={"baseline": wanted.baseline, "command": command},
+                ended=ended,
+                console=console,
+            )
+    show_left(course, flag_values.workers or default_workers(), console)
+    return code
+
+
+def _chosen(flag: str, given: Sequence[str], known: Collection[str]) -> list[str]:
+    for name in given:
+        if name not in known:
+            raise UserError(f"--{flag}: {name!r} is none of {', '.join(known)}")
+    return [name for name in known if name in given]
