@@ -67,13 +67,17 @@ def _noise(kind: str) -> Method:
         {"noise.kind": kind},
         ALPHAS,
         lambda alpha: {"noise.rates": (alpha / (1 + alpha),)},
+        label="alpha (variance of the noise)",
     )
 
 
 METHODS = {
     "none": Method(),
     "weight decay": Method(
-        {}, DECAYS, lambda decay: {"regularizer.weight_decay": decay}
+        {},
+        DECAYS,
+        lambda decay: {"regularizer.weight_decay": decay},
+        label="weight decay",
     ),
     "dropout": _noise("dropout"),
     "gaussian dropout": _noise("gaussian_dropout"),
@@ -82,6 +86,7 @@ METHODS = {
         KL_WEIGHTS,
         lambda weight: {"noise.kl_weight": weight},
         {f"start {start}": {"noise.log_alpha_init": start} for start in (-5.0, -1.0)},
+        label="weight of the KL",
     ),
 }
 
@@ -96,6 +101,8 @@ def _cell(network: str, size: int) -> Cell:
         FINALS,
         CURVES,
         {"variational dropout": {"noise.kl_warmup_epochs": warmup}},
+        margin=0.3 if size == 55_000 else 0.5,
+        descriptive=size == 55_000 and network != "mlp",
     )
 
 

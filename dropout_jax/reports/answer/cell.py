@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from dropout_jax.evaluation.comparison import ACCURACY, NLL, PRIMARY, Measure
 from dropout_jax.evaluation.statistics import percent_right
 from dropout_jax.reports.trial import Trial
+from dropout_jax.sweeps.gate import Verdict
 from dropout_jax.training.outcome import DIVERGED
 
 # The parameters that each answer is about.
@@ -121,7 +122,10 @@ class Cell:
       finals: the final runs that follow from the choices.
       tried: the runs of the searches.
       curve: the runs of the strength curves.
-      held: why the cell does not go on to its final runs; empty where it may.
+      gate: whether each method was trained to convergence; empty before the gate has
+        ended.
+      notes: what else the results of the final runs depend on, in sentences.
+      held: why there are no choices although the searches have ended.
     """
 
     name: str
@@ -136,6 +140,8 @@ class Cell:
     finals: tuple[Final, ...] = ()
     tried: tuple[Tried, ...] = ()
     curve: tuple[Tried, ...] = ()
+    gate: Mapping[str, Verdict] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     held: str = ""
 
     @property

@@ -41,13 +41,15 @@ def generated(
 
 def _cell(answer: Answer, cell: Cell, drawn: Collection[str], pictures: str) -> str:
     said = [s for measure in cell.measures for s in sentences(answer, cell, measure)]
-    blocks = [f"## {escaped(cell.name)}", escaped(state(cell))]
-    blocks += [escaped(sentence) for sentence in said]
+    blocks = [f"## {escaped(cell.name)}"]
+    blocks += [escaped(sentence) for sentence in (*state(cell), *said)]
     if cell.finals or cell.choices:
         blocks += [
             f"{escaped(part.caption)}:\n\n{grid(part.headings, part.rows)}".rstrip()
             for part in parts(answer, cell)
         ]
+    if cell.notes:
+        blocks.append("\n".join(f"- {escaped(note)}" for note in cell.notes))
     for kind, caption in (("strength", strength_caption), ("trials", budget_caption)):
         name = f"{kind}_{cell.name}"
         if f"{name}.png" in drawn:

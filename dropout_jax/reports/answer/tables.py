@@ -34,9 +34,9 @@ _IN_FULL = {"accuracy": "accuracy", "nll": "NLL"}
 
 
 def parts(answer: Answer, cell: Cell) -> list[Part]:
-    """The comparisons by each measure, then the settings and what they cost."""
+    """The comparisons by each measure, the settings with their cost, and the gate."""
     found = [_compared(answer, cell, measure) for measure in cell.measures]
-    return [*found, _chosen(answer, cell)]
+    return [*found, _chosen(answer, cell), *([_gate(cell)] if cell.gate else [])]
 
 
 def _compared(answer: Answer, cell: Cell, measure: Measure) -> Part:
@@ -128,6 +128,28 @@ def _chosen(answer: Answer, cell: Cell) -> Part:
         if row.method == method
     ]
     return Part("Settings, noise at the tested epoch, and cost", headings, rows)
+
+
+def _gate(cell: Cell) -> Part:
+    """How much longer training would change, on validation."""
+    headings = [
+        "method",
+        "change of accuracy, points",
+        "change of least NLL, nats",
+        "distance between starts",
+        "converged",
+    ]
+    rows = [
+        [
+            method,
+            bracketed(found.points, signed),
+            bracketed(found.nll, functools.partial(signed, digits=4)),
+            NOTHING if found.start is None else plain(found.start),
+            "yes" if found.passed else "no",
+        ]
+        for method, found in cell.gate.items()
+    ]
+    return Part("Convergence gate: more epochs, on validation", headings, rows)
 
 
 def choice_text(choice: Choice | None) -> str:

@@ -49,22 +49,23 @@ def outcome(cell: Cell, row: Row) -> str:
     }[found.outcome]
 
 
-def state(cell: Cell) -> str:
-    """How far a cell is, in a sentence; empty where there is nothing to say."""
+def state(cell: Cell) -> list[str]:
+    """How far a cell is, in sentences; none of one that is finished and converged."""
+    said = [
+        f"{quoted(method)} failed the convergence gate: {'; '.join(found.failures)}."
+        for method, found in cell.gate.items()
+        if not found.passed
+    ]
     if cell.finished:
-        return ""
-    if not cell.finals:
-        return (
-            f"Unfinished: held before the final runs, because {cell.held}."
-            if cell.held
-            else "Unfinished: the searches have not ended, so no final run is known."
+        return said
+    if cell.finals:
+        ended = sum(final.over for final in cell.finals)
+        how_far = (
+            f"{ended} of {cell.planned} final runs have ended, so no verdict is given"
         )
-    ended = sum(final.over for final in cell.finals)
-    held = f" It is held, because {cell.held}." if cell.held else ""
-    return (
-        f"Unfinished: {ended} of {cell.planned} final runs have ended, so no verdict "
-        f"is given.{held}"
-    )
+    else:
+        how_far = cell.held or "the searches have not ended, so no final run is known"
+    return [f"Unfinished: {how_far}.", *said]
 
 
 def sentences(answer: Answer, cell: Cell, measure: Measure) -> list[str]:
@@ -123,9 +124,8 @@ def conditions(answer: Answer) -> list[str]:
         f"All statements hold for one test set{images} and for "
         f"{counted(searches, 'search').replace('searchs', 'searches')} of each method: "
         "no interval and no p-value covers another test set or another search.",
-        "Replicates differ in training images, validation images, first weights and "
-        "order of the batches. A method and the baseline are paired on the same "
-        "replicate, each with what the same search chose.",
+        f"Replicates differ in {_varied(answer)}. A method and the baseline are paired "
+        "on the same replicate, each with what the same search chose.",
         f"Significance is at {100 * ERROR:g} % after Holm's correction for "
         f"{counted(answer.family, 'comparison')}: every method, both measures, all "
         "cells that were not declared descriptive, also those that are unfinished. A "
@@ -137,6 +137,18 @@ def conditions(answer: Answer) -> list[str]:
             f"counted: {listed(declared)}."
         )
     return said
+
+
+def _varied(answer: Answer) -> str:
+    """What a replicate has of its own."""
+    splits = {
+        final.trial.config.get("data.split")
+        for cell in answer.cells
+        for final in cell.finals
+        if final.trial
+    }
+    data = "training images, validation images, " if splits == {"drawn"} else ""
+    return f"{data}first weights and order of the batches"
 
 
 def _found(row: Row) -> Comparison:
