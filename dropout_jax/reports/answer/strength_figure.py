@@ -15,6 +15,7 @@ from dropout_jax.reports.numbers import value_text
 from dropout_jax.reports.palette import BASELINE_COLOUR, short, styles, wrapped
 
 PAGE = 7.0  # inches
+_LEGEND = 4.4  # inches that the legend below the panels takes
 INK = "#222222"
 _LABELS = {"accuracy": "validation accuracy (%)", "nll": "least validation NLL (nats)"}
 
@@ -28,9 +29,8 @@ def strength_figure(cell: Cell) -> Figure | None:
     methods = [m for m in cell.methods[1:] if _points(cell, m, cell.measures[0])]
     if not methods:
         return None
-    figure = Figure(
-        figsize=(0.7 + (PAGE - 0.7) * len(methods) / 4, 3.4), layout="constrained"
-    )
+    width = max(0.7 + (PAGE - 0.7) * len(methods) / 4, _LEGEND)
+    figure = Figure(figsize=(width, 3.4), layout="constrained")
     grid = figure.subplots(
         len(cell.measures), len(methods), sharex="col", sharey="row", squeeze=False
     )
@@ -130,8 +130,9 @@ def _curve(axes: Axes, cell: Cell, method: str, measure: Measure, colour: str) -
     chosen: dict[float, list[str]] = {}
     for search in cell.searches:
         choice = cell.choices.get((method, search, measure.name))
-        if choice is not None and choice.strength is not None:
-            chosen.setdefault(choice.strength, []).append(str(search))
+        strength = choice.strength if choice else None
+        if strength is not None and strength in middle:
+            chosen.setdefault(strength, []).append(str(search))
     for strength, searches in chosen.items():
         axes.annotate(
             ", ".join(searches),
