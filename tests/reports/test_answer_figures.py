@@ -102,9 +102,7 @@ def test_strength_curves_show_replicates_means_and_what_was_chosen(cell):
         figure = strength_figure(cell)
     axes = figure.axes[1]  # accuracy of dropout
     assert axes.get_xscale() == "log"
-    circles, line = (
-        lines_of(axes, styles(answers.METHODS)["dropout"].colour) or (axes.lines[-2:])
-    )
+    _, circles, line = axes.lines
     assert list(line.get_xdata()) == list(answers.GRID)
     assert len(circles.get_xdata()) == 3 * len(answers.GRID)
     at = answers.GRID.index(0.3)
