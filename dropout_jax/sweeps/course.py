@@ -100,20 +100,28 @@ class Course:
         self.protocol = protocol
         self._base, self._name = base, name
         self._study, self._ledgers = Path(study), Path(ledgers)
-        self._searches = {cell: self._stage(cell, SEARCH) for cell in protocol.cells}
+        self._known: dict[tuple[str, str], Stage] = {}
+        for cell in protocol.cells:
+            self._planned(cell, SEARCH)
+            # What the gate adds to the settings of the search.
+            wanted = runs(protocol, cell, GATE, widest(protocol, cell))
+            one = [run for run in wanted if run.seed == protocol.gate.seeds[0]]
+            planned(name, base, protocol, cell, one)
 
-    def _stage(self, cell: str, stage: str, choices: Choices | None = None) -> Stage:
-        name = f"{cell}_{stage}"
-        study = StudyDirectory(self._study / name, self._ledgers / f"{name}.jsonl")
-        wanted = runs(self.protocol, cell, stage, choices)
-        trials = planned(
-            f"{self._name}_{name}", self._base, self.protocol, cell, wanted
-        )
-        return Stage(cell, stage, study, trials)
+    def _planned(self, cell: str, stage: str, choices: Choices | None = None) -> Stage:
+        """Returns a stage; planned anew only where its runs have changed."""
+        wanted, known = runs(self.protocol, cell, stage, choices), (cell, stage)
+        if known not in self._known or list(self._known[known].trials) != wanted:
+            name = f"{cell}_{stage}"
+            study = StudyDirectory(self._study / name, self._ledgers / f"{name}.jsonl")
+            of_study = f"{self._name}_{name}"
+            trials = planned(of_study, self._base, self.protocol, cell, wanted)
+            self._known[known] = Stage(cell, stage, study, trials)
+        return self._known[known]
 
     def choices(self, cell: str) -> Choices | None:
         """Returns what the searches of a cell have chosen; None before their end."""
-        search = self._searches[cell]
+        search = self._known[cell, SEARCH]
         if search.left():
             return None
         inputs.refuse_mixed(search.study, list(search.trials.values()))
@@ -133,9 +141,9 @@ class Course:
     def stage(self, cell: str, stage: str) -> Stage | None:
         """Returns a stage of a cell; None while its runs follow from no choices yet."""
         if stage == SEARCH:
-            return self._searches[cell]
+            return self._known[cell, SEARCH]
         choices = self.choices(cell)
-        return None if choices is None else self._stage(cell, stage, choices)
+        return None if choices is None else self._planned(cell, stage, choices)
 
     def left(self, cell: str, stage: str) -> Left:
         """Returns how much of a stage is left."""

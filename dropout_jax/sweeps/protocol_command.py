@@ -15,11 +15,9 @@ from rich.console import Console
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import make_private
 from dropout_jax.sweeps import commands
-from dropout_jax.sweeps.choices_file import write_choices
-from dropout_jax.sweeps.course import Course, go_on
-from dropout_jax.sweeps.course_display import show_choices, show_gate, show_left
 from dropout_jax.sweeps.described import name_of
 from dropout_jax.sweeps.execution import (
+    EXECUTORS,
     check_execution,
     connection,
     define_execution,
@@ -66,6 +64,12 @@ def define_protocol(flag_values: flags.FlagValues) -> None:
 
 def protocol(flag_values: flags.FlagValues) -> int:
     """Runs a staged comparison over cells as far as time allows."""
+    # Here, so that the other commands do not wait for SciPy.
+    from dropout_jax.sweeps.choices_file import write_choices
+    from dropout_jax.sweeps.course import Course, go_on
+    from dropout_jax.sweeps.course_display import show_choices, show_gate, show_left
+    from dropout_jax.sweeps.local import default_lanes, default_workers
+
     check_execution(flag_values)
     wanted = load_protocol(flag_values.config_file)
     cells = _chosen("cells", flag_values.cells or list(wanted.cells), wanted.cells)
@@ -74,9 +78,11 @@ def protocol(flag_values: flags.FlagValues) -> int:
     ledgers = Path(flag_values.ledgers or study / "ledgers")
     name = name_of(flag_values.config_file)
     course = Course(wanted, flag_values.config, name, study, ledgers)
-    from dropout_jax.sweeps.local import default_lanes, default_workers
-
     console, code = Console(), 0
+    workers = flag_values.workers or default_workers()
+    if flag_values.executor == EXECUTORS[0]:
+        # As many threads in each worker however few trials a stage has left.
+        flag_values.workers = workers
 
     def run(stage: StudyDirectory, trials: Sequence[Trial], left: float) -> None:
         nonlocal code
@@ -107,7 +113,7 @@ def protocol(flag_values: flags.FlagValues) -> int:
                 ended=ended,
                 console=console,
             )
-    show_left(course, flag_values.workers or default_workers(), console)
+    show_left(course, workers, console)
     return code
 
 
