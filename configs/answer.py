@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The comparison of this project: five methods, three networks, three training sizes.
 
-python -m dropout_jax.sweeps protocol --config=configs/answer.py --study=studies/answer
+python -m dropout_jax.sweeps protocol --config=configs/answer.py --study=a
+python -m dropout_jax.sweeps protocol --config=configs/answer.py:pilot --study=b
 
-A replicate draws its training and validation images from its seed. Strengths reach from
-negligible to too strong, and are the same in all cells.
+docs/protocol.md says why it is as it is. A replicate draws its training and validation
+images from its seed. The strengths reach from negligible to too strong and are the same
+in all cells.
 """
 
+import dataclasses
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from dropout_jax.config import defaults
+from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import override
 from dropout_jax.sweeps.protocol import Cell, Gate, Method, Protocol
 
 EVERY: dict[str, Any] = {
     "data.split": "drawn",
     "data.validation_size": 5_000,
-    # "train.validations": 20, once the field is there
+    "train.validations": 20,
 }
 NETWORKS: dict[str, dict[str, Any]] = {
     "mlp": {"model.name": "mlp", "model.widths": (512, 512)},
@@ -35,29 +39,45 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "optimizer.clip_norm": 1.0,
     },
 }
-# By number of training images: batch and epochs, so that a run has 3,000 updates.
-LENGTHS: dict[int, dict[str, Any]] = {
-    1_000: {"train.batch_size": 50, "train.epochs": 150},
-    5_000: {"train.batch_size": 100, "train.epochs": 60},
-    55_000: {"train.batch_size": 250, "train.epochs": 20},
+# By network and number of training images: batch and epochs, for 3,000 updates or more.
+LENGTHS: dict[tuple[str, int], tuple[int, int]] = {
+    ("mlp", 1_000): (32, 200),
+    ("mlp", 5_000): (50, 60),
+    ("mlp", 55_000): (250, 25),
+    ("cnn", 1_000): (32, 200),
+    ("cnn", 5_000): (64, 50),
+    ("cnn", 55_000): (128, 10),
+    ("rnn", 1_000): (32, 200),
+    ("rnn", 5_000): (64, 50),
+    ("rnn", 55_000): (128, 10),
 }
-LEARNING_RATES = (3e-4, 1e-3, 3e-3)
-BASELINE_LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-ALPHAS = (0.02, 0.05, 0.125, 0.3, 0.8, 2.0)  # variance of the noise
-DECAYS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-KL_WEIGHTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+LEARNING_RATES = {
+    "mlp": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3),
+    "cnn": (3e-4, 1e-3, 3e-3, 1e-2),
+    "rnn": (1e-3, 3e-3, 1e-2, 3e-2),
+}
+BASELINE_LEARNING_RATES = {
+    "mlp": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "cnn": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+    "rnn": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
+}
+ALPHAS = (0.02, 0.05, 0.125, 0.3, 0.8, 2.0, 5.0)  # variance of the noise
+DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+KL_WEIGHTS = (0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 KL_WARMUP_SHARE = 0.1  # of the epochs
 
-# No two stages share a seed. The final ones come first: with 1,000 images seeds 0 to 59
-# have disjoint training sets.
+# No two stages share a seed. With 1,000 images the training sets of seeds 0 to 59 are
+# disjoint, with 5,000 those of 0 to 11.
 FINALS = (tuple(range(10)), tuple(range(10, 20)))
-CURVES = (20, 21, 22)
-GATE = (30, 31, 32, 33, 34)
-SEARCHES = ((40,), (50,))
+SEARCHES = ((1000,), (2000,))
+CURVES = (3000, 3001, 3002)
+GATE = (4000, 4001, 4002, 4003, 4004)
+PILOT = ((9000,),)
 
 
-def get_config() -> ConfigDict:
+def get_config(which: str = "answer") -> ConfigDict:
     """Returns what all cells share."""
+    del which
     return override(defaults(), EVERY)
 
 
@@ -67,13 +87,17 @@ def _noise(kind: str) -> Method:
         {"noise.kind": kind},
         ALPHAS,
         lambda alpha: {"noise.rates": (alpha / (1 + alpha),)},
+        label="alpha (variance of the noise)",
     )
 
 
 METHODS = {
     "none": Method(),
     "weight decay": Method(
-        {}, DECAYS, lambda decay: {"regularizer.weight_decay": decay}
+        {},
+        DECAYS,
+        lambda decay: {"regularizer.weight_decay": decay},
+        label="weight decay",
     ),
     "dropout": _noise("dropout"),
     "gaussian dropout": _noise("gaussian_dropout"),
@@ -82,28 +106,49 @@ METHODS = {
         KL_WEIGHTS,
         lambda weight: {"noise.kl_weight": weight},
         {f"log alpha {a:g}": {"noise.log_alpha_init": a} for a in (-5.0, -1.0)},
+        label="weight of the KL",
     ),
 }
 
 
 def _cell(network: str, size: int) -> Cell:
-    length = LENGTHS[size]
-    warmup = KL_WARMUP_SHARE * length["train.epochs"]
+    batch, epochs = LENGTHS[network, size]
     return Cell(
-        {**NETWORKS[network], "data.train_size": size, **length},
-        LEARNING_RATES,
-        BASELINE_LEARNING_RATES,
+        {
+            **NETWORKS[network],
+            "data.train_size": size,
+            "train.batch_size": batch,
+            "train.epochs": epochs,
+        },
+        LEARNING_RATES[network],
+        BASELINE_LEARNING_RATES[network],
         FINALS,
         CURVES,
-        {"variational dropout": {"noise.kl_warmup_epochs": warmup}},
+        {"variational dropout": {"noise.kl_warmup_epochs": KL_WARMUP_SHARE * epochs}},
+        margin=0.3 if size == 55_000 else 0.5,
+        descriptive=size == 55_000 and network != "mlp",
     )
 
 
-def protocol() -> Protocol:
-    """Returns the comparison."""
-    cells = {
-        f"{network}_{size}": _cell(network, size)
-        for size in LENGTHS
-        for network in NETWORKS
+def protocol(which: str = "answer") -> Protocol:
+    """Returns the comparison, or its pilot: a coarse grid on a seed of its own.
+
+    Args:
+      which: "answer" or "pilot".
+    """
+    cells = {f"{network}_{size}": _cell(network, size) for network, size in LENGTHS}
+    if which == "answer":
+        return Protocol(cells, METHODS, "none", SEARCHES, Gate(GATE))
+    if which != "pilot":
+        raise UserError(f"protocol {which!r} does not exist: give answer or pilot")
+    methods = {
+        name: dataclasses.replace(method, strengths=method.strengths[::2])
+        for name, method in METHODS.items()
     }
-    return Protocol(cells, METHODS, "none", SEARCHES, Gate(GATE))
+    coarse = {
+        name: dataclasses.replace(
+            cell, finals=FINALS[:1], learning_rates=cell.learning_rates[1:4:2]
+        )
+        for name, cell in cells.items()
+    }
+    return Protocol(coarse, methods, "none", PILOT, Gate(GATE))

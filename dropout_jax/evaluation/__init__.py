@@ -2,8 +2,9 @@
 """Measures of a trained classifier, and of a set of seeds.
 
 `metrics`, `mc_dropout` and `uncertainty` work on logits, in JAX; `detection`,
-`statistics`, `power` and `sensitivity` on finished numbers, in SciPy. Each is loaded
-when first used, so that a report never pays for importing JAX.
+`statistics`, `power`, `sensitivity`, `superiority` and `expected_best` on finished
+numbers, in SciPy. Each is loaded when first used, so that a report never pays for
+importing JAX.
 """
 
 import importlib
@@ -13,22 +14,26 @@ if TYPE_CHECKING:
     from dropout_jax.evaluation import (
         comparison,
         detection,
+        expected_best,
         mc_dropout,
         metrics,
         power,
         sensitivity,
         statistics,
+        superiority,
         uncertainty,
     )
 
 __all__ = [
     "comparison",
     "detection",
+    "expected_best",
     "mc_dropout",
     "metrics",
     "power",
     "sensitivity",
     "statistics",
+    "superiority",
     "uncertainty",
 ]
 

@@ -5,16 +5,21 @@ Tables, sentences, figures, the terminal and the experiments all take their word
 `compare`; none of them looks at an interval or a p-value to decide for itself.
 
 - The unit is the replicate: one seed. A method and the baseline are paired within it.
-- A comparison is one method by one measure. The family is all comparisons of a table:
-  its methods times the measures that it judges.
-- **Tested**: from 10 pairs on, and with no fewer pairs than any other comparison of the
-  family. The p-value is that of the exact sign-flip test, corrected over the whole
+- A comparison is one method by one measure, in one cell where a study has several (a
+  model and a training-set size). The family is all comparisons of a table: its cells
+  times its methods times the measures that it judges.
+- **Tested**: from 10 pairs on, and with no fewer pairs than any other comparison of its
+  cell. The p-value is that of the exact sign-flip test, corrected over the whole
   family by Holm; the verdict follows the corrected p-value alone, for gains and losses
   alike. The corrected interval has the coverage 1 - 5 % / m for m comparisons.
+- **Searched twice**: where the settings come from several independent searches, each
+  on replicates of its own, all replicates are tested together, and a verdict needs
+  the same sign in each search. Otherwise the searches disagree.
 - **Descriptive**: under 10 pairs, or with fewer pairs than the rest. There is a
   difference, its interval and the number of seeds in which the method is higher; no
   p-value, and so no verdict. Such a comparison still counts in the family: whoever
-  looked at it might have gone on with it.
+  looked at it might have gone on with it. One that was declared descriptive before its
+  data were seen does not count.
 - **Equivalent**: both one-sided tests reject a difference as large as the margin, at
   p-values corrected over the same family. Without that there is no significant
   difference, and the minimum detectable effect says what could have been missed.
@@ -73,6 +78,7 @@ class Outcome(enum.Enum):
     LOWER = "lower"  # significant after correction
     EQUIVALENT = "equivalent"  # within the margin, after correction
     UNDECIDED = "undecided"  # no significant difference
+    DISAGREE = "disagree"  # significant, but not of one sign in every search
 
 
 class Paired(NamedTuple):
@@ -83,12 +89,19 @@ class Paired(NamedTuple):
       measure: what is compared.
       seeds: [n], those that both have.
       values: [n], differences in the unit of the measure.
+      cell: where the methods are compared, in a study of several cells.
+      searches: [n], the search whose settings each pair has; empty for one search.
+      described: whether no test is wanted, because it was declared so beforehand or
+        because replicates are still missing. It does not count in the family.
     """
 
     method: str
     measure: Measure
     seeds: tuple[int, ...]
     values: tuple[float, ...]
+    cell: str = ""
+    searches: tuple[int, ...] = ()
+    described: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,8 @@ class Comparison:
       detectable: minimum detectable effect at 80 % power at the corrected level,
         infinite where nothing can be significant; None where the comparison is
         descriptive.
+      cell: as in `Paired`.
+      searches: as in `Paired`.
     """
 
     method: str
@@ -121,6 +136,8 @@ class Comparison:
     p_value: float | None = None
     equivalence: float | None = None
     detectable: float | None = None
+    cell: str = ""
+    searches: tuple[int, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -128,6 +145,8 @@ class Comparison:
         if self.p_value is None:
             return Outcome.DESCRIPTIVE
         if self.p_value <= ERROR:
+            if not self.searches_agree:
+                return Outcome.DISAGREE
             return Outcome.HIGHER if self.interval.mean > 0 else Outcome.LOWER
         return Outcome.EQUIVALENT if self.within_margin else Outcome.UNDECIDED
 
@@ -135,6 +154,21 @@ class Comparison:
     def within_margin(self) -> bool:
         """Whether a difference as large as the margin is rejected, after correction."""
         return self.equivalence is not None and self.equivalence <= ERROR
+
+    @property
+    def by_search(self) -> dict[int, Interval]:
+        """The mean difference of each search with its 95 % t interval, uncorrected."""
+        values, searches = np.asarray(self.values), np.asarray(self.searches)
+        return {
+            search: mean_interval(values[searches == search], 1 - ERROR)
+            for search in sorted(set(self.searches))
+        }
+
+    @property
+    def searches_agree(self) -> bool:
+        """Whether the mean difference has the same sign in every search."""
+        signs = {np.sign(of.mean) for of in self.by_search.values()}
+        return signs <= {np.sign(self.interval.mean)}
 
     @property
     def better(self) -> bool | None:
@@ -154,18 +188,21 @@ class Comparison:
         return sum(value < 0 for value in self.values)
 
 
-def compare(pairs: Sequence[Paired]) -> tuple[Comparison, ...]:
+def compare(pairs: Sequence[Paired], *, planned: int = 0) -> tuple[Comparison, ...]:
     """Compares methods with a baseline: the differences given are one family.
 
     Args:
       pairs: every comparison of a table, those without a common seed left out.
+      planned: number of comparisons in the family where it is larger than what is
+        given: a protocol counts those whose replicates are still to come. They enter
+        with p = 1, so that a later one can only lower the corrected p-values.
 
     Returns:
       A `Comparison` for each, in the same order.
 
     Raises:
       ValueError: a comparison without values, with values that are not finite, with
-        another number of values than seeds, or given twice.
+        another number of values than seeds or searches, or given twice.
 
     Example:
       >>> gain = Paired("dropout", ACCURACY, tuple(range(10)), (0.5, 0.6) * 5)
@@ -176,7 +213,7 @@ def compare(pairs: Sequence[Paired]) -> tuple[Comparison, ...]:
       >>> few.outcome.value, few.p_value, few.seeds_higher
       ('descriptive', None, 2)
     """
-    names = [(pair.method, pair.measure.name) for pair in pairs]
+    names = [(pair.cell, pair.method, pair.measure.name) for pair in pairs]
     if len(set(names)) < len(names):
         raise ValueError(f"a comparison is given twice: {names}")
     for pair in pairs:
@@ -185,21 +222,39 @@ def compare(pairs: Sequence[Paired]) -> tuple[Comparison, ...]:
                 f"{pair.method!r} by {pair.measure.name}: {len(pair.values)} values, "
                 f"{len(pair.seeds)} seeds: give one for each of at least one seed"
             )
-    family, most = len(pairs), max((len(pair.seeds) for pair in pairs), default=0)
-    tested = [len(pair.seeds) == most >= P_VALUE_FROM for pair in pairs]
+        if pair.searches and len(pair.searches) != len(pair.values):
+            raise ValueError(
+                f"{pair.method!r} by {pair.measure.name}: {len(pair.values)} values, "
+                f"{len(pair.searches)} searches: give the search of each value"
+            )
+    most: dict[str, int] = {}
+    for pair in pairs:
+        most[pair.cell] = max(most.get(pair.cell, 0), len(pair.seeds))
+    tested = [
+        i
+        for i, pair in enumerate(pairs)
+        if not pair.described and len(pair.seeds) == most[pair.cell] >= P_VALUE_FROM
+    ]
+    family = max(planned, sum(not pair.described for pair in pairs), 1)
     # What is not tested counts with p = 1, so that it is corrected for.
-    both = list(zip(pairs, tested, strict=True))
-    differ = holm([sign_flip_p_value(p.values) if t else 1.0 for p, t in both])
-    equal = holm([_equivalence(p) if t else 1.0 for p, t in both])
+    others = [1.0] * (family - len(tested))
+    differ = holm([sign_flip_p_value(pairs[i].values) for i in tested] + others)
+    equal = holm([_equivalence(pairs[i]) for i in tested] + others)
+    corrected = {i: place for place, i in enumerate(tested)}
     return tuple(
         Comparison(
-            *pair,
+            pair.method,
+            pair.measure,
+            pair.seeds,
+            pair.values,
             family=family,
             interval=mean_interval(pair.values, 1 - ERROR),
             corrected=mean_interval(pair.values, 1 - ERROR / family),
-            p_value=differ[i] if tested[i] else None,
-            equivalence=equal[i] if tested[i] else None,
-            detectable=_detectable(pair, family) if tested[i] else None,
+            p_value=differ[corrected[i]] if i in corrected else None,
+            equivalence=equal[corrected[i]] if i in corrected else None,
+            detectable=_detectable(pair, family) if i in corrected else None,
+            cell=pair.cell,
+            searches=pair.searches,
         )
         for i, pair in enumerate(pairs)
     )

@@ -8,9 +8,9 @@ from dropout_jax.reports.curves import FEW
 from dropout_jax.reports.knobs import Curve, curves, grids
 from dropout_jax.reports.numbers import bracketed, counted
 from dropout_jax.reports.panels import MOST
+from dropout_jax.reports.phrases import NOUNS, up
 from dropout_jax.reports.selection import Selection
 from dropout_jax.reports.table import Table
-from dropout_jax.reports.verdict import NOUNS
 
 
 class Drawing(NamedTuple):
@@ -41,10 +41,10 @@ def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
     reliability = ("reliability", "Reliability on the test set")
     measures = " and ".join(NOUNS[m.name] for m in table.measures)
     return (
-        Drawing("accuracy", "Test accuracy", f"Circles are seeds. {_up(tested)}"),
+        Drawing("accuracy", "Test accuracy", f"Circles are seeds. {up(tested)}"),
         Drawing(
             "differences",
-            f"{_up(measures)} minus that of {table.baseline}, paired by seed",
+            f"{up(measures)} minus that of {table.baseline}, paired by seed",
             _differences(table),
         ),
         Drawing(
@@ -73,7 +73,7 @@ def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
         Drawing(
             "time",
             "Test accuracy against wall time",
-            f"{_up(tested)} Across: median time of a run, bars from the first to the "
+            f"{up(tested)} Across: median time of a run, bars from the first to the "
             "third quartile.",
         ),
     )
@@ -148,10 +148,6 @@ def span(counts: Iterable[int], noun: str = "seed") -> str:
     if len(numbers) == 1:
         return counted(numbers.pop(), noun)
     return f"{min(numbers)} to {max(numbers)} {noun}s"
-
-
-def _up(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _pairs(table: Table) -> list[int]:

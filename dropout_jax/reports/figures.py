@@ -7,7 +7,7 @@ Sizes are in inches for a two-column page: 3.4 for a column, 7 for the page, typ
 
 import functools
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,11 +22,11 @@ from dropout_jax.reports.knob_figures import grid_figure, knobs_figure
 from dropout_jax.reports.numbers import bracketed, difference
 from dropout_jax.reports.palette import Style, short, styles
 from dropout_jax.reports.panels import curves_figure, reliability_figure
+from dropout_jax.reports.phrases import NOUNS
 from dropout_jax.reports.selection import choose
 from dropout_jax.reports.study import Study
 from dropout_jax.reports.table import Table
 from dropout_jax.reports.time_figure import time_figure
-from dropout_jax.reports.verdict import NOUNS
 
 COLUMN = 3.4
 INK = "#222222"
@@ -104,12 +104,25 @@ def figures(study: Study, table: Table) -> dict[str, bytes]:
             "grid": grid_figure(selection, table),
             "time": time_figure(final, table),
         }
-        files = {}
-        for name, figure in drawn.items():
-            if figure is not None:
-                files[f"{name}.png"] = _bytes(figure, "png", {"Software": None})
-                figure.set_layout_engine("none")  # it stays as it was found
-                files[f"{name}.svg"] = _bytes(figure, "svg", {"Date": None})
+        return as_files(drawn)
+
+
+def as_files(drawn: Mapping[str, Figure | None]) -> dict[str, bytes]:
+    """Returns figures as the contents of files, by name; to be called within `style`.
+
+    Args:
+      drawn: figures by name without an ending; None is passed over.
+
+    Example:
+      >>> as_files({"accuracy": None})
+      {}
+    """
+    files = {}
+    for name, figure in drawn.items():
+        if figure is not None:
+            files[f"{name}.png"] = _bytes(figure, "png", {"Software": None})
+            figure.set_layout_engine("none")  # it stays as it was found
+            files[f"{name}.svg"] = _bytes(figure, "svg", {"Date": None})
     return files
 
 

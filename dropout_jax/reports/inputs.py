@@ -40,18 +40,14 @@ def keep_apart(
     Raises:
       UserError: there are, and it is not accepted.
     """
+    if not accept:
+        refuse_different(
+            places,
+            trials,
+            f"{fingerprint.ACCEPT} reports them as methods of their own",
+        )
     known = [_inputs(trial) for trial in trials]
     conflicts = fingerprint.conflicts(known)
-    if conflicts and not accept:
-        name, (first, other, *_) = next(iter(conflicts.items()))
-        values = [inputs.get(name) for inputs in known]
-        here, there = values.index(other), values.index(first)
-        raise UserError(
-            f"{places[here]}: {_shown(name, other)} ({trials[here].arm!r}, seed "
-            f"{trials[here].seed}), but {places[there]} has {_shown(name, first)}: "
-            "results of different inputs must not be averaged or compared; "
-            f"{fingerprint.ACCEPT} reports them as methods of their own"
-        )
     apart, names = [], _Names({trial.arm for trial in trials}, conflicts)
     for trial, inputs in zip(trials, known, strict=True):
         own = {
@@ -61,6 +57,33 @@ def keep_apart(
         }
         apart.append(replace(trial, arm=names.of(trial.arm, own), inputs=own))
     return apart
+
+
+def refuse_different(
+    places: Sequence[str], trials: Sequence[Trial], remedy: str
+) -> None:
+    """Refuses trials of different inputs.
+
+    Args:
+      places: of the trials' lines, for the message.
+      trials: that are to be averaged or compared.
+      remedy: what the user can do, for the message.
+
+    Raises:
+      UserError: an input has two values among the trials.
+    """
+    known = [_inputs(trial) for trial in trials]
+    conflicts = fingerprint.conflicts(known)
+    if not conflicts:
+        return
+    name, (first, other, *_) = next(iter(conflicts.items()))
+    values = [inputs.get(name) for inputs in known]
+    here, there = values.index(other), values.index(first)
+    raise UserError(
+        f"{places[here]}: {_shown(name, other)} ({trials[here].arm!r}, seed "
+        f"{trials[here].seed}), but {places[there]} has {_shown(name, first)}: "
+        f"results of different inputs must not be averaged or compared; {remedy}"
+    )
 
 
 class _Names:

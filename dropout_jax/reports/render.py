@@ -30,14 +30,16 @@ from dropout_jax.reports.numbers import (
     plus_minus,
     setting_text,
 )
+from dropout_jax.reports.phrases import NOUNS
 from dropout_jax.reports.table import Row, Table
-from dropout_jax.reports.verdict import NOUNS, sentences, verdict
+from dropout_jax.reports.verdict import sentences, verdict
 
 VERDICTS = {
     Outcome.HIGHER: "higher",
     Outcome.LOWER: "lower",
     Outcome.EQUIVALENT: "equivalent",
     Outcome.UNDECIDED: "no significant difference",
+    Outcome.DISAGREE: "the searches disagree",
     Outcome.DESCRIPTIVE: "descriptive",
 }
 _MEANS = {"accuracy": "test accuracy, %", "nll": "NLL, nats"}

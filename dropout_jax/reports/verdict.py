@@ -2,7 +2,6 @@
 """The result of a table in sentences: what its comparisons allow to be said."""
 
 import functools
-import math
 from collections.abc import Sequence
 
 from dropout_jax.evaluation.comparison import (
@@ -20,9 +19,16 @@ from dropout_jax.reports.numbers import (
     p_text,
     unit_margin,
 )
+from dropout_jax.reports.phrases import (
+    NOUNS,
+    listed,
+    quoted,
+    up,
+    with_detectable,
+    with_equivalence,
+    with_p,
+)
 from dropout_jax.reports.table import Table
-
-NOUNS = {"accuracy": "test accuracy", "nll": "NLL"}
 
 
 def verdict(table: Table) -> str:
@@ -68,22 +74,26 @@ def _tested(table: Table, measure: Measure) -> list[str]:
     """The sentence on what was tested by one measure."""
     found = [c for c in table.comparisons(measure) if c.p_value is not None]
     worse, better = "which is worse", "which is better"
-    up, down = ("", "") if measure.rising else (f", {worse},", f", {better},")
+    rise, fall = ("", "") if measure.rising else (f", {worse},", f", {better},")
     groups = (
-        (Outcome.HIGHER, f"significantly higher{up} with", _with_p),
-        (Outcome.LOWER, f"significantly lower{down} with", _with_p),
-        (Outcome.EQUIVALENT, f"equivalent within {unit_margin(measure)} with", _bare),
-        (Outcome.UNDECIDED, "no significant difference with", _with_detectable),
+        (Outcome.HIGHER, f"significantly higher{rise} with", with_p),
+        (Outcome.LOWER, f"significantly lower{fall} with", with_p),
+        (
+            Outcome.EQUIVALENT,
+            f"equivalent within {unit_margin(measure)} with",
+            with_equivalence,
+        ),
+        (Outcome.UNDECIDED, "no significant difference with", with_detectable),
     )
     parts = []
     for outcome, words, write in groups:
         of_group = [write(c) for c in found if c.outcome is outcome]
         if of_group:
-            parts.append(f"{words} {_listed(of_group)}")
+            parts.append(f"{words} {listed(of_group)}")
     if not parts:
         return []
     noun = NOUNS[measure.name]
-    return [f"{_up(noun)}, against {_quoted(table.baseline)}: {'; '.join(parts)}."]
+    return [f"{up(noun)}, against {quoted(table.baseline)}: {'; '.join(parts)}."]
 
 
 def _family(table: Table, tested: Sequence[Comparison]) -> str:
@@ -110,10 +120,10 @@ def _described(table: Table, measure: Measure) -> list[str]:
     found = [c for c in table.comparisons(measure) if c.p_value is None]
     if not found:
         return []
-    baseline = _quoted(table.baseline)
+    baseline = quoted(table.baseline)
     return [
         f"Described, not tested: {NOUNS[measure.name]} against {baseline} is "
-        f"{_listed([_seed_by_seed(c) for c in found])}."
+        f"{listed([_seed_by_seed(c) for c in found])}."
     ]
 
 
@@ -128,44 +138,7 @@ def _seed_by_seed(found: Comparison) -> str:
         side = f"lower in {found.seeds_lower} of {pairs}"
     else:
         side = f"higher in {found.seeds_higher} of {pairs}"
-    return f"{side} seeds with {_quoted(found.method)} ({mean})"
-
-
-def _quoted(arm: str) -> str:
-    """A name set apart from the prose: "none" is a method here."""
-    inside = arm.replace("‘", "'").replace("’", "'")
-    return f"‘{inside}’"
-
-
-def _listed(items: Sequence[str]) -> str:
-    *first, last = items
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _amount(found: Comparison) -> str:
-    return f"{difference(found.interval.mean, found.measure)} {found.measure.unit}"
-
-
-def _with_p(found: Comparison) -> str:
-    within = ", within the margin" if found.within_margin else ""
-    amount, p = _amount(found), p_text(found.p_value)
-    return f"{_quoted(found.method)} ({amount}, p = {p}{within})"
-
-
-def _bare(found: Comparison) -> str:
-    amount, p = _amount(found), p_text(found.equivalence)
-    return f"{_quoted(found.method)} ({amount}, p = {p})"
-
-
-def _with_detectable(found: Comparison) -> str:
-    assert found.detectable is not None
-    if math.isinf(found.detectable):
-        return f"{_quoted(found.method)} ({_amount(found)})"
-    least = difference(found.detectable, found.measure).removeprefix("+")
-    return (
-        f"{_quoted(found.method)} ({_amount(found)}, minimum detectable effect "
-        f"{least} {found.measure.unit})"
-    )
+    return f"{side} seeds with {quoted(found.method)} ({mean})"
 
 
 def _nothing_paired(table: Table) -> str:
@@ -176,10 +149,10 @@ def _nothing_paired(table: Table) -> str:
         return "No run has finished, so there is nothing to compare."
     if len(means) == 1:
         (arm, mean), *_ = means.items()
-        return f"Only {_quoted(arm)} has results (test accuracy {mean:.2f} %)."
+        return f"Only {quoted(arm)} has results (test accuracy {mean:.2f} %)."
     return (
         f"No method has a finished seed that can be paired with one of "
-        f"{_quoted(table.baseline)}, so nothing is compared."
+        f"{quoted(table.baseline)}, so nothing is compared."
     )
 
 
@@ -193,7 +166,3 @@ def _unfinished(table: Table) -> list[str]:
     total = sum(counts.values()) + sum(len(row.seeds) for row in table.rows)
     parts = " and ".join(f"{count} {status}" for status, count in counts.items())
     return [f"Of {total} runs of these settings {parts}; they are not averaged."]
-
-
-def _up(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -65,6 +65,7 @@ class Method:
       at: strength -> the fields that it sets.
       starts: by name, fields of further starts that must end alike (in the gate): such
         as several initial values of a learned noise.
+      label: what the strength is, for the axis of a figure.
 
     Example:
       >>> decay = Method(
@@ -78,6 +79,7 @@ class Method:
     strengths: tuple[float, ...] = ()
     at: Callable[[float], Mapping[str, Any]] = lambda _: {}
     starts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    label: str = "strength"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +93,11 @@ class Cell:
       finals: for each search the seeds on which its choices are tested.
       curves: seeds of the strength curves.
       methods: by method, fields that it has in this cell beside its own.
+      margin: the largest difference of test accuracy that counts as none, in
+        percentage points.
+      descriptive: whether the cell is only described: no test is made in it, and it
+        does not count among the comparisons that are corrected for. Set it before a
+        test set is read.
     """
 
     fields: Mapping[str, Any]
@@ -99,6 +106,8 @@ class Cell:
     finals: tuple[tuple[int, ...], ...]
     curves: tuple[int, ...]
     methods: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    margin: float = 0.5
+    descriptive: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +170,10 @@ class Protocol:
             raise UserError(
                 f"protocol: {place} names files: give it letters, digits, '.', '_' "
                 "and '-' alone"
+            )
+        if not cell.margin > 0:
+            raise UserError(
+                f"protocol: margin={cell.margin} of {place}: must be over 0"
             )
         _check_grid(f"learning_rates of {place}", cell.learning_rates)
         _check_grid(f"baseline_learning_rates of {place}", cell.baseline_learning_rates)

@@ -70,6 +70,72 @@ def test_fewer_pairs_than_the_rest_are_descriptive():
     assert full.family == less.family == 2
 
 
+def test_fewer_pairs_than_another_cell_are_tested():
+    ten = paired("a", spread(1.0, 10))._replace(cell="large")
+    twenty = paired("a", spread(1.0, 20))._replace(cell="small")
+    found = compare([ten, twenty])
+    assert {one.outcome for one in found} == {Outcome.HIGHER}
+    assert [one.cell for one in found] == ["large", "small"]
+    assert {one.family for one in found} == {2}
+
+
+def test_what_was_declared_descriptive_is_not_tested_and_not_counted():
+    tested = paired("a", spread(0.5))
+    declared = paired("b", spread(0.5))._replace(described=True)
+    found = compare([tested, declared])
+    assert [one.outcome for one in found] == [Outcome.HIGHER, Outcome.DESCRIPTIVE]
+    assert found[0].family == 1 and found[0].p_value == 2 / 2**10
+    assert found[1].corrected == found[0].corrected
+
+
+def test_comparisons_to_come_count_and_can_only_lower_p():
+    first, later = paired("a", spread(0.3, seed=4)), paired("b", spread(0.5))
+    waiting = later._replace(described=True)
+    before = compare([first, waiting], planned=20)[0]
+    after = compare([first, later], planned=20)[0]
+    assert before.family == after.family == 20
+    assert before.p_value == pytest.approx(20 * 2 / 2**10)
+    assert after.p_value <= before.p_value
+    assert compare([first])[0].p_value < before.p_value
+
+
+def searched(first, second, method="a"):
+    values = (*first, *second)
+    found = paired(method, values)
+    return found._replace(searches=(1,) * len(first) + (2,) * len(second))
+
+
+def test_a_verdict_needs_the_same_sign_in_every_search():
+    agree, disagree = compare(
+        [
+            searched(spread(0.5), spread(0.1, seed=1)),
+            searched(spread(0.8), spread(-0.1, width=0.02, seed=1), "b"),
+        ]
+    )
+    assert agree.outcome is Outcome.HIGHER and agree.better
+    assert disagree.p_value <= ERROR
+    assert disagree.outcome is Outcome.DISAGREE and disagree.better is None
+    assert disagree.by_search[2].mean == pytest.approx(-0.1)
+    half = stats.t.ppf(0.975, 9) * stats.sem(disagree.values[:10])
+    assert disagree.by_search[1].high == pytest.approx(0.8 + half)
+
+
+def test_a_search_without_any_difference_agrees_with_none():
+    (found,) = compare([searched(spread(0.8), [0.0] * 10)])
+    assert found.p_value <= ERROR and found.outcome is Outcome.DISAGREE
+
+
+def test_one_search_agrees_with_itself():
+    (found,) = compare([paired("a", spread(0.5))])
+    assert found.by_search == {} and found.searches_agree
+
+
+def test_searches_that_disagree_may_be_equivalent():
+    near = searched(spread(0.05, width=0.02), spread(-0.05, width=0.02, seed=1))
+    (found,) = compare([near])
+    assert found.outcome is Outcome.EQUIVALENT
+
+
 def test_equal_methods_are_equivalent_and_a_wide_spread_is_not():
     same, noisy = compare(
         [paired("a", [0.0] * 10), paired("b", spread(0.0, width=1.2))]
@@ -126,6 +192,7 @@ def test_what_ten_pairs_cannot_show():
         ([paired("a", [1.0]), paired("a", [2.0])], "given twice"),
         ([Paired("a", ACCURACY, (0, 1), (1.0,))], "1 values"),
         ([paired("a", [])], "0 values"),
+        ([paired("a", [1.0, 2.0])._replace(searches=(1,))], "1 searches"),
         ([paired("a", [np.nan])], "NaN"),
     ],
 )

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answer as one Markdown page; its generated part stands between two markers."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from dropout_jax.config.errors import UserError
+from dropout_jax.files import reading
+from dropout_jax.reports.answer.captions import (
+    budget_caption,
+    differences_caption,
+    strength_caption,
+)
+from dropout_jax.reports.answer.cell import Cell
+from dropout_jax.reports.answer.judging import Answer
+from dropout_jax.reports.answer.tables import parts
+from dropout_jax.reports.answer.words import conditions, sentences, state
+from dropout_jax.reports.render import escaped, grid
+
+BEGIN, END = "<!-- answer -->", "<!-- /answer -->"
+
+
+def generated(
+    answer: Answer, drawn: Collection[str], pictures: str, command: str
+) -> str:
+    """The generated part: conditions, the figure of all cells, then cell by cell.
+
+    Args:
+      answer: what is told.
+      drawn: names of the figures' files.
+      pictures: where they lie, as seen from the page.
+      command: what to type to write it again.
+    """
+    blocks = [f"Written by `{command}`." if command else ""]
+    blocks.append("\n".join(f"- {escaped(said)}" for said in conditions(answer)))
+    if "differences.png" in drawn:
+        blocks.append(_picture("differences", differences_caption(answer), pictures))
+    blocks += [_cell(answer, cell, drawn, pictures) for cell in answer.cells]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _cell(answer: Answer, cell: Cell, drawn: Collection[str], pictures: str) -> str:
+    said = [s for measure in cell.measures for s in sentences(answer, cell, measure)]
+    blocks = [f"## {escaped(cell.name)}"]
+    blocks += [escaped(sentence) for sentence in (*state(cell), *said)]
+    if cell.finals or cell.choices:
+        blocks += [
+            f"{escaped(part.caption)}:\n\n{grid(part.headings, part.rows)}".rstrip()
+            for part in parts(answer, cell)
+        ]
+    if cell.notes:
+        blocks.append("\n".join(f"- {escaped(note)}" for note in cell.notes))
+    for kind, caption in (("strength", strength_caption), ("trials", budget_caption)):
+        name = f"{kind}_{cell.name}"
+        if f"{name}.png" in drawn:
+            blocks.append(_picture(name, caption(cell), pictures))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _picture(name: str, caption: str, pictures: str) -> str:
+    return f"![{name}]({pictures}/{name}.png)\n\n*{escaped(caption)}*"
+
+
+def page(path: Path, part: str) -> str:
+    """The page with its generated part replaced; a new page where there is none.
+
+    Args:
+      path: of the page.
+      part: what stands between the markers.
+
+    Raises:
+      UserError: the page cannot be read, or lacks one of the two markers.
+    """
+    if not path.exists():
+        return f"# The answer\n\n{BEGIN}\n{part}{END}\n"
+    with reading(path):
+        text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UserError(
+            f"{path} lacks {END if begin else BEGIN}: add a line {BEGIN} and below it "
+            f"a line {END}, between which the answer is written"
+        )
+    return f"{before}{BEGIN}\n{part}{END}{after}"

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an answer says: its sentences, tables and captions."""
+
+import dataclasses
+
+import pytest
+
+import answers
+from answers import made
+from dropout_jax.evaluation.comparison import ACCURACY
+from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.reports.answer.captions import (
+    budget_caption,
+    differences_caption,
+    strength_caption,
+)
+from dropout_jax.reports.answer.cell import Cell, Choice
+from dropout_jax.reports.answer.judging import judge
+from dropout_jax.reports.answer.tables import parts
+from dropout_jax.reports.answer.words import conditions, sentences, state
+from dropout_jax.sweeps.gate import Verdict
+
+EFFECTS = {
+    ("weight decay", "accuracy"): -0.6,
+    ("dropout", "accuracy"): 0.9,
+    ("gaussian dropout", "accuracy", 1): 0.9,
+    ("gaussian dropout", "accuracy", 2): -0.1,
+}
+
+
+def said(cell, *others, measure=0):
+    answer = judge([cell, *others])
+    return sentences(answer, cell, cell.measures[measure])
+
+
+def test_gain_loss_and_disagreement_are_one_sentence():
+    first, loss = said(made(effects=EFFECTS))
+    assert first.startswith("Test accuracy, against ‘none’: gain with ‘dropout’ (+0.")
+    assert "; loss with ‘weight decay’ (−0." in first
+    assert "; the searches disagree on ‘gaussian dropout’ (+0.4" in first
+    assert " in search 1 and −0." in first
+    # A loss is worded as what so many trials found.
+    assert loss == (
+        "The loss with ‘weight decay’ is that of the best setting that 24 trials of "
+        "each search found, against the best of 4 trials of each search for ‘none’; "
+        "another setting may lose less."
+    )
+
+
+def test_less_nll_is_a_gain():
+    (sentence,) = said(made(effects={("dropout", "nll"): -0.03}), measure=1)
+    assert sentence.startswith("NLL, against ‘none’: gain with ‘dropout’ (−0.03")
+
+
+def test_no_difference_has_its_minimum_detectable_effect():
+    (sentence,) = said(made(spread=2.0))
+    assert "no significant difference with" in sentence
+    assert "minimum detectable effect" in sentence
+
+
+def test_what_is_described_counts_replicates():
+    (sentence,) = said(made(effects=EFFECTS, descriptive=True))
+    assert "described, not tested" in sentence
+    assert "‘dropout’ better in 20 of 20 replicates (+0." in sentence
+    (sentence,) = said(
+        made(effects={("dropout", "nll"): -0.1}, descriptive=True), measure=1
+    )
+    assert "‘dropout’ better in 20 of 20 replicates (−0.1" in sentence
+
+
+def test_ten_replicates_in_a_large_family_say_what_they_cannot_show():
+    waiting = [
+        Cell(f"cell_{n}", 1000, 0.5, answers.METHODS, (1, 2), 10) for n in range(4)
+    ]
+    *_, limit = said(made(effects=EFFECTS, replicates=5), *waiting)
+    assert limit == (
+        "With 10 replicates no p-value is under 0.002 before correction. In Holm's "
+        "order it can be significant only if at most 25 of the 30 comparisons remain."
+    )
+    assert "remain" not in " ".join(said(made(effects=EFFECTS), *waiting))
+
+
+def test_the_state_of_a_cell():
+    waiting = Cell("a", 1000, 0.5, answers.METHODS, (1, 2), 10)
+    (sentence,) = state(waiting)
+    assert sentence.startswith("Unfinished: the searches have not ended")
+    assert state(dataclasses.replace(waiting, held="why")) == ["Unfinished: why."]
+    part = made(change=lambda f: f._replace(trial=None) if f.seed == 1000 else f)
+    (sentence,) = state(part)
+    assert sentence.startswith("Unfinished: 152 of 160 final runs have ended")
+    assert state(made()) == []
+
+
+def test_a_failed_gate_is_said_and_shown():
+    gate = {
+        "none": Verdict(Interval(0.05, -0.1, 0.2), Interval(0.0, 0.0, 0.0), None, ()),
+        "dropout": Verdict(None, None, 0.7, ("a start diverged",)),
+    }
+    cell = made(gate=gate)
+    assert state(cell) == ["‘dropout’ failed the convergence gate: a start diverged."]
+    *_, part = parts(judge([cell]), cell)
+    assert part.rows == [
+        ["none", "+0.05 [−0.10, +0.20]", "0.0000 [0.0000, 0.0000]", "–", "yes"],
+        ["dropout", "–", "–", "0.70", "no"],
+    ]
+
+
+def test_conditions_name_the_test_set_the_searches_and_the_family():
+    declared = made("cnn_55000", descriptive=True)
+    text = " ".join(conditions(judge([made(), declared])))
+    assert "one test set of 10,000 images and for 2 searches of each method" in text
+    assert "Holm's correction for 6 comparisons" in text
+    assert text.endswith("and not counted: cnn_55000.")
+    assert "first weights and order of the batches" in text
+    assert "training images" not in text  # these runs draw none
+
+
+def test_replicates_that_draw_their_images_say_so():
+    def drawn(final):
+        config = {**final.trial.config, "data.split": "drawn"}
+        trial = dataclasses.replace(final.trial, config=config)
+        return final._replace(trial=trial)
+
+    text = " ".join(conditions(judge([made(change=drawn)])))
+    assert "differ in training images, validation images, first weights" in text
+
+
+def test_tables_have_a_cell_for_each_heading_and_show_the_settings():
+    cell = made(effects=EFFECTS)
+    ends = {("dropout", 1, "accuracy"): Choice(2.0, 0.004, {}, "highest strength")}
+    cell = dataclasses.replace(cell, choices={**cell.choices, **ends})
+    found = parts(judge([cell]), cell)
+    for part in found:
+        assert all(len(row) == len(part.headings) for row in part.rows)
+    accuracy, _, settings = found
+    verdict = accuracy.headings.index("verdict")
+    assert [row[verdict] for row in accuracy.rows] == [
+        "baseline",
+        "loss",
+        "gain",
+        "the searches disagree",
+    ]
+    assert "2, learning rate 0.004 (at an end: highest strength)" in settings.rows[4]
+    assert settings.rows[0][2] == "learning rate 0.002"
+
+
+@pytest.mark.parametrize("left", ["choices", "finals", "curve", "tried"])
+def test_tables_and_captions_of_what_is_not_there_yet(left):
+    empty = {} if left == "choices" else ()
+    cell = dataclasses.replace(made(), **{left: empty})
+    answer = judge([cell])
+    assert parts(answer, cell)
+    for text in (differences_caption(answer), strength_caption(cell)):
+        assert text.endswith(".") and "None" not in text
+    assert budget_caption(cell).endswith(".")
+
+
+def test_captions_give_n_interval_and_margin():
+    answer = judge([made(), made("mlp_55000", train_size=55_000)])
+    caption = differences_caption(answer)
+    assert "20 paired replicates" in caption and "95 % t" in caption
+    assert "corrected for 12 comparisons" in caption
+    assert "(0.5 points, 0.01 nats and 0.3 points)" in caption
+    assert "3 seeds" in strength_caption(made())
+    assert sentences(answer, answer.cells[0], ACCURACY)
