@@ -117,8 +117,23 @@ def planned(
 
 def epochs(base: Any, protocol: Protocol, cell: str, run: Run) -> int:
     """Returns for how many epochs a run trains."""
-    found = protocol.fields(cell, run.setting).get("train.epochs", base.train.epochs)
-    return found * (protocol.gate.factor if run.variant == LONGER else 1)
+    return _lengthened(base, protocol, cell, run)["train.epochs"]
+
+
+def _lengthened(base: Any, protocol: Protocol, cell: str, run: Run) -> dict[str, int]:
+    """Returns epochs and validations: for more epochs as many more.
+
+    The least NLL is one of the validated epochs: those must lie as close.
+    """
+    fields = {
+        "train.epochs": base.train.epochs,
+        "train.validations": base.train.validations,
+        **protocol.fields(cell, run.setting),
+    }
+    factor = protocol.gate.factor if run.variant == LONGER else 1
+    return {
+        path: factor * fields[path] for path in ("train.epochs", "train.validations")
+    }
 
 
 def _overrides(base: Any, protocol: Protocol, cell: str, run: Run) -> dict[str, Any]:
@@ -127,6 +142,6 @@ def _overrides(base: Any, protocol: Protocol, cell: str, run: Run) -> dict[str, 
         ARM: method,
         **protocol.fields(cell, run.setting),
         **protocol.methods[method].starts.get(run.variant, {}),
-        "train.epochs": epochs(base, protocol, cell, run),
+        **_lengthened(base, protocol, cell, run),
         "seed": run.seed,
     }

@@ -113,6 +113,17 @@ def test_the_gate_trains_longer_and_from_other_starts():
     assert starts == [-3.0, -5.0, -1.0]
 
 
+@pytest.mark.parametrize("validations, longer", [(2, 4), (0, 0)])
+def test_the_longer_run_validates_at_the_same_distance(validations, longer):
+    fields = {**SMALL.fields, "train.validations": validations}
+    protocol = make({"small": dataclasses.replace(SMALL, fields=fields)})
+    choices = chosen((NONE,), (NONE,))
+    wanted = runs(protocol, "small", "gate", choices)
+    found = planned("s", BASE, protocol, "small", wanted)
+    counts = {run.variant: t.config.train.validations for run, t in found.items()}
+    assert counts == {"": validations, LONGER: longer}
+
+
 def test_the_curve_has_its_own_seeds():
     found = runs(make(), "small", "curve", chosen((NONE,), (NONE,)))
     assert found == [Run(s, seed) for seed in (4, 5) for s in (NONE, WEAK, STRONG)]
