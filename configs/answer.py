@@ -85,7 +85,7 @@ METHODS = {
         {"noise.kind": "variational_dropout", "noise.learned_input": False},
         KL_WEIGHTS,
         lambda weight: {"noise.kl_weight": weight},
-        {f"start {start}": {"noise.log_alpha_init": start} for start in (-5.0, -1.0)},
+        {f"log alpha {a:g}": {"noise.log_alpha_init": a} for a in (-5.0, -1.0)},
         label="weight of the KL",
     ),
 }

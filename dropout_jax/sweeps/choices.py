@@ -157,7 +157,10 @@ def best(scores: Mapping[Setting, Score], answer: str) -> Setting:
 
 
 def at_end(protocol: Protocol, cell: str, setting: Setting) -> tuple[str, ...]:
-    """Returns the ends of the grid that a setting lies on, in words."""
+    """Returns the ends of the grid that a setting lies on, in words.
+
+    A grid of one value has no ends: nothing was chosen there.
+    """
     grids = {
         "strength": (setting.strength, protocol.methods[setting.method].strengths),
         "learning rate": (
@@ -169,7 +172,7 @@ def at_end(protocol: Protocol, cell: str, setting: Setting) -> tuple[str, ...]:
         f"{end} {name}"
         for name, (value, grid) in grids.items()
         for end, place in (("lowest", 0), ("highest", -1))
-        if grid and value == grid[place]
+        if len(grid) > 1 and value == grid[place]
     )
 
 

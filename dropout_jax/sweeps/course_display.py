@@ -8,35 +8,42 @@ from rich.table import Table
 from rich.text import Text
 
 from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.sweeps.choices import Choice
 from dropout_jax.sweeps.course import Course
 from dropout_jax.sweeps.protocol import STAGES
 from dropout_jax.sweeps.status import say
 
 
 def show_choices(course: Course, cell: str, console: Console) -> None:
-    """Prints what each search of a cell has chosen; nothing before its end."""
+    """Prints what each search of a cell has chosen; nothing before its end.
+
+    Values at an end of the method's grid say so.
+    """
     choices = course.choices(cell)
     if choices is None:
         return
     table = Table("method", "answer", "search", title=Text(f"choices of {cell}"))
-    for heading in ("strength", "learning rate", "validation accuracy", "NLL", "at"):
+    for heading in ("strength", "learning rate", "validation accuracy", "NLL"):
         table.add_column(heading)
     for role, choice in sorted(
         choices.by_role.items(),
         key=lambda item: (list(course.protocol.methods).index(item[0].method), item[0]),
     ):
-        strength = choice.setting.strength
         table.add_row(
             Text(role.method),
             role.answer,
             str(role.search + 1),
-            "" if strength is None else f"{strength:g}",
-            f"{choice.setting.learning_rate:g}",
+            _placed("strength", choice.setting.strength, choice),
+            _placed("learning rate", choice.setting.learning_rate, choice),
             f"{100 * choice.score.accuracy:.2f} %",
             f"{choice.score.nll:.4f}",
-            ", ".join(choice.at_end),
         )
     console.print(table)
+
+
+def _placed(name: str, value: float | None, choice: Choice) -> str:
+    ends = [end.partition(" ")[0] for end in choice.at_end if end.endswith(f" {name}")]
+    return " ".join([*([] if value is None else [f"{value:g}"]), *ends])
 
 
 def show_gate(course: Course, cell: str, console: Console) -> None:

@@ -149,3 +149,11 @@ def test_an_optimum_at_an_end_of_the_grid_is_reported(place, ends):
 def test_a_method_without_strength_has_no_end_of_it():
     found = chosen({(None, 0.1, seed): line(0.9, 0.9) for seed in (10, 11)})
     assert found.by_role[Role(0, "none", "nll")].at_end == ("highest learning rate",)
+
+
+def test_a_grid_of_one_value_has_no_ends():
+    one = dataclasses.replace(PROTOCOL.cells["small"], learning_rates=(0.1,))
+    protocol = make({"small": one}, methods=PROTOCOL.methods)
+    found = choose(protocol, "small", lambda *_: USUAL)
+    choice = found.by_role[Role(0, "noise", "nll")]
+    assert choice.at_end == ("lowest strength",)

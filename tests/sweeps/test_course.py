@@ -177,7 +177,7 @@ def test_what_is_shown(tmp_path, console):
     do(found, Pretender(), console)
     show_choices(found, "small", console)
     assert "│ dropout │ accuracy │ 1 │ 0.3 │ 0.003 │" in said(console)
-    assert "lowest strength" in said(console)  # of variational dropout
+    assert "│ variational │ nll │ 2 │ 0.01 lowest │ 0.001 lowest │" in said(console)
     show_gate(found, "small", console)
     assert "│ variational │ +0.00 [+0.00, +0.00]" in said(console)
     assert "0.08 │ yes │" in said(console)
