@@ -16,7 +16,7 @@ from dropout_jax.reports.answer.captions import (
 )
 from dropout_jax.reports.answer.cell import Cell, Choice
 from dropout_jax.reports.answer.judging import judge
-from dropout_jax.reports.answer.tables import parts
+from dropout_jax.reports.answer.tables import overview, parts
 from dropout_jax.reports.answer.words import conditions, sentences, state
 from dropout_jax.sweeps.gate import Verdict
 
@@ -123,6 +123,17 @@ def test_replicates_that_draw_their_images_say_so():
 
     text = " ".join(conditions(judge([made(change=drawn)])))
     assert "differ in training images, validation images, first weights" in text
+    assert "may share images" in text
+
+
+def test_the_overview_has_every_cell_and_method():
+    waiting = Cell("rnn_1000", 1000, 0.5, answers.METHODS, (1, 2), 10)
+    accuracy, nll = overview(judge([made(effects=EFFECTS), waiting]))
+    assert accuracy.headings == nll.headings == ["cell", *answers.METHODS[1:]]
+    name, decay, dropout, gaussian = accuracy.rows[0]
+    assert name == "mlp_1000" and gaussian.startswith("the searches disagree: +0.4")
+    assert decay.startswith("loss: −0.") and dropout.startswith("gain: +0.")
+    assert accuracy.rows[1] == ["rnn_1000", *["unfinished"] * 3]
 
 
 def test_tables_have_a_cell_for_each_heading_and_show_the_settings():

@@ -39,7 +39,8 @@ def strength_caption(cell: Cell) -> str:
     )
     return (
         f"{cell.name}: validation accuracy of the last epoch and least validation NLL "
-        "against the strength of each method, each at its best learning rate, "
+        "against the strength of each method, each at its best learning rate by "
+        "validation accuracy, "
         f"{seeds} that no search and no final run uses. Circles: replicates; line: "
         f"their mean; gray: {cell.baseline} with the range of its replicates. Digits "
         "above a panel: the strength that each search chose."

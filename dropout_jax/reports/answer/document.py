@@ -13,9 +13,9 @@ from dropout_jax.reports.answer.captions import (
 )
 from dropout_jax.reports.answer.cell import Cell
 from dropout_jax.reports.answer.judging import Answer
-from dropout_jax.reports.answer.tables import parts
+from dropout_jax.reports.answer.tables import overview, parts
 from dropout_jax.reports.answer.words import conditions, sentences, state
-from dropout_jax.reports.render import escaped, grid
+from dropout_jax.reports.render import Part, escaped, grid
 
 BEGIN, END = "<!-- answer -->", "<!-- /answer -->"
 
@@ -23,7 +23,7 @@ BEGIN, END = "<!-- answer -->", "<!-- /answer -->"
 def generated(
     answer: Answer, drawn: Collection[str], pictures: str, command: str
 ) -> str:
-    """The generated part: conditions, the figure of all cells, then cell by cell.
+    """The generated part: conditions, all cells at a glance, then cell by cell.
 
     Args:
       answer: what is told.
@@ -35,6 +35,7 @@ def generated(
     blocks.append("\n".join(f"- {escaped(said)}" for said in conditions(answer)))
     if "differences.png" in drawn:
         blocks.append(_picture("differences", differences_caption(answer), pictures))
+    blocks += map(_table, overview(answer))
     blocks += [_cell(answer, cell, drawn, pictures) for cell in answer.cells]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -44,10 +45,7 @@ def _cell(answer: Answer, cell: Cell, drawn: Collection[str], pictures: str) -> 
     blocks = [f"## {escaped(cell.name)}"]
     blocks += [escaped(sentence) for sentence in (*state(cell), *said)]
     if cell.finals or cell.choices:
-        blocks += [
-            f"{escaped(part.caption)}:\n\n{grid(part.headings, part.rows)}".rstrip()
-            for part in parts(answer, cell)
-        ]
+        blocks += map(_table, parts(answer, cell))
     if cell.notes:
         blocks.append("\n".join(f"- {escaped(note)}" for note in cell.notes))
     for kind, caption in (("strength", strength_caption), ("trials", budget_caption)):
@@ -55,6 +53,10 @@ def _cell(answer: Answer, cell: Cell, drawn: Collection[str], pictures: str) -> 
         if f"{name}.png" in drawn:
             blocks.append(_picture(name, caption(cell), pictures))
     return "\n\n".join(block for block in blocks if block)
+
+
+def _table(part: Part) -> str:
+    return f"{escaped(part.caption)}:\n\n{grid(part.headings, part.rows)}".rstrip()
 
 
 def _picture(name: str, caption: str, pictures: str) -> str:

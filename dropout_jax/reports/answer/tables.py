@@ -33,6 +33,29 @@ _DIGITS = {"points": 2, "nats": 4}
 _IN_FULL = {"accuracy": "accuracy", "nll": "NLL"}
 
 
+def overview(answer: Answer) -> list[Part]:
+    """The verdict on every method in every cell, a table for each measure."""
+    methods = dict.fromkeys(m for cell in answer.cells for m in cell.methods[1:])
+    found: dict[str, list[list[str]]] = {name: [] for name in _SETS}
+    for cell in answer.cells:
+        for measure in cell.measures:
+            told = {row.method: _told(cell, row) for row in answer.of(cell, measure)}
+            line = [cell.name, *(told.get(method, NOTHING) for method in methods)]
+            found[measure.name].append(line)
+    return [
+        Part(f"{_SETS[name]}: verdicts", ["cell", *methods], rows)
+        for name, rows in found.items()
+    ]
+
+
+def _told(cell: Cell, row: Row) -> str:
+    said = outcome(cell, row)
+    if row.comparison is None:
+        return said
+    mean = difference(row.comparison.interval.mean, row.measure)
+    return f"{said}: {mean}"
+
+
 def parts(answer: Answer, cell: Cell) -> list[Part]:
     """The comparisons by each measure, the settings with their cost, and the gate."""
     found = [_compared(answer, cell, measure) for measure in cell.measures]

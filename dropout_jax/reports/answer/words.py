@@ -25,6 +25,9 @@ from dropout_jax.reports.phrases import (
     with_p,
 )
 
+# What a replicate has of its own.
+_OWN_DATA = "training images, validation images, "
+_OWN = "first weights and order of the batches"
 GAIN, LOSS, UNFINISHED = "gain", "loss", "unfinished"
 
 
@@ -119,18 +122,26 @@ def conditions(answer: Answer) -> list[str]:
     }
     images = f" of {min(counts):,} images" if len(counts) == 1 else ""
     searches = max((len(cell.searches) for cell in answer.cells), default=0)
+    drawn = _splits(answer) == {"drawn"}
     declared = [cell.name for cell in answer.cells if cell.descriptive]
     said = [
         f"All statements hold for one test set{images} and for "
-        f"{counted(searches, 'search').replace('searchs', 'searches')} of each method: "
+        f"{searches} {'search' if searches == 1 else 'searches'} of each method: "
         "no interval and no p-value covers another test set or another search.",
-        f"Replicates differ in {_varied(answer)}. A method and the baseline are paired "
-        "on the same replicate, each with what the same search chose.",
+        f"Replicates differ in {_OWN_DATA if drawn else ''}{_OWN}. A method and the "
+        "baseline are paired on the same replicate, each with what the same search "
+        "chose.",
         f"Significance is at {100 * ERROR:g} % after Holm's correction for "
         f"{counted(answer.family, 'comparison')}: every method, both measures, all "
         "cells that were not declared descriptive, also those that are unfinished. A "
         "gain or a loss also needs the same sign in each search.",
     ]
+    if drawn:
+        said.append(
+            "Training sets of two replicates may share images, at the largest sizes "
+            "most of them: intervals cover what differs between the replicates, not "
+            "training images from elsewhere."
+        )
     if declared:
         said.append(
             f"Declared descriptive before their test results were read, and not "
@@ -139,16 +150,14 @@ def conditions(answer: Answer) -> list[str]:
     return said
 
 
-def _varied(answer: Answer) -> str:
-    """What a replicate has of its own."""
-    splits = {
+def _splits(answer: Answer) -> set[str | None]:
+    """How the final runs come by their images."""
+    return {
         final.trial.config.get("data.split")
         for cell in answer.cells
         for final in cell.finals
         if final.trial
     }
-    data = "training images, validation images, " if splits == {"drawn"} else ""
-    return f"{data}first weights and order of the batches"
 
 
 def _found(row: Row) -> Comparison:
