@@ -256,3 +256,10 @@ def test_bad_input_is_one_line_and_code_2(place, capsys):
     (place / "ledgers" / "small_search.jsonl").write_text("{}\n")
     assert main([config, ledgers, out]) == 2
     assert "small_search.jsonl" in capsys.readouterr().err
+
+
+def test_a_margin_that_no_difference_is_within_is_refused(place, capsys):
+    (place / "answer.py").write_text(CONFIG.replace("margin=0.3", "margin=0.0"))
+    arguments = [f"--config={place / 'answer.py'}", f"--ledgers={place / 'ledgers'}"]
+    assert main([*arguments, f"--out={place / 'out'}"]) == 2
+    assert "margin=0.0 of cell 'large': must be over 0" in capsys.readouterr().err
