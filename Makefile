@@ -8,11 +8,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) --require-hashes --no-build-isolation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-search setup-ray setup-bench setup-browser data \
+.PHONY: help setup setup-dev setup-search setup-ray setup-bench setup-browser setup-qemu data \
   compare results results-mlp results-cnn results-rnn results-far results-small_data \
   results-course results-course_5 results-rnn_learning_rate publish search search-mlp search-cnn search-rnn pictures screenshot \
   evidence evidence-quick notebook test \
-  test-long test-peers test-ray test-next torture mutations audit lint bench lock clean
+  test-long test-bits test-peers test-ray test-next torture mutations audit lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,14 @@ setup-browser:  ## headless Chromium for the test of the report page (Debian, ro
 	@$(CHROMIUM) >/dev/null || { apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 	@$$($(CHROMIUM)) --version
+
+setup-qemu:  ## emulator of other processors for `make test-bits` (Debian, root)
+	@command -v qemu-x86_64 >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
+	  { echo 'error: no qemu-x86_64: install it (Debian: qemu-user)'; exit 2; }
+	@command -v qemu-x86_64 >/dev/null || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user >/dev/null; }
+	@qemu-x86_64 --version | head -n 1
 
 data: setup  ## fetch and verify Fashion-MNIST; say where it came from
 	@$(BIN)/python -m dropout_jax.data
@@ -106,7 +114,7 @@ notebook: setup-dev data  ## run examples/quickstart.ipynb and keep what it show
 	$(BIN)/jupyter-execute --inplace examples/quickstart.ipynb
 
 test: setup-dev $(if $(filter browser,$(WITHOUT)),,setup-browser) data  ## all tests; under ten minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/sweeps tests/reports tests $(if $(WITHOUT),-m "not peers and not ray and not torture and not long$(foreach mark,$(WITHOUT), and not $(mark))")
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/sweeps tests/reports tests $(if $(WITHOUT),-m "not peers and not ray and not torture and not long and not emulated$(foreach mark,$(WITHOUT), and not $(mark))")
 
 test-long: setup-dev setup-browser data  ## tests of the slow kind: the notebook, a thousand runs, four devices
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
@@ -120,6 +128,9 @@ test-ray: setup-dev setup-ray  ## studies on Ray clusters of this machine, nodes
 AMOUNT ?= full
 torture: setup-dev data  ## real faults by the hundred, into docs/reliability.md (root); AMOUNT=quick: a tenth of it
 	AMOUNT=$(AMOUNT) $(BIN)/python -m pytest -m torture -rA tests/torture
+
+test-bits: setup-dev setup-qemu  ## the same bits on emulated processors; AMOUNT=quick: one case, every day another
+	AMOUNT=$(AMOUNT) $(BIN)/python -m pytest -m emulated tests/bits
 
 NEXT := build/next/bin/python
 PYTHON_NEXT ?= python3.12

@@ -28,6 +28,7 @@ FLAGS = (
     "--xla_cpu_use_onednn=false",
     "--xla_cpu_experimental_onednn_fusion_type=",
 )
+NAMES = tuple(flag.partition("=")[0] for flag in FLAGS)
 VARIABLE = "DROPOUT_JAX_PORTABLE"
 
 

@@ -71,14 +71,14 @@ def rounding() -> dict[str, Any]:
 
     Of XLA's flags the word "portable" stands for all of those (`portable.in_effect`).
     """
+    together = portable.NAMES if portable.in_effect() else ()
     flags = [
         f"{name}={value}"
         for name, value in sorted(_xla_flags().items())
-        if name not in NUMBERS_XLA and not name.startswith(_HARMLESS_XLA)
+        if name not in (*NUMBERS_XLA, *together) and not name.startswith(_HARMLESS_XLA)
     ]
-    if portable.in_effect():
-        others = (flag for flag in flags if flag not in portable.FLAGS)
-        flags = [portable.NAME, *others]
+    if together:
+        flags.insert(0, portable.NAME)
     found = {name: os.environ.get(name, "") for name in _ROUNDING_VARIABLES}
     return {**_of_jax(_ROUNDING), "XLA_FLAGS": " ".join(flags), **found}
 
