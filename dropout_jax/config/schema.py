@@ -228,9 +228,9 @@ FIELDS = (
     Field(
         "train.validations",
         0,
-        "Number of validations, spread evenly over the epochs, the last one at the "
-        "end; at most train.epochs. 0: one after every epoch. Metrics, kept parameters "
-        "and pruning are of validated epochs.",
+        "Number of validations, closer together at first, the last one at the end; at "
+        "most train.epochs. 0: one after every epoch. Metrics, kept parameters and "
+        "pruning are of validated epochs.",
         "[0, 10000]",
     ),
     Field(

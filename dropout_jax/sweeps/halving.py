@@ -51,7 +51,7 @@ def rungs(
       >>> rungs(30, 3), rungs(5, 2), rungs(30, 3, first=3), rungs(8, 0)
       ((10,), (2,), (3, 9), ())
       >>> rungs(30, 3, first=3, validations=5), rungs(30, 3, validations=1)
-      ((6, 12), ())
+      ((5, 11), ())
     """
     if not reduction:
         return ()

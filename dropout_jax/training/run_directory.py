@@ -201,7 +201,7 @@ class RunDirectory:
         if count := wanted["train"]["validations"]:
             raise UserError(
                 f"train.epochs={epochs} cannot extend the run in {self.path}: its "
-                f"train.validations={count} were spread over "
+                f"train.validations={count} were laid out for "
                 f"{found['train']['epochs']} epochs; choose another --workdir, or "
                 "train.validations=0 from the start"
             )

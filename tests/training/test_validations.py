@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run that validates now and then: where, what it writes, what a resume changes."""
 
+import itertools
 import json
 
 import pytest
@@ -16,14 +17,15 @@ SPARSE = {"train.epochs": 7, "train.validations": 3}
 SAME = ("sets", "parameters_sha256", "metrics_sha256", "best_epoch", "test")
 
 
-def test_validations_are_evenly_spread_and_the_last_epoch_has_one():
-    for epochs in range(1, 30):
+def test_validations_lie_closer_at_first_and_the_last_epoch_has_one():
+    for epochs in range(1, 60):
         assert validated_epochs(epochs, 0) == tuple(range(1, epochs + 1))
         for count in range(1, epochs + 1):
             found = validated_epochs(epochs, count)
-            gaps = {b - a for a, b in zip((0, *found), found, strict=False)}
-            assert len(found) == count and found[-1] == epochs
-            assert min(gaps) >= 1 and max(gaps) - min(gaps) <= 1
+            gaps = [b - a for a, b in itertools.pairwise((0, *found))]
+            assert len(found) == count and found[-1] == epochs and min(gaps) >= 1
+            # Up to rounding each distance is as long as the one before, or longer.
+            assert all(b >= a - 1 for a, b in itertools.pairwise(gaps))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def runs(tiny, tmp_path_factory, recorder):
 def test_validations_change_nothing_but_what_is_looked_at(runs):
     """Every record, with its means over the epoch's steps, is that of the other run."""
     often, rarely = (RunDirectory(run.workdir).metrics() for run in runs)
-    assert [record["epoch"] for record in rarely] == [3, 5, 7]
+    assert [record["epoch"] for record in rarely] == [1, 3, 7]
     for record in rarely:
         other = often[record["epoch"] - 1]
         for name in record.keys() - {"seconds", "images_per_second"}:
@@ -67,7 +69,7 @@ def test_interrupted_anywhere_between_validations(
 ):
     """After the first steps of a start, and where a chunk spans the whole stretch."""
     monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
-    for step in (9, 15) if seconds else (1, 2, 9, 10, 15, 16):
+    for step in (1, 15, 24) if seconds else (1, 2, 9, 10, 15, 16):
         with pytest.raises(Interrupted):
             training.run(
                 tiny(SPARSE), tmp_path / "run", progress=recorder(stop_after=(step,))
@@ -86,13 +88,13 @@ def test_pruning_is_asked_at_validations(tiny, tmp_path, recorder):
 
     def prune(record):
         asked.append(record["epoch"])
-        return record["epoch"] == 5
+        return record["epoch"] == 3
 
     result = training.run(
         tiny(SPARSE), tmp_path / "run", prune=prune, progress=recorder()
     )
-    assert asked == [3, 5] and result.status == "pruned"
-    assert result.values["sets"]["last"]["epoch"] == 5
+    assert asked == [1, 3] and result.status == "pruned"
+    assert result.values["sets"]["last"]["epoch"] == 3
 
 
 def test_more_validations_than_epochs(tiny):
