@@ -63,8 +63,8 @@ class Method:
       fields: what differs from the base configuration at every strength.
       strengths: increasing; none for a method without a strength.
       at: strength -> the fields that it sets.
-      starts: by name, fields of further starts that must end alike (in the gate): such
-        as several initial values of a learned noise.
+      starts: by name, fields of further starts that should end alike (in the gate),
+        such as several initial values of a learned noise.
       label: what the strength is, for the axis of a figure.
       negligible: whether the lowest strength has next to no effect, so that a choice of
         it does not ask for a lower one. Declare it before a search begins.

@@ -10,6 +10,7 @@ import pytest
 from dropout_jax.data import load
 from dropout_jax.sweeps import local, open_study, work
 from dropout_jax.sweeps.__main__ import main
+from dropout_jax.sweeps.protocol import load_protocol
 from dropout_jax.training.prepare import prepare
 from protocols import Pretender
 
@@ -154,6 +155,17 @@ def test_a_real_protocol_from_search_to_curve(command, tmp_path, console):
     ]
     # Nothing is left to do: no process may start.
     command("--accept_ends", train=lambda *_: pytest.fail("a trial was run twice"))
+
+
+def test_the_pilot_shares_no_seed_with_the_answer():
+    def seeds(which):
+        found = load_protocol(f"{ROOT / 'configs' / 'answer.py'}:{which}")
+        each = [found.gate.seeds]
+        for cell in found.cells.values():
+            each += [*cell.searches, *cell.finals, cell.curves]
+        return {seed for of_stage in each for seed in of_stage}
+
+    assert seeds("pilot") and not seeds("pilot") & seeds("answer")
 
 
 def test_the_ready_made_protocol_is_whole(capsys, tmp_path):
