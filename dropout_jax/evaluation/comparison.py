@@ -178,15 +178,16 @@ class Comparison:
         }
 
     @property
-    def between_searches(self) -> dict[int, Interval]:
+    def between_searches(self) -> dict[tuple[int, int], Interval]:
         """The mean difference of each later search minus that of the first.
 
-        With Welch's 95 % interval: searches have replicates of their own.
+        By (later, first), with Welch's 95 % interval: searches have replicates of
+        their own.
         """
         values, searches = np.asarray(self.values), np.asarray(self.searches)
         first, *later = sorted(set(self.searches)) or (0,)
         return {
-            search: difference_of_means(
+            (search, first): difference_of_means(
                 values[searches == search], values[searches == first], 1 - ERROR
             )
             for search in later

@@ -171,7 +171,7 @@ def test_the_searches_are_compared_by_welch():
     first, second = spread(0.5), spread(0.2, n=12, width=0.4, seed=1)
     (found,) = compare([searched(first, second)])
     expected = stats.ttest_ind(second, first, equal_var=False).confidence_interval()
-    (apart,) = found.between_searches.values()
+    apart = found.between_searches[2, 1]
     assert apart.mean == pytest.approx(-0.3)
     assert (apart.low, apart.high) == pytest.approx(tuple(expected))
     assert compare([paired("a", first)])[0].between_searches == {}

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from dropout_jax.evaluation.comparison import Comparison, Measure
 from dropout_jax.reports.answer.cell import Cell
 from dropout_jax.reports.answer.judging import Answer, Row
+from dropout_jax.reports.answer.words import caveats
 from dropout_jax.reports.palette import Style, short, styles
 from dropout_jax.reports.phrases import NOUNS
 
@@ -54,7 +55,14 @@ def differences_figure(answer: Answer) -> Figure | None:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    grid[0].set_yticks(list(places.values()), [short(method) for _, method in places])
+    grid[0].set_yticks(
+        list(places.values()),
+        [
+            short(method) + caveats(cell, method).replace(" (", "\n(")
+            for cell in cells
+            for method in _lines(answer, cell)
+        ],
+    )
     grid[0].set_ylim(height - 0.4, -0.2)
     return figure
 
