@@ -6,7 +6,7 @@ python -m dropout_jax.sweeps protocol --config=configs/answer.py:pilot --study=b
 
 docs/protocol.md says why it is as it is. A replicate draws its training and validation
 images from its seed. The strengths reach from negligible to too strong and are the same
-in all cells.
+in all cells, but for those of `EXTENDED`.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from dropout_jax.config import defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import override
-from dropout_jax.sweeps.protocol import Cell, Gate, Method, Protocol
+from dropout_jax.sweeps.protocol import Cell, Extension, Gate, Method, Protocol
 
 EVERY: dict[str, Any] = {
     "data.split": "drawn",
@@ -69,10 +69,22 @@ KL_WARMUP_SHARE = 0.1  # of the epochs
 # No two stages share a seed. With 1,000 images the training sets of seeds 0 to 59 are
 # disjoint, with 5,000 those of 0 to 11.
 FINALS = (tuple(range(10)), tuple(range(10, 20)))
-SEARCHES = ((1000,), (2000,))
+SEARCHES = {  # by number of training images
+    1_000: ((1000, 1001), (2000, 2001)),
+    5_000: ((1000,), (2000,)),
+    55_000: ((1000,), (2000,)),
+}
 CURVES = (3000, 3001, 3002)
 GATE = (4000, 4001, 4002, 4003, 4004)
-PILOT = ((9000,),)
+PILOT_SEARCHES = ((9000,),)
+PILOT_FINALS = (tuple(range(9100, 9110)),)
+PILOT_GATE = (9200, 9201, 9202, 9203, 9204)
+PILOT_CURVES = (9300, 9301, 9302)
+
+# What a cell's grid has beside the values above, because a choice lay at an end of it.
+# Each end is extended by at most two steps, before the first final run of the cell; a
+# choice that still lies at an end is then accepted (--accept_ends) and reported so.
+EXTENDED: dict[tuple[str, int], dict[str, Extension]] = {}
 
 
 def get_config(which: str = "answer") -> ConfigDict:
@@ -88,6 +100,7 @@ def _noise(kind: str) -> Method:
         ALPHAS,
         lambda alpha: {"noise.rates": (alpha / (1 + alpha),)},
         label="alpha (variance of the noise)",
+        negligible=True,
     )
 
 
@@ -98,6 +111,7 @@ METHODS = {
         DECAYS,
         lambda decay: {"regularizer.weight_decay": decay},
         label="weight decay",
+        negligible=True,
     ),
     "dropout": _noise("dropout"),
     "gaussian dropout": _noise("gaussian_dropout"),
@@ -107,6 +121,7 @@ METHODS = {
         lambda weight: {"noise.kl_weight": weight},
         {f"log alpha {a:g}": {"noise.log_alpha_init": a} for a in (-5.0, -1.0)},
         label="weight of the KL",
+        negligible=True,
     ),
 }
 
@@ -122,23 +137,25 @@ def _cell(network: str, size: int) -> Cell:
         },
         LEARNING_RATES[network],
         BASELINE_LEARNING_RATES[network],
+        SEARCHES[size],
         FINALS,
         CURVES,
         {"variational dropout": {"noise.kl_warmup_epochs": KL_WARMUP_SHARE * epochs}},
+        EXTENDED.get((network, size), {}),
         margin=0.3 if size == 55_000 else 0.5,
         descriptive=size == 55_000 and network != "mlp",
     )
 
 
 def protocol(which: str = "answer") -> Protocol:
-    """Returns the comparison, or its pilot: a coarse grid on a seed of its own.
+    """Returns the comparison, or its pilot: a coarse grid on seeds of its own.
 
     Args:
       which: "answer" or "pilot".
     """
     cells = {f"{network}_{size}": _cell(network, size) for network, size in LENGTHS}
     if which == "answer":
-        return Protocol(cells, METHODS, "none", SEARCHES, Gate(GATE))
+        return Protocol(cells, METHODS, "none", Gate(GATE))
     if which != "pilot":
         raise UserError(f"protocol {which!r} does not exist: give answer or pilot")
     methods = {
@@ -147,8 +164,13 @@ def protocol(which: str = "answer") -> Protocol:
     }
     coarse = {
         name: dataclasses.replace(
-            cell, finals=FINALS[:1], learning_rates=cell.learning_rates[1:4:2]
+            cell,
+            learning_rates=cell.learning_rates[1:4:2],
+            searches=PILOT_SEARCHES,
+            finals=PILOT_FINALS,
+            curves=PILOT_CURVES,
+            extended={},
         )
         for name, cell in cells.items()
     }
-    return Protocol(coarse, methods, "none", PILOT, Gate(GATE))
+    return Protocol(coarse, methods, "none", Gate(PILOT_GATE))

@@ -14,9 +14,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.sweeps.protocol import ACCURACY, ANSWERS, Protocol, Role, Setting
+from dropout_jax.sweeps.protocol import (
+    ACCURACY,
+    ANSWERS,
+    NLL,
+    Protocol,
+    Role,
+    Setting,
+)
 
 Line = Mapping[str, Any]  # of a ledger
+_NEGLIGIBLE = "lowest strength"  # the end that may be one of meaning
 # Accuracies are float32: means that are equal by counts of images differ by less.
 _DIGITS = 6
 
@@ -57,14 +65,14 @@ class Choices:
       by_role: the choice of each search, method and answer.
       pooled: by method and answer, the best over the seeds of all searches together;
         the gate judges it.
-      curve: each strength of each method at its best learning rate for the answer
-        "accuracy", over the seeds of all searches. A strength that ended well at no
+      curve: by answer, each strength of each method at its best learning rate for that
+        answer, over the seeds of all searches. A strength that ended well at no
         learning rate is left out.
     """
 
     by_role: Mapping[Role, Choice]
     pooled: Mapping[tuple[str, str], Setting]
-    curve: tuple[Setting, ...]
+    curve: Mapping[str, tuple[Setting, ...]]
 
     def of_search(self, search: int) -> list[Setting]:
         """Returns what a search has chosen, each setting once."""
@@ -102,7 +110,8 @@ def choose(
         return found
 
     by_role = {}
-    for search, seeds in enumerate(protocol.searches):
+    searches = protocol.cells[cell].searches
+    for search, seeds in enumerate(searches):
         for method in protocol.methods:
             found = scores(method, seeds)
             for answer in ANSWERS:
@@ -110,15 +119,16 @@ def choose(
                 ends = at_end(protocol, cell, setting)
                 choice = Choice(setting, found[setting], ends)
                 by_role[Role(search, method, answer)] = choice
-    pooled, curve = {}, []
+    pooled, curve = {}, {answer: [] for answer in ANSWERS}
     for method in protocol.methods:
-        found = scores(method, [seed for seeds in protocol.searches for seed in seeds])
+        found = scores(method, [seed for seeds in searches for seed in seeds])
         pooled |= {(method, answer): best(found, answer) for answer in ANSWERS}
-        for strength in protocol.strengths(method):
+        for strength in protocol.strengths(cell, method):
             of_strength = {s: v for s, v in found.items() if s.strength == strength}
             if of_strength:
-                curve.append(best(of_strength, ACCURACY))
-    return Choices(by_role, pooled, tuple(curve))
+                for answer in ANSWERS:
+                    curve[answer].append(best(of_strength, answer))
+    return Choices(by_role, pooled, {a: tuple(found) for a, found in curve.items()})
 
 
 def score_of(lines: Iterable[Line]) -> Score | None:
@@ -162,7 +172,7 @@ def at_end(protocol: Protocol, cell: str, setting: Setting) -> tuple[str, ...]:
     A grid of one value has no ends: nothing was chosen there.
     """
     grids = {
-        "strength": (setting.strength, protocol.methods[setting.method].strengths),
+        "strength": (setting.strength, protocol.strengths(cell, setting.method)),
         "learning rate": (
             setting.learning_rate,
             protocol.learning_rates(cell, setting.method),
@@ -176,18 +186,39 @@ def at_end(protocol: Protocol, cell: str, setting: Setting) -> tuple[str, ...]:
     )
 
 
+def cut_off(protocol: Protocol, choices: Choices) -> list[str]:
+    """Returns the choices that a wider grid might change, in words.
+
+    These are the choices at an end of a grid, but for the lowest strength of a method
+    whose lowest strength is `negligible`.
+
+    Args:
+      protocol: the comparison.
+      choices: of one of its cells.
+    """
+    return [
+        f"{role.method}, search {role.search + 1}, {role.answer}: {end}"
+        for role, choice in choices.by_role.items()
+        for end in choice.at_end
+        if not (end == _NEGLIGIBLE and protocol.methods[role.method].negligible)
+    ]
+
+
 def widest(protocol: Protocol, cell: str) -> Choices:
     """Returns choices of which no later stage has more runs than of these.
 
     By them the work that is left is bounded before the searches have ended.
     """
-    by_role, pooled, curve = {}, {}, []
+    by_role, pooled, curve = {}, {}, {answer: [] for answer in ANSWERS}
     for method in protocol.methods:
         grid = protocol.settings(cell, method)
         for answer, setting in zip(ANSWERS, (grid[0], grid[-1]), strict=True):
             pooled[method, answer] = setting
-            for search in range(len(protocol.searches)):
+            for search in range(len(protocol.cells[cell].searches)):
                 role = Role(search, method, answer)
                 by_role[role] = Choice(setting, Score(0.0, 0.0), ())
-        curve += {setting.strength: setting for setting in grid}.values()
-    return Choices(by_role, pooled, tuple(curve))
+        for strength in protocol.strengths(cell, method):
+            of_strength = [s for s in grid if s.strength == strength]
+            curve[ACCURACY].append(of_strength[0])
+            curve[NLL].append(of_strength[-1])
+    return Choices(by_role, pooled, {a: tuple(found) for a, found in curve.items()})

@@ -43,7 +43,7 @@ def write_choices(course: Course, cell: str, ledgers: str | Path) -> Path | None
                     for method in protocol.methods
                 },
             }
-            for number, seeds in enumerate(protocol.searches)
+            for number, seeds in enumerate(protocol.cells[cell].searches)
         ],
         "pooled": {
             method: {
@@ -51,9 +51,10 @@ def write_choices(course: Course, cell: str, ledgers: str | Path) -> Path | None
             }
             for method in protocol.methods
         },
-        "curve": [
-            {"method": setting.method, **_setting(setting)} for setting in choices.curve
-        ],
+        "curve": {
+            answer: [{"method": s.method, **_setting(s)} for s in settings]
+            for answer, settings in choices.curve.items()
+        },
         "gate": gate and {method: _verdict(found) for method, found in gate.items()},
     }
     with writing(path, 0):
@@ -90,6 +91,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "nll": _interval(verdict.nll),
         "start": verdict.start,
         "failures": list(verdict.failures),
+        "depends": verdict.depends,
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from dropout_jax.sweeps import inputs
-from dropout_jax.sweeps.choices import Choices, Line, choose, widest
+from dropout_jax.sweeps.choices import Choices, Line, choose, cut_off, widest
 from dropout_jax.sweeps.gate import Verdict, verdicts
 from dropout_jax.sweeps.protocol import FINAL, GATE, SEARCH, STAGES, Protocol, Setting
 from dropout_jax.sweeps.stages import Run, epochs, planned, runs
@@ -177,6 +177,7 @@ def go_on(
     stages: Sequence[str] = STAGES,
     lanes: int = 1,
     minutes: float = 0.0,
+    accept_ends: bool = False,
     accept_gate: bool = False,
     reporting: Mapping[str, Any] | None = None,
     ended: Callable[[str, str], object] = lambda cell, stage: None,
@@ -185,7 +186,8 @@ def go_on(
     """Runs what is left of some stages of some cells, in order.
 
     All stages after the search wait for its end, those after the gate for the gate
-    too. A cell with a method that fails the gate stops there.
+    too. A cell with a choice at an end of a grid stops after the search, one with a
+    method that fails the gate stops there.
 
     Args:
       course: the protocol and its files.
@@ -194,6 +196,7 @@ def go_on(
       stages: those that are wanted.
       lanes: how many trials of one program train in step at most.
       minutes: no new trial begins after so many minutes; 0 for no limit.
+      accept_ends: whether a cell goes on although a wider grid might change a choice.
       accept_gate: whether a cell goes on although a method fails the gate.
       reporting: what each study's `report` is told.
       ended: called with cell and stage when all of a stage's runs are finished.
@@ -209,7 +212,7 @@ def go_on(
     end, done = time.monotonic() + 60 * minutes, True
     for cell in cells:
         for name in (stage for stage in STAGES if stage in stages):
-            if waits := _waits(course, cell, name, accept_gate):
+            if waits := _waits(course, cell, name, accept_ends, accept_gate):
                 say(console, f"{cell} {name}: {waits}")
                 done = False
                 break
@@ -225,12 +228,21 @@ def go_on(
     return done
 
 
-def _waits(course: Course, cell: str, stage: str, accept_gate: bool) -> str:
+def _waits(
+    course: Course, cell: str, stage: str, accept_ends: bool, accept_gate: bool
+) -> str:
     """Says what a stage waits for; "" if it can run."""
     if stage == SEARCH:
         return ""
-    if course.choices(cell) is None:
+    choices = course.choices(cell)
+    if choices is None:
         return "waits for the end of the search"
+    ends = cut_off(course.protocol, choices)
+    if ends and not accept_ends:
+        return (
+            f"choices at an end of a grid: {'; '.join(ends)}. Extend the grid of that "
+            "cell (Cell.extended), or go on with --accept_ends"
+        )
     if stage == GATE:
         return ""
     found = course.verdicts(cell)

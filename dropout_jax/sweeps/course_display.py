@@ -10,6 +10,7 @@ from rich.text import Text
 from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.sweeps.choices import Choice
 from dropout_jax.sweeps.course import Course
+from dropout_jax.sweeps.gate import Verdict
 from dropout_jax.sweeps.protocol import STAGES
 from dropout_jax.sweeps.status import say
 
@@ -60,10 +61,16 @@ def show_gate(course: Course, cell: str, console: Console) -> None:
             Text(method),
             _shown(verdict.points, 2),
             _shown(verdict.nll, 4),
-            "" if verdict.start is None else f"{verdict.start:.2f}",
+            _starts(verdict),
             "yes" if verdict.passed else "no: " + "; ".join(verdict.failures),
         )
     console.print(table)
+
+
+def _starts(verdict: Verdict) -> str:
+    if verdict.depends or verdict.start is None:
+        return verdict.depends
+    return f"{verdict.start:.2f}"
 
 
 def _shown(change: Interval | None, digits: int) -> str:

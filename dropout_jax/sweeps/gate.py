@@ -22,17 +22,20 @@ class Verdict:
       nll: the same of the least NLL, at the setting for "nll", nats.
       start: largest distance between starts of a learned noise parameter's mean after
         the last epoch; None for a method without starts.
-      failures: why the method does not pass, in words.
+      failures: why the method does not count as converged, in words.
+      depends: how the learned noise depends on its start, in words; "" where it does
+        not. It does not decide whether the method has passed.
     """
 
     points: Interval | None
     nll: Interval | None
     start: float | None
     failures: tuple[str, ...]
+    depends: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether the method counts as converged."""
+        """Whether the method counts as converged: more epochs change little."""
         return not self.failures
 
 
@@ -86,21 +89,22 @@ def _verdict(protocol, choices, method, line_of) -> Verdict:
             f"NLL changes by {change.mean:+.4f} {times}, allowed is less than "
             f"{gate.nll:g}"
         )
-    start, setting = None, choices.pooled[method, ACCURACY]
+    start, depends = None, ""
     if starts := protocol.methods[method].starts:
+        setting = choices.pooled[method, ACCURACY]
         ends = {
             name: [line_of(Run(setting, seed, name)) for seed in gate.seeds]
             for name in starts
         }
         start = _distance(ends)
         if start is None:
-            failures.append("a start diverged, or learns no noise")
+            depends = "a start diverged, or learns no noise"
         elif not start < gate.start:
-            failures.append(
+            depends = (
                 f"learned noise ends {start:.2f} apart from the starts "
                 f"{', '.join(starts)}, allowed is less than {gate.start:g}"
             )
-    return Verdict(changes[ACCURACY], changes[NLL], start, tuple(failures))
+    return Verdict(changes[ACCURACY], changes[NLL], start, tuple(failures), depends)
 
 
 def _distance(ends: Mapping[str, list[Line]]) -> float | None:

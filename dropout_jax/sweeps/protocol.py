@@ -45,7 +45,7 @@ class Role(NamedTuple):
     """What a choice is for.
 
     Attributes:
-      search: place of the search in `Protocol.searches`, from 0.
+      search: place of the search in `Cell.searches`, from 0.
       method: its name.
       answer: one of `ANSWERS`.
     """
@@ -66,6 +66,8 @@ class Method:
       starts: by name, fields of further starts that must end alike (in the gate): such
         as several initial values of a learned noise.
       label: what the strength is, for the axis of a figure.
+      negligible: whether the lowest strength has next to no effect, so that a choice of
+        it does not ask for a lower one. Declare it before a search begins.
 
     Example:
       >>> decay = Method(
@@ -80,6 +82,20 @@ class Method:
     at: Callable[[float], Mapping[str, Any]] = lambda _: {}
     starts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     label: str = "strength"
+    negligible: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Extension:
+    """What a cell adds to the grid of a method, in all of its searches.
+
+    Attributes:
+      strengths: beside those of the method, in any order.
+      learning_rates: beside those that the cell gives the method, in any order.
+    """
+
+    strengths: tuple[float, ...] = ()
+    learning_rates: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,9 +106,11 @@ class Cell:
       fields: what differs from the base configuration.
       learning_rates: of every method but the baseline, increasing.
       baseline_learning_rates: of the baseline, increasing, at least as many.
+      searches: seeds of each of the independent searches.
       finals: for each search the seeds on which its choices are tested.
       curves: seeds of the strength curves.
       methods: by method, fields that it has in this cell beside its own.
+      extended: by method, what its grid has in this cell beside the values above.
       margin: the largest difference of test accuracy that counts as none, in
         percentage points.
       descriptive: whether the cell is only described: no test is made in it, and it
@@ -103,9 +121,11 @@ class Cell:
     fields: Mapping[str, Any]
     learning_rates: tuple[float, ...]
     baseline_learning_rates: tuple[float, ...]
+    searches: tuple[tuple[int, ...], ...]
     finals: tuple[tuple[int, ...], ...]
     curves: tuple[int, ...]
     methods: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    extended: Mapping[str, Extension] = dataclasses.field(default_factory=dict)
     margin: float = 0.5
     descriptive: bool = False
 
@@ -139,7 +159,6 @@ class Protocol:
       cells: by name, which is part of file names.
       methods: by name.
       baseline: name of the method that the others are compared with.
-      searches: seeds of each of the independent searches.
       gate: see `Gate`.
 
     Raises:
@@ -149,7 +168,6 @@ class Protocol:
     cells: Mapping[str, Cell]
     methods: Mapping[str, Method]
     baseline: str
-    searches: tuple[tuple[int, ...], ...]
     gate: Gate
 
     def __post_init__(self):
@@ -177,47 +195,73 @@ class Protocol:
             )
         _check_grid(f"learning_rates of {place}", cell.learning_rates)
         _check_grid(f"baseline_learning_rates of {place}", cell.baseline_learning_rates)
-        if len(cell.baseline_learning_rates) < len(cell.learning_rates):
-            raise UserError(
-                f"protocol: {place} has {len(cell.baseline_learning_rates)} "
-                f"baseline_learning_rates and {len(cell.learning_rates)} "
-                "learning_rates: the baseline needs at least as many as a method has "
-                "at one strength"
-            )
         for other in cell.methods.keys() - self.methods.keys():
             raise UserError(f"protocol: {place} has fields of {other!r}, no method")
+        self._check_extensions(place, name)
+        least = len(self.learning_rates(name, self.baseline))
+        for method in self.methods:
+            if (count := len(self.learning_rates(name, method))) > least:
+                raise UserError(
+                    f"protocol: {place} has {least} learning rates of the baseline "
+                    f"and {count} of {method!r}: the baseline needs at least as many "
+                    "as a method has at one strength"
+                )
         if len({len(seeds) for seeds in cell.finals}) > 1 or len(cell.finals) != len(
-            self.searches
+            cell.searches
         ):
             raise UserError(
                 f"protocol: finals of {place} has {[len(s) for s in cell.finals]} "
-                f"seeds: give each of the {len(self.searches)} searches equally many"
+                f"seeds: give each of the {len(cell.searches)} searches equally many"
             )
         _check_seeds(
             place,
             {
-                **{f"search {n}": s for n, s in enumerate(self.searches, 1)},
+                **{f"search {n}": s for n, s in enumerate(cell.searches, 1)},
                 "gate": self.gate.seeds,
                 **{f"final of search {n}": s for n, s in enumerate(cell.finals, 1)},
                 "curve": cell.curves,
             },
         )
 
-    def strengths(self, method: str) -> tuple[float | None, ...]:
-        """Returns the strengths of a method; None alone where it has none."""
-        return self.methods[method].strengths or (None,)
+    def _check_extensions(self, place: str, cell: str) -> None:
+        for method, extension in self.cells[cell].extended.items():
+            if method not in self.methods:
+                raise UserError(f"protocol: {place} extends {method!r}, no method")
+            if extension.strengths and not self.methods[method].strengths:
+                raise UserError(
+                    f"protocol: {place} extends the strengths of {method!r}, which has "
+                    "no strength: leave them out"
+                )
+            for what, values in (
+                ("strength", self.strengths(cell, method)),
+                ("learning rate", self.learning_rates(cell, method)),
+            ):
+                for value, after in itertools.pairwise(values):
+                    if value == after:
+                        raise UserError(
+                            f"protocol: {place} extends {method!r} by {what} {value}, "
+                            "which its grid has already: give each value once"
+                        )
+
+    def strengths(self, cell: str, method: str) -> tuple[float | None, ...]:
+        """Returns the strengths of a method in a cell; None alone if it has none."""
+        added = self._extension(cell, method).strengths
+        return tuple(sorted((*self.methods[method].strengths, *added))) or (None,)
 
     def learning_rates(self, cell: str, method: str) -> tuple[float, ...]:
         """Returns the learning rates of a method in a cell."""
         found = self.cells[cell]
-        if method == self.baseline:
-            return found.baseline_learning_rates
-        return found.learning_rates
+        is_baseline = method == self.baseline
+        own = found.baseline_learning_rates if is_baseline else found.learning_rates
+        return tuple(sorted((*own, *self._extension(cell, method).learning_rates)))
+
+    def _extension(self, cell: str, method: str) -> Extension:
+        return self.cells[cell].extended.get(method, Extension())
 
     def settings(self, cell: str, method: str) -> list[Setting]:
         """Returns the grid of a method in a cell, strength by strength."""
         grid = itertools.product(
-            self.strengths(method), self.learning_rates(cell, method)
+            self.strengths(cell, method), self.learning_rates(cell, method)
         )
         return [Setting(method, *point) for point in grid]
 

@@ -48,6 +48,12 @@ def define_protocol(flag_values: flags.FlagValues) -> None:
         flag_values=flag_values,
     )
     flags.DEFINE_boolean(
+        "accept_ends",
+        False,
+        "Go on with cells in which a search chose at an end of a grid.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_boolean(
         "accept_gate",
         False,
         "Go on with cells in which a method fails the convergence gate.",
@@ -108,6 +114,7 @@ def protocol(flag_values: flags.FlagValues) -> int:
                 stages=stages,
                 lanes=flag_values.lanes or default_lanes(),
                 minutes=flag_values.minutes,
+                accept_ends=flag_values.accept_ends,
                 accept_gate=flag_values.accept_gate,
                 reporting={"baseline": wanted.baseline, "command": command},
                 ended=ended,

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from dropout_jax.config.field import Field
+from dropout_jax.config.flat import flat
+from dropout_jax.config.schema import BY_PATH
 from dropout_jax.sweeps.choices import Choices
 from dropout_jax.sweeps.protocol import (
     ACCURACY,
@@ -19,6 +22,7 @@ from dropout_jax.sweeps.protocol import (
 )
 from dropout_jax.sweeps.trials import ARM, Trial, plan
 
+_COUNTS = ("train.epochs", "train.validations")
 LONGER = "longer"  # the variant of a gate's run that trains for more epochs
 
 
@@ -47,17 +51,18 @@ def runs(
       stage: one of `STAGES`.
       choices: what its search has chosen; the search itself needs none.
     """
+    found = protocol.cells[cell]
     if stage == SEARCH:
         grid = [s for m in protocol.methods for s in protocol.settings(cell, m)]
         return [
-            Run(s, seed) for seeds in protocol.searches for seed in seeds for s in grid
+            Run(s, seed) for seeds in found.searches for seed in seeds for s in grid
         ]
     assert choices is not None
-    found = protocol.cells[cell]
     if stage == GATE:
         return list(dict.fromkeys(_gate(protocol, choices)))
     if stage == CURVE:
-        return [Run(s, seed) for seed in found.curves for s in choices.curve]
+        drawn = dict.fromkeys(s for of in choices.curve.values() for s in of)
+        return [Run(s, seed) for seed in found.curves for s in drawn]
     assert stage == FINAL
     return [
         Run(setting, seed)
@@ -117,31 +122,42 @@ def planned(
 
 def epochs(base: Any, protocol: Protocol, cell: str, run: Run) -> int:
     """Returns for how many epochs a run trains."""
-    return _lengthened(base, protocol, cell, run)["train.epochs"]
-
-
-def _lengthened(base: Any, protocol: Protocol, cell: str, run: Run) -> dict[str, int]:
-    """Returns epochs and validations: for more epochs as many more.
-
-    The least NLL is one of the validated epochs: those must lie as close.
-    """
-    fields = {
-        "train.epochs": base.train.epochs,
-        "train.validations": base.train.validations,
-        **protocol.fields(cell, run.setting),
-    }
-    factor = protocol.gate.factor if run.variant == LONGER else 1
-    return {
-        path: factor * fields[path] for path in ("train.epochs", "train.validations")
-    }
+    overrides = _overrides(base, protocol, cell, run)
+    return overrides.get("train.epochs", base.train.epochs)
 
 
 def _overrides(base: Any, protocol: Protocol, cell: str, run: Run) -> dict[str, Any]:
     method = run.setting.method
-    return {
-        ARM: method,
+    fields = {
         **protocol.fields(cell, run.setting),
         **protocol.methods[method].starts.get(run.variant, {}),
-        **_lengthened(base, protocol, cell, run),
-        "seed": run.seed,
     }
+    if run.variant == LONGER:
+        fields |= _stretched({**flat(base.to_dict()), **fields}, protocol.gate.factor)
+    return {ARM: method, **fields, "seed": run.seed}
+
+
+def _stretched(fields: Mapping[str, Any], factor: int) -> dict[str, Any]:
+    """Returns all that is counted in epochs, times a factor: the same recipe, longer.
+
+    Validations too: the least NLL is one of the validated epochs, which must lie as
+    close.
+    """
+
+    def times(value: Any) -> Any:
+        return tuple(map(times, value)) if isinstance(value, tuple) else factor * value
+
+    return {
+        path: times(fields[path])
+        for path, field in BY_PATH.items()
+        if (path in _COUNTS or path.endswith("_epochs")) and _acts(field, fields)
+    }
+
+
+def _acts(field: Field, fields: Mapping[str, Any]) -> bool:
+    """Whether a run reads a field; changed where none does, it would be refused."""
+    if field.only_with is None:
+        return True
+    other, needed = field.only_with
+    # A name that a plugin registers is no choice of the schema: it may read the field.
+    return fields[other] in needed or fields[other] not in BY_PATH[other].choices

@@ -142,7 +142,9 @@ def made(
             },
             "finals": tuple(map(change, finals)),
             "tried": tuple(tried) if searched else (),
-            "curve": tuple(curve) if searched else (),
+            "curve": dict.fromkeys(("accuracy", "nll"), tuple(curve))
+            if searched
+            else {},
             **options,
         }
     )

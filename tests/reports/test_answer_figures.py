@@ -108,12 +108,21 @@ def test_strength_curves_show_replicates_means_and_what_was_chosen(cell):
     at = answers.GRID.index(0.3)
     values = [
         validation_of(one.trial, ACCURACY)
-        for one in cell.curve
+        for one in cell.curve["accuracy"]
         if (one.method, one.strength) == ("dropout", 0.3)
     ]
     assert line.get_ydata()[at] == pytest.approx(np.mean(values))
     chosen = {text.get_text(): text.xy[0] for text in axes.texts}
     assert chosen == {"1": 0.3, "2": 0.125}
+
+
+def test_each_panel_draws_the_runs_of_its_own_measure(cell):
+    few = {"accuracy": cell.curve["accuracy"], "nll": cell.curve["nll"][::3]}
+    with style():
+        figure = strength_figure(dataclasses.replace(cell, curve=few))
+    dropout = figure.axes[1], figure.axes[4]
+    counts = [len(axes.lines[1].get_xdata()) for axes in dropout]
+    assert counts == [3 * len(answers.GRID), len(answers.GRID)]
 
 
 def test_the_expected_best_is_of_the_trials_of_each_search(cell):
@@ -187,16 +196,18 @@ def early():
     """Cells at every point of their course."""
     whole = made()
     lost = answers.run("x", 0, 0, 0, status="diverged")
-    begun = {"finals": (), "choices": {}, "curve": (), "tried": whole.tried[:1]}
+    begun = {"finals": (), "choices": {}, "curve": {}, "tried": whole.tried[:1]}
     yield "nothing", WAITING
     yield "searches begun", dataclasses.replace(whole, **begun)
-    yield "searched", dataclasses.replace(whole, finals=(), curve=())
+    yield "searched", dataclasses.replace(whole, finals=(), curve={})
     for count in (1, 2, 41, 60):
         known = {final[:4] for final in whole.finals[:count]}
         some = made(change=without(lambda final, known=known: final[:4] not in known))
         yield f"{count} final runs", some
     yield "all diverged", made(change=lambda f: f._replace(trial=lost))
-    yield "one curve point", dataclasses.replace(whole, curve=whole.curve[3:4])
+    for measure in ("accuracy", "nll"):
+        point = {measure: whole.curve[measure][3:4]}
+        yield f"one curve point of {measure}", dataclasses.replace(whole, curve=point)
     yield "no baseline", made(change=without(lambda final: final.method == "none"))
 
 

@@ -40,6 +40,7 @@ def cell(width, **options):
         {"model.widths": (width,), "data.train_size": 16 * width},
         (0.001, 0.003),
         (0.0003, 0.001, 0.003),
+        ((30,), (40,)),
         (tuple(range(10)), tuple(range(10, 20))),
         (20, 21),
         **options,
@@ -52,7 +53,7 @@ def protocol():
         "large": cell(8, margin=0.3),
         "told": cell(16, descriptive=True),
     }
-    return Protocol(cells, METHODS, "none", ((30,), (40,)), Gate((50, 51)))
+    return Protocol(cells, METHODS, "none", Gate((50, 51)))
 """
 
 
@@ -172,7 +173,9 @@ def test_each_final_run_serves_its_search_and_its_answers(place):
         strength = {1: 0.3, 2: 0.6}[final.search]
         if final.method == "dropout":
             assert final.trial.config["noise.rates"] == [strength]
-    assert len(small.curve) == 2 * (1 + 3)
+    assert {m: len(runs) for m, runs in small.curve.items()} == dict.fromkeys(
+        ("accuracy", "nll"), 2 * (1 + 3)
+    )
     assert set(small.gate) == {"none", "dropout"}
     found = judge([small])
     dropout = next(r for r in found.of(small, ACCURACY) if r.method == "dropout")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dropout_jax.config import UserError
-from dropout_jax.sweeps.choices import Score, best, choose, score_of
-from dropout_jax.sweeps.protocol import Method, Role, Setting
+from dropout_jax.sweeps.choices import Score, best, choose, cut_off, score_of
+from dropout_jax.sweeps.protocol import Extension, Method, Role, Setting
 from protocols import SMALL, make
 
 PROTOCOL = make(
@@ -119,7 +119,7 @@ def test_pooled_is_over_all_seeds_and_the_curve_has_every_strength():
     )
     assert point(found, 0, "accuracy") == (0.2, 0.1)
     assert found.pooled["noise", "accuracy"] == Setting("noise", 0.3, 0.1)
-    assert found.curve == (
+    assert found.curve["accuracy"] == (
         Setting("none", None, 0.01),
         Setting("noise", 0.1, 0.1),
         Setting("noise", 0.2, 0.1),
@@ -127,9 +127,23 @@ def test_pooled_is_over_all_seeds_and_the_curve_has_every_strength():
     )
 
 
+def test_the_curve_of_each_answer_has_its_own_learning_rates():
+    seeds = (10, 11, 12, 13)
+    found = chosen(
+        {(0.2, 0.1, s): line(0.7, 1.1) for s in seeds}
+        | {(0.3, 0.1, s): line(0.4, 0.9) for s in seeds}
+    )
+    rates = {
+        answer: [s.learning_rate for s in settings if s.method == "noise"]
+        for answer, settings in found.curve.items()
+    }
+    assert rates == {"accuracy": [0.01, 0.1, 0.01], "nll": [0.01, 0.01, 0.1]}
+
+
 def test_a_strength_that_always_diverges_is_no_point_of_the_curve():
     lost = {(0.3, r, 10): line(0.9, 0.1, "diverged") for r in (0.01, 0.1)}
-    assert [s.strength for s in chosen(lost).curve] == [None, 0.1, 0.2]
+    for settings in chosen(lost).curve.values():
+        assert [s.strength for s in settings] == [None, 0.1, 0.2]
 
 
 @pytest.mark.parametrize(
@@ -157,3 +171,40 @@ def test_a_grid_of_one_value_has_no_ends():
     found = choose(protocol, "small", lambda *_: USUAL)
     choice = found.by_role[Role(0, "noise", "nll")]
     assert choice.at_end == ("lowest strength",)
+
+
+@pytest.mark.parametrize(
+    ("place", "negligible", "ends"),
+    [
+        ((0.1, 0.01), False, ["lowest strength", "lowest learning rate"]),
+        ((0.1, 0.01), True, ["lowest learning rate"]),
+        ((0.3, 0.1), True, ["highest strength", "highest learning rate"]),
+        ((0.2, 0.1), True, ["highest learning rate"]),
+    ],
+)
+def test_every_end_but_one_of_meaning_cuts_off(place, negligible, ends):
+    noise = dataclasses.replace(PROTOCOL.methods["noise"], negligible=negligible)
+    protocol = dataclasses.replace(PROTOCOL, methods={"none": Method(), "noise": noise})
+    found = chosen({(*place, seed): line(0.9, 0.9) for seed in (10, 11)})
+    told = [text for text in cut_off(protocol, found) if "noise, search 1" in text]
+    assert told == [
+        f"noise, search 1, {answer}: {end}"
+        for answer in ("accuracy", "nll")
+        for end in ends
+    ]
+
+
+def test_an_end_that_the_cell_extends_is_none():
+    one = dataclasses.replace(
+        PROTOCOL.cells["small"], extended={"noise": Extension((0.4,))}
+    )
+    protocol = dataclasses.replace(PROTOCOL, cells={"small": one})
+    high = {(0.3, s): line(0.9, 0.9) for s in (10, 11, 12, 13)}
+    found = choose(
+        protocol,
+        "small",
+        lambda s, seed: high.get((s.strength, seed), USUAL),
+    )
+    choice = found.by_role[Role(0, "noise", "accuracy")]
+    assert choice.setting.strength == 0.3
+    assert choice.at_end == ("lowest learning rate",)

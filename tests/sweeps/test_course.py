@@ -11,11 +11,12 @@ from dropout_jax.config import UserError
 from dropout_jax.sweeps.choices_file import write_choices
 from dropout_jax.sweeps.course import go_on
 from dropout_jax.sweeps.course_display import show_choices, show_gate, show_left
-from dropout_jax.sweeps.protocol import STAGES, Gate, Method, Role
+from dropout_jax.sweeps.protocol import STAGES, Extension, Gate, Method, Role
 from dropout_jax.sweeps.stages import finals
 from pretended import Killed
 from protocols import LARGE, METHODS, SMALL, Pretender, course, make, values
 
+FASTER = Extension((), (0.03,))
 BOTH = {"small": SMALL, "large": LARGE}
 
 
@@ -43,8 +44,8 @@ def test_every_stage_of_every_cell_is_run_once(tmp_path, console):
     assert stages == [f"{cell}_{stage}" for cell in BOTH for stage in STAGES]
     assert len(pretender.done) == len(set(pretender.done))
     counts = {name: len(lines) for name, lines in ledgers(tmp_path).items()}
-    assert counts["small_search.jsonl"] == 4 * 19
-    assert counts["small_curve.jsonl"] == 2 * 6
+    assert counts["small_search.jsonl"] == 4 * 24
+    assert counts["small_curve.jsonl"] == 2 * 12
     again = Pretender()
     assert do(course(tmp_path, make(BOTH)), again, console) and not again.done
 
@@ -75,7 +76,7 @@ def test_the_final_runs_are_those_of_the_choices_with_fresh_seeds(tmp_path, cons
     assert [setting.learning_rate for setting in by_answer] == [0.003, 0.001]
 
 
-@pytest.mark.parametrize("life", [0, 1, 76, 90, 120, 135])
+@pytest.mark.parametrize("life", [0, 1, 96, 110, 140, 160])
 def test_killed_at_any_time_it_goes_on(tmp_path, console, life):
     whole = course(tmp_path / "whole")
     do(whole, Pretender(), console)
@@ -137,7 +138,7 @@ def test_a_longer_cell_is_searched_anew(tmp_path, console):
     longer = dataclasses.replace(SMALL, fields={**SMALL.fields, "train.epochs": 3})
     rest = Pretender()
     assert do(course(tmp_path, make({"small": longer})), rest, console)
-    assert sum(name == "small_search" for name, _ in rest.done) == 4 * 19
+    assert sum(name == "small_search" for name, _ in rest.done) == 4 * 24
 
 
 def test_a_wider_grid_runs_what_is_new(tmp_path, console):
@@ -147,7 +148,52 @@ def test_a_wider_grid_runs_what_is_new(tmp_path, console):
     protocol = make(methods={**METHODS, "dropout": wider})
     assert do(course(tmp_path, protocol), rest, console)
     counts = [sum(name == f"small_{s}" for name, _ in rest.done) for s in STAGES]
-    assert counts == [4 * 3, 0, 0, 2]  # the choice stays, the curve has a new point
+    # The choice stays, the curves have a new point at two learning rates.
+    assert counts == [4 * 4, 0, 0, 2 * 2]
+
+
+def strong(trial):
+    """Values that are best at the highest rate."""
+    accuracy, nll = values(trial)
+    rate = sum(trial.values["noise"]["rates"])
+    return accuracy + 0.1 * rate, nll - 0.1 * rate
+
+
+def test_a_choice_at_an_end_holds_its_cell_up(tmp_path, console):
+    found, pretender = course(tmp_path, make(BOTH)), Pretender(values=strong)
+    assert not do(found, pretender, console)
+    assert {name for name, _ in pretender.done} == {"small_search", "large_search"}
+    each = "; ".join(
+        f"dropout, search {search}, {answer}: highest strength"
+        for search in (1, 2)
+        for answer in ("accuracy", "nll")
+    )
+    advice = "Extend the grid of that cell (Cell.extended), or go on with --accept_ends"
+    line = f"small gate: choices at an end of a grid: {each}. {advice}"
+    assert line in said(console)
+    for stage in ("final", "curve"):
+        assert not do(found, pretender, console, stages=[stage])
+        assert f"large {stage}: choices at an end of a grid: dropout" in said(console)
+    assert do(found, pretender, console, accept_ends=True)
+    assert {name for name, _ in pretender.done} == {
+        f"{cell}_{stage}" for cell in BOTH for stage in STAGES
+    }
+
+
+def test_a_cell_that_extends_its_grid_goes_on_alone(tmp_path, console):
+    do(course(tmp_path, make(BOTH)), Pretender(values=strong), console)
+    wider = dataclasses.replace(
+        SMALL, extended={"dropout": Extension((0.8, 0.9), (0.03,)), "none": FASTER}
+    )
+    rest, cells = Pretender(values=strong), {"small": wider, "large": LARGE}
+    found = course(tmp_path, make(cells))
+    assert not do(found, rest, console)
+    # 5 strengths at 5 learning rates are 13 more than 3 at 4, in all searches.
+    searched = [name for name, _ in rest.done if name.endswith("_search")]
+    assert searched == ["small_search"] * 4 * (13 + 1)
+    assert {name for name, _ in rest.done} == {f"small_{stage}" for stage in STAGES}
+    choice = found.choices("small").by_role[Role(0, "dropout", "accuracy")]
+    assert choice.setting.strength == 0.8 and choice.at_end == ()
 
 
 def test_a_mistake_of_a_later_stage_is_told_at_once(tmp_path):
@@ -164,25 +210,37 @@ def test_what_is_shown(tmp_path, console):
     show_gate(found, "small", console)
     show_left(found, 2, console)
     # Of the search all is known, of the others the most there can be.
-    assert "small │ 0 of 76 │ 0 of <= 28 │ 0 of <= 24 │ 0 of <= 12 │ ?" in said(console)
+    assert "small │ 0 of 96 │ 0 of <= 28 │ 0 of <= 24 │ 0 of <= 24 │ ?" in said(console)
     assert "not known: small" in said(console)
     with pytest.raises(Killed):
-        do(found, Pretender(75), console)
+        do(found, Pretender(95), console)
     show_left(found, 2, console)
-    # Runs of 2 epochs took 6 s: 1 of the search, 12 + 12 longer + 4 starts, 24, 12.
-    minutes = 3 * (2 + 12 * 2 + 12 * 4 + 4 * 2 + 24 * 2 + 12 * 2) / 60 / 2
-    assert f"75 of 76 │ 0 of <= 28 │ 0 of <= 24 │ 0 of <= 12 │ {minutes:.1f}" in (
+    # Runs of 2 epochs took 6 s: 1 of the search, 12 + 12 longer + 4 starts, 24, 24.
+    minutes = 3 * (2 + 12 * 2 + 12 * 4 + 4 * 2 + 24 * 2 + 24 * 2) / 60 / 2
+    assert f"95 of 96 │ 0 of <= 28 │ 0 of <= 24 │ 0 of <= 24 │ {minutes:.1f}" in (
         said(console)
     )
     do(found, Pretender(), console)
     show_choices(found, "small", console)
     assert "│ dropout │ accuracy │ 1 │ 0.3 │ 0.003 │" in said(console)
-    assert "│ variational │ nll │ 2 │ 0.01 lowest │ 0.001 lowest │" in said(console)
+    assert "│ variational │ nll │ 2 │ 0.01 lowest │ 0.001 │" in said(console)
     show_gate(found, "small", console)
     assert "│ variational │ +0.00 [+0.00, +0.00]" in said(console)
     assert "0.08 │ yes │" in said(console)
     show_left(found, 2, console)
-    assert "76 of 76" in said(console) and "about 0 min left" in said(console)
+    assert "96 of 96" in said(console) and "about 0 min left" in said(console)
+
+
+def test_noise_that_depends_on_its_start_is_shown_and_written(tmp_path, console):
+    strict = make(gate=Gate((20, 21), start=0.05))
+    found = course(tmp_path, strict)
+    assert do(found, Pretender(), console)  # it holds nothing up
+    show_gate(found, "small", console)
+    told = "learned noise ends 0.08 apart from the starts low, high"
+    assert told.split()[0] in said(console) and "0.05" in said(console)
+    path = write_choices(found, "small", tmp_path / "ledgers")
+    verdict = json.loads(path.read_text())["gate"]["variational"]
+    assert verdict["passed"] and verdict["depends"].startswith(told)
 
 
 def test_the_file_of_choices(tmp_path, console):
@@ -197,11 +255,18 @@ def test_the_file_of_choices(tmp_path, console):
     chosen = first["methods"]["dropout"]["nll"]
     assert chosen["fields"]["noise.rates"] == [0.3]
     assert (chosen["strength"], chosen["learning_rate"]) == (0.3, 0.001)
-    assert chosen["at_end"] == ["lowest learning rate"]
+    assert chosen["at_end"] == []
+    assert first["methods"]["variational"]["nll"]["at_end"] == ["lowest strength"]
+    curves = {
+        answer: {point["learning_rate"] for point in points}
+        for answer, points in content["curve"].items()
+    }
+    assert curves == {"accuracy": {0.003}, "nll": {0.001}}
     do(found, Pretender(), console)
     write_choices(found, "small", tmp_path / "ledgers")
     gate = json.loads(path.read_text())["gate"]
     assert gate["variational"]["passed"] is True
+    assert gate["variational"]["depends"] == ""
     assert gate["none"]["points"] == {"mean": 0.0, "low": None, "high": None}
 
 

@@ -37,9 +37,16 @@ def protocol():
             {"noise.kind": "dropout"}, (0.1, 0.5), lambda r: {"noise.rates": (r,)}
         ),
     }
-    cell = Cell({"model.widths": (4,)}, (0.01,), (0.001, 0.01), ((0,), (1,)), (2,))
+    cell = Cell(
+        {"model.widths": (4,)},
+        learning_rates=(0.01,),
+        baseline_learning_rates=(0.001, 0.01),
+        searches=((4,), (5,)),
+        finals=((0,), (1,)),
+        curves=(2,),
+    )
     gate = Gate((3,), points=100.0, nll=10.0)
-    return Protocol({"tiny": cell}, methods, "none", ((4,), (5,)), gate)
+    return Protocol({"tiny": cell}, methods, "none", gate)
 """
 
 
@@ -92,7 +99,7 @@ def test_some_cells_and_stages(command, tmp_path, capsys):
     capsys.readouterr()
     assert command("--status") == []
     shown = capsys.readouterr().out
-    assert "0 of 76" in shown and "76 of 76" in shown and "not known: small" in shown
+    assert "0 of 96" in shown and "96 of 96" in shown and "not known: small" in shown
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_a_real_protocol_from_search_to_curve(command, tmp_path, console):
     def train(study, trials, minutes):
         assert work(study, trials, console=console)
 
-    command(train=train)
+    command("--accept_ends", train=train)
     ledgers = tmp_path / "study" / "ledgers"
     lines = {
         path.stem: [json.loads(text) for text in path.read_text().splitlines()]
@@ -146,7 +153,7 @@ def test_a_real_protocol_from_search_to_curve(command, tmp_path, console):
         if line["arm"] == "dropout"
     ]
     # Nothing is left to do: no process may start.
-    command(train=lambda *_: pytest.fail("a trial was run twice"))
+    command("--accept_ends", train=lambda *_: pytest.fail("a trial was run twice"))
 
 
 def test_the_ready_made_protocol_is_whole(capsys, tmp_path):

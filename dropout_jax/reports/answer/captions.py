@@ -36,13 +36,14 @@ def differences_caption(answer: Answer) -> str:
 def strength_caption(cell: Cell) -> str:
     """Of the strength curves of a cell."""
     seeds = span(
-        len({one.seed for one in cell.curve if one.method == method and one.trial})
+        len({one.seed for one in runs if one.method == method and one.trial})
+        for runs in cell.curve.values()
         for method in cell.methods
     )
     return (
         f"{cell.name}: validation accuracy of the last epoch and least validation NLL "
-        "against the strength of each method, each at its best learning rate by "
-        "validation accuracy, "
+        "against the strength of each method, each at its best learning rate for "
+        "the measure of the panel, "
         f"{seeds} that no search and no final run uses. Circles: replicates; line: "
         f"their mean; gray: {cell.baseline} with the range of its replicates. Digits "
         "above a panel: the strength that each search chose."

@@ -126,7 +126,8 @@ class Cell:
         ended.
       finals: the final runs that follow from the choices.
       tried: the runs of the searches.
-      curve: the runs of the strength curves.
+      curve: by name of the measure, the runs of the strength curves: each strength at
+        its best learning rate for that measure.
       gate: whether each method was trained to convergence; empty before the gate has
         ended.
       notes: what else the results of the final runs depend on, in sentences.
@@ -144,7 +145,7 @@ class Cell:
     choices: Mapping[tuple[str, int, str], Choice] = field(default_factory=dict)
     finals: tuple[Final, ...] = ()
     tried: tuple[Tried, ...] = ()
-    curve: tuple[Tried, ...] = ()
+    curve: Mapping[str, tuple[Tried, ...]] = field(default_factory=dict)
     gate: Mapping[str, Verdict] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     held: str = ""

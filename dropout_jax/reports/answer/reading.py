@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cells of a protocol, from its config file and the ledgers of its stages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +104,11 @@ def _cell(protocol: Protocol, base: Any, name: str, ledgers: Path) -> Cell:
         "train_size": found.fields.get("data.train_size", base.data.train_size),
         "margin": found.margin,
         "methods": tuple(methods),
-        "searches": tuple(range(_FIRST, _FIRST + len(protocol.searches))),
+        "searches": tuple(range(_FIRST, _FIRST + len(found.searches))),
         "replicates": len(found.finals[0]),
         "descriptive": found.descriptive,
         "strengths": {m: method.label for m, method in protocol.methods.items()},
-        "tried": tuple(_tried(protocol, search.read())),
+        "tried": tuple(_tried(found.searches, search.read())),
         "held": held,
     }
     if choices is None:
@@ -119,7 +119,7 @@ def _cell(protocol: Protocol, base: Any, name: str, ledgers: Path) -> Cell:
         choices=_chosen(protocol, name, choices),
         finals=tuple(_finals(protocol, name, choices, final)),
         notes=notes([trial for trial in final.read().values() if trial is not None]),
-        curve=tuple(_curve(stage(CURVE, choices).read())),
+        curve=_curve(choices, stage(CURVE, choices).read()),
         gate=_gate(protocol, choices, stage(GATE, choices)),
     )
 
@@ -170,18 +170,27 @@ def _finals(
             yield Final(role.method, search, role.answer, run.seed, trials[run])
 
 
-def _tried(protocol: Protocol, trials: Mapping[Run, Trial | None]) -> Iterable[Tried]:
+def _tried(
+    searches: Sequence[Sequence[int]], trials: Mapping[Run, Trial | None]
+) -> Iterable[Tried]:
     for run, trial in trials.items():
         (search,) = (
-            number
-            for number, seeds in enumerate(protocol.searches, _FIRST)
-            if run.seed in seeds
+            number for number, seeds in enumerate(searches, _FIRST) if run.seed in seeds
         )
         yield _of_run(run, search, trial)
 
 
-def _curve(trials: Mapping[Run, Trial | None]) -> Iterable[Tried]:
-    return (_of_run(run, 0, trial) for run, trial in trials.items())
+def _curve(
+    choices: Choices, trials: Mapping[Run, Trial | None]
+) -> dict[str, tuple[Tried, ...]]:
+    return {
+        answer: tuple(
+            _of_run(run, 0, trial)
+            for run, trial in trials.items()
+            if run.setting in settings
+        )
+        for answer, settings in choices.curve.items()
+    }
 
 
 def _of_run(run: Run, search: int, trial: Trial | None) -> Tried:

@@ -26,7 +26,11 @@ def strength_figure(cell: Cell) -> Figure | None:
     Circles are replicates, the line is their mean, the gray line and band the baseline
     with the range of its replicates. Digits stand where each search chose.
     """
-    methods = [m for m in cell.methods[1:] if _points(cell, m, cell.measures[0])]
+    methods = [
+        method
+        for method in cell.methods[1:]
+        if any(_points(cell, method, measure) for measure in cell.measures)
+    ]
     if not methods:
         return None
     width = max(0.7 + (PAGE - 0.7) * len(methods) / 4, _LEGEND)
@@ -73,7 +77,7 @@ def _points(cell: Cell, method: str, measure: Measure) -> list[tuple[float, floa
     """Strength and finite validation result of each replicate; NaN: no strength."""
     points = [
         (np.nan if one.strength is None else one.strength, value)
-        for one in cell.curve
+        for one in cell.curve.get(measure.name, ())
         if one.method == method
         and np.isfinite(value := validation_of(one.trial, measure))
     ]
@@ -106,6 +110,8 @@ def _reference(axes: Axes, values: Sequence[float]) -> None:
 
 def _curve(axes: Axes, cell: Cell, method: str, measure: Measure, colour: str) -> None:
     points = _points(cell, method, measure)
+    if not points:  # runs of the other measure have ended first
+        return
     middle = means(points)
     axes.set_xscale("log" if min(middle) > 0 else "linear")
     axes.set_xticks(list(middle), list(map(value_text, middle)), rotation=45)
