@@ -23,6 +23,7 @@ from dropout_jax.reports.numbers import (
     value_text,
 )
 from dropout_jax.reports.render import Part
+from dropout_jax.sweeps.gate import Verdict
 
 _SETS = {
     "accuracy": "Test accuracy, parameters of the last epoch",
@@ -170,6 +171,7 @@ def _gate(cell: Cell) -> Part:
         "change of least NLL, nats",
         "distance between starts",
         "converged",
+        "depends on its start",
     ]
     rows = [
         [
@@ -178,10 +180,17 @@ def _gate(cell: Cell) -> Part:
             bracketed(found.nll, functools.partial(signed, digits=4)),
             NOTHING if found.start is None else plain(found.start),
             "yes" if found.passed else "no",
+            _depends(found),
         ]
         for method, found in cell.gate.items()
     ]
     return Part("Convergence gate: more epochs, on validation", headings, rows)
+
+
+def _depends(found: Verdict) -> str:
+    if found.depends:
+        return "yes"
+    return NOTHING if found.start is None else "no"
 
 
 def choice_text(choice: Choice | None) -> str:

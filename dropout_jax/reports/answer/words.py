@@ -200,13 +200,13 @@ def conditions(answer: Answer) -> list[str]:
 
 
 def _sampling_error(images: int) -> str:
-    """What another test set would change in a difference of accuracies."""
-    errors = [f"{plain(100 * math.sqrt(share / images))}" for share in _DIFFER]
+    """What another test set of this size would change in a difference of accuracies."""
+    errors = [plain(100 * math.sqrt(share / images)) for share in _DIFFER]
     return (
-        " Another test set alone moves a difference of two accuracies by a standard "
-        f"error of {listed(errors)} points where one of the two classifiers is right "
-        f"and one is wrong on {listed([f'{100 * share:g}' for share in _DIFFER])} % of "
-        "the images."
+        " The sampling error of the test set comes on top: a difference of two "
+        f"accuracies has a standard error of {listed(errors)} points if one of the two "
+        "classifiers is right and one is wrong on "
+        f"{listed([f'{100 * share:g}' for share in _DIFFER])} % of the images."
     )
 
 
