@@ -9,20 +9,25 @@ Tables, sentences, figures, the terminal and the experiments all take their word
   model and a training-set size). The family is all comparisons of a table: its cells
   times its methods times the measures that it judges.
 - **Tested**: from 10 pairs on, and with no fewer pairs than any other comparison of its
-  cell. The p-value is that of the exact sign-flip test, corrected over the whole
-  family by Holm; the verdict follows the corrected p-value alone, for gains and losses
-  alike. The corrected interval has the coverage 1 - 5 % / m for m comparisons.
+  cell by the same measure. The p-value is that of the exact sign-flip test, corrected
+  over the whole family by Holm; gains and losses are judged alike. The corrected
+  interval has the coverage 1 - 5 % / m for m comparisons.
 - **Searched twice**: where the settings come from several independent searches, each
-  on replicates of its own, all replicates are tested together, and a verdict needs
-  the same sign in each search. Otherwise the searches disagree.
+  on replicates of its own, all replicates are tested together.
 - **Descriptive**: under 10 pairs, or with fewer pairs than the rest. There is a
   difference, its interval and the number of seeds in which the method is higher; no
   p-value, and so no verdict. Such a comparison still counts in the family: whoever
   looked at it might have gone on with it. One that was declared descriptive before its
   data were seen does not count.
-- **Equivalent**: both one-sided tests reject a difference as large as the margin, at
-  p-values corrected over the same family. Without that there is no significant
-  difference, and the minimum detectable effect says what could have been missed.
+- **The verdict** of a tested comparison is the first of these that holds:
+  1. significant, and the mean difference has the same sign in every search: higher or
+     lower;
+  2. significant, with other signs: the searches disagree;
+  3. equivalent: both one-sided tests reject a difference as large as the margin, at
+     p-values corrected over the same family, and the mean difference of every search
+     is smaller than the margin;
+  4. no significant difference; the minimum detectable effect says what could have been
+     missed.
 
 References:
   Fisher 1935, The Design of Experiments, section 21 (sign flips); Holm 1979,
@@ -41,6 +46,7 @@ from dropout_jax.evaluation.power import minimum_detectable_effect
 from dropout_jax.evaluation.statistics import (
     P_VALUE_FROM,
     Interval,
+    difference_of_means,
     holm,
     mean_interval,
     sign_flip_p_value,
@@ -76,9 +82,9 @@ class Outcome(enum.Enum):
     DESCRIPTIVE = "descriptive"
     HIGHER = "higher"  # significant after correction
     LOWER = "lower"  # significant after correction
+    DISAGREE = "disagree"  # significant, but not of one sign in every search
     EQUIVALENT = "equivalent"  # within the margin, after correction
     UNDECIDED = "undecided"  # no significant difference
-    DISAGREE = "disagree"  # significant, but not of one sign in every search
 
 
 class Paired(NamedTuple):
@@ -152,8 +158,15 @@ class Comparison:
 
     @property
     def within_margin(self) -> bool:
-        """Whether a difference as large as the margin is rejected, after correction."""
-        return self.equivalence is not None and self.equivalence <= ERROR
+        """Whether the difference is smaller than the margin.
+
+        A difference as large as the margin is rejected, after correction, and the mean
+        of every search is smaller: opposite means of two searches cancel in their sum.
+        """
+        if self.equivalence is None or self.equivalence > ERROR:
+            return False
+        means = [abs(of.mean) for of in self.by_search.values()]
+        return all(mean < self.measure.margin for mean in means)
 
     @property
     def by_search(self) -> dict[int, Interval]:
@@ -162,6 +175,22 @@ class Comparison:
         return {
             search: mean_interval(values[searches == search], 1 - ERROR)
             for search in sorted(set(self.searches))
+        }
+
+    @property
+    def between_searches(self) -> dict[tuple[int, int], Interval]:
+        """The mean difference of each later search minus that of the first.
+
+        By (later, first), with Welch's 95 % interval: searches have replicates of
+        their own.
+        """
+        values, searches = np.asarray(self.values), np.asarray(self.searches)
+        first, *later = sorted(set(self.searches)) or (0,)
+        return {
+            (search, first): difference_of_means(
+                values[searches == search], values[searches == first], 1 - ERROR
+            )
+            for search in later
         }
 
     @property
@@ -227,13 +256,14 @@ def compare(pairs: Sequence[Paired], *, planned: int = 0) -> tuple[Comparison, .
                 f"{pair.method!r} by {pair.measure.name}: {len(pair.values)} values, "
                 f"{len(pair.searches)} searches: give the search of each value"
             )
-    most: dict[str, int] = {}
-    for pair in pairs:
-        most[pair.cell] = max(most.get(pair.cell, 0), len(pair.seeds))
+    tables = [(pair.cell, pair.measure.name) for pair in pairs]
+    most: dict[tuple[str, str], int] = {}
+    for pair, table in zip(pairs, tables, strict=True):
+        most[table] = max(most.get(table, 0), len(pair.seeds))
     tested = [
         i
-        for i, pair in enumerate(pairs)
-        if not pair.described and len(pair.seeds) == most[pair.cell] >= P_VALUE_FROM
+        for i, (pair, table) in enumerate(zip(pairs, tables, strict=True))
+        if not pair.described and len(pair.seeds) == most[table] >= P_VALUE_FROM
     ]
     family = max(planned, sum(not pair.described for pair in pairs), 1)
     # What is not tested counts with p = 1, so that it is corrected for.

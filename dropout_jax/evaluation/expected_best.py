@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How good the best of a search is to be expected after so many trials.
 
-A method with more hyperparameters may win by more trials alone. The curve of the
-expected best value against the number of trials shows each method at each budget.
+The curve of the expected best value against the number of trials shows how the best
+result grows with trials drawn at random from the grid of a search. It belongs to that
+grid: a wider one with bad ends looks worse at few trials. It does not show what chance
+alone gains.
 
 References:
   Dodge et al. 2019, Show Your Work (EMNLP), section 3, draws trials with replacement;

@@ -70,6 +70,13 @@ def test_fewer_pairs_than_the_rest_are_descriptive():
     assert full.family == less.family == 2
 
 
+def test_fewer_pairs_than_by_another_measure_are_tested():
+    accuracy = paired("a", spread(1.0, 12))
+    nll = [paired(m, spread(1.0, 11), NLL) for m in ("a", "b")]
+    found = compare([accuracy, *nll])
+    assert {one.outcome for one in found} == {Outcome.HIGHER}
+
+
 def test_fewer_pairs_than_another_cell_are_tested():
     ten = paired("a", spread(1.0, 10))._replace(cell="large")
     twenty = paired("a", spread(1.0, 20))._replace(cell="small")
@@ -134,6 +141,40 @@ def test_searches_that_disagree_may_be_equivalent():
     near = searched(spread(0.05, width=0.02), spread(-0.05, width=0.02, seed=1))
     (found,) = compare([near])
     assert found.outcome is Outcome.EQUIVALENT
+
+
+def test_opposite_searches_that_cancel_are_not_equivalent():
+    # Means of +.62 and -.61 points: their sum says nothing about either.
+    wide = ACCURACY._replace(margin=0.5)
+    far = searched(spread(0.62, width=0.02), spread(-0.61, width=0.02, seed=1))
+    (found,) = compare([far._replace(measure=wide)])
+    assert found.p_value > ERROR >= found.equivalence
+    assert found.outcome is Outcome.UNDECIDED and not found.within_margin
+    wider = ACCURACY._replace(margin=0.63)
+    (found,) = compare([far._replace(measure=wider)])
+    assert found.outcome is Outcome.EQUIVALENT
+
+
+def test_a_gain_is_within_the_margin_only_if_each_search_is():
+    near, far = compare(
+        [
+            searched(spread(0.1, width=0.02), spread(0.2, width=0.02, seed=1)),
+            searched(spread(0.02, width=0.01), spread(0.31, width=0.01, seed=1), "b"),
+        ]
+    )
+    assert near.outcome is far.outcome is Outcome.HIGHER
+    assert far.equivalence <= ERROR
+    assert near.within_margin and not far.within_margin
+
+
+def test_the_searches_are_compared_by_welch():
+    first, second = spread(0.5), spread(0.2, n=12, width=0.4, seed=1)
+    (found,) = compare([searched(first, second)])
+    expected = stats.ttest_ind(second, first, equal_var=False).confidence_interval()
+    apart = found.between_searches[2, 1]
+    assert apart.mean == pytest.approx(-0.3)
+    assert (apart.low, apart.high) == pytest.approx(tuple(expected))
+    assert compare([paired("a", first)])[0].between_searches == {}
 
 
 def test_equal_methods_are_equivalent_and_a_wide_spread_is_not():

@@ -137,6 +137,26 @@ def test_the_expected_best_is_of_the_trials_of_each_search(cell):
     assert gray.get_ydata()[0] == pytest.approx(best.mean())
 
 
+def test_the_dash_of_each_search_is_in_the_legend(cell):
+    with style():
+        figure = budget_figure(cell)
+        once = budget_figure(
+            dataclasses.replace(
+                cell, tried=tuple(t for t in cell.tried if t.search == 1)
+            )
+        )
+    (legend,) = figure.legends
+    dashes = {
+        text.get_text(): line.get_linestyle()
+        for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
+    }
+    drawn = [line.get_linestyle() for line in figure.axes[0].lines]
+    assert dashes["search 1"] == drawn[0] == "-"
+    assert dashes["search 2"] == drawn[-1] == "--"
+    (legend,) = once.legends
+    assert not any(t.get_text().startswith("search") for t in legend.get_texts())
+
+
 def test_a_trial_is_a_mean_over_the_seeds_of_its_search():
     def tried(seed, accuracy, rate=0.001):
         run = answers.run("none", seed, accuracy, 0.4, tested=False)

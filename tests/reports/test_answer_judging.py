@@ -157,22 +157,52 @@ def test_an_unfinished_cell_gets_no_verdict_but_counts():
     assert row(found, "dropout", NLL).unfinished == {"missing": 1}
 
 
-def test_a_run_that_diverged_ends_its_cell_and_leaves_its_method_described():
-    def diverged(final):
-        if final.method == "dropout" and final.seed == 1003:
-            trial = answers.run("dropout", 1003, 0, 0, status="diverged")
+def diverging(method, *seeds):
+    def change(final):
+        if final.method == method and final.seed in seeds:
+            trial = answers.run(method, final.seed, 0, 0, status="diverged")
             return final._replace(trial=trial)
         return final
 
-    cell = made(effects=EFFECTS, change=diverged)
+    return change
+
+
+def test_a_run_that_diverged_counts_with_the_worst_result_of_its_cell():
+    cell = made(effects=EFFECTS, change=diverging("dropout", 1003))
     found = judge([cell])
     assert cell.finished
-    said = words(found)
-    assert said["dropout", "accuracy"] == said["dropout", "nll"] == "descriptive"
-    assert said["weight decay", "accuracy"] == "loss"
-    assert row(found, "dropout").unfinished == {"diverged": 1}
-    assert len(row(found, "dropout").comparison.values) == 19
-    assert row(found, "weight decay").comparison.family == 6
+    for measure, worst in ((ACCURACY, min), (NLL, max)):
+        dropout = row(found, "dropout", measure)
+        others = [
+            final.value
+            for final in cell.finals
+            if final.measure == measure.name and final.value is not None
+        ]
+        assert dropout.values[1, 1003] == worst(others)
+        assert dropout.diverged == ((1, 1003),) and dropout.unfinished == {}
+        assert len(dropout.comparison.values) == 20
+        assert row(found, "none", measure).diverged == ()
+    baseline = row(found, "none").values[1, 1003]
+    compared = row(found, "dropout").comparison
+    at = compared.seeds.index(1003)
+    expected = row(found, "dropout").values[1, 1003] - baseline
+    assert compared.values[at] == pytest.approx(expected)
+    assert row(found, "weight decay").comparison.p_value is not None
+
+
+def test_an_unstable_method_can_lose():
+    seeds = [1000 * search + n for search in (1, 2) for n in range(8)]
+    found = judge([made(effects=EFFECTS, change=diverging("dropout", *seeds))])
+    assert words(found)["dropout", "accuracy"] == "loss"
+    assert words(found)["weight decay", "accuracy"] == "loss"
+
+
+def test_where_everything_diverged_there_is_nothing_to_compare():
+    found = judge(
+        [made(change=lambda final: diverging(final.method, final.seed)(final))]
+    )
+    assert all(one.comparison is None and not one.values for one in found.rows)
+    assert {len(one.diverged) for one in found.rows} == {20}
 
 
 def test_a_set_that_is_not_finite_counts_as_diverged():
@@ -185,8 +215,8 @@ def test_a_set_that_is_not_finite_counts_as_diverged():
         return final
 
     found = judge([made(change=lost)])
-    assert row(found, "dropout").unfinished == {"diverged": 1}
-    assert row(found, "dropout", NLL).unfinished == {}
+    assert row(found, "dropout").diverged == ((1, 1003),)
+    assert row(found, "dropout", NLL).diverged == ()
 
 
 def test_runs_without_a_test_are_no_results():
@@ -203,7 +233,7 @@ def test_runs_without_a_test_are_no_results():
 
 
 def test_one_search_alone_gives_no_verdict():
-    """Every run of one method from the second search diverged."""
+    """Every run of the second search diverged, those of the baseline too."""
 
     def lost(final):
         if final.search == 2:
@@ -213,8 +243,7 @@ def test_one_search_alone_gives_no_verdict():
         return final
 
     found = judge([made(effects=EFFECTS, change=lost)])
-    assert set(words(found).values()) == {"descriptive"}
-    assert len(row(found, "dropout").comparison.values) == 10
+    assert not {"gain", "loss"} & set(words(found).values())
 
 
 @pytest.mark.parametrize(("size", "word"), [(5000, "equivalent"), (55_000, "no sig")])

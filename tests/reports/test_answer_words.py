@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an answer says: its sentences, tables and captions."""
 
+import csv
 import dataclasses
+import io
+import json
 
 import pytest
 
@@ -15,6 +18,8 @@ from dropout_jax.reports.answer.captions import (
     strength_caption,
 )
 from dropout_jax.reports.answer.cell import Cell, Choice
+from dropout_jax.reports.answer.differences_figure import differences_figure
+from dropout_jax.reports.answer.exports import as_csv, as_json
 from dropout_jax.reports.answer.judging import judge
 from dropout_jax.reports.answer.tables import overview, parts
 from dropout_jax.reports.answer.words import conditions, sentences, state
@@ -35,7 +40,10 @@ def said(cell, *others, measure=0):
 
 def test_gain_loss_and_disagreement_are_one_sentence():
     first, loss = said(made(effects=EFFECTS))
-    assert first.startswith("Test accuracy, against ‘none’: gain with ‘dropout’ (+0.")
+    assert first.startswith(
+        "Test accuracy, with the settings that the two searches chose, against ‘none’: "
+        "gain with ‘dropout’ (+0."
+    )
     assert "; loss with ‘weight decay’ (−0." in first
     assert "; the searches disagree on ‘gaussian dropout’ (+0.4" in first
     assert " in search 1 and −0." in first
@@ -49,7 +57,8 @@ def test_gain_loss_and_disagreement_are_one_sentence():
 
 def test_less_nll_is_a_gain():
     (sentence,) = said(made(effects={("dropout", "nll"): -0.03}), measure=1)
-    assert sentence.startswith("NLL, against ‘none’: gain with ‘dropout’ (−0.03")
+    assert sentence.startswith("NLL, with the settings that the two searches chose")
+    assert ", against ‘none’: gain with ‘dropout’ (−0.03" in sentence
 
 
 def test_no_difference_has_its_minimum_detectable_effect():
@@ -94,15 +103,163 @@ def test_the_state_of_a_cell():
 def test_a_failed_gate_is_said_and_shown():
     gate = {
         "none": Verdict(Interval(0.05, -0.1, 0.2), Interval(0.0, 0.0, 0.0), None, ()),
-        "dropout": Verdict(None, None, 0.7, ("a start diverged",)),
+        "dropout": Verdict(None, None, 0.7, ("NLL changes",), "starts end 0.7 apart"),
     }
     cell = made(gate=gate)
-    assert state(cell) == ["‘dropout’ failed the convergence gate: a start diverged."]
+    assert state(cell) == [
+        "‘dropout’ failed the convergence gate: NLL changes.",
+        "‘dropout’ depends on its start: starts end 0.7 apart.",
+    ]
     *_, part = parts(judge([cell]), cell)
     assert part.rows == [
-        ["none", "+0.05 [−0.10, +0.20]", "0.0000 [0.0000, 0.0000]", "–", "yes"],
-        ["dropout", "–", "–", "0.70", "no"],
+        ["none", "+0.05 [−0.10, +0.20]", "0.0000 [0.0000, 0.0000]", "–", "yes", "–"],
+        ["dropout", "–", "–", "0.70", "no", "yes"],
     ]
+
+
+def gate_of(*failed, depends=()):
+    """A gate that some methods failed, or whose learned noise depends on its start."""
+    return {
+        method: Verdict(
+            None,
+            None,
+            None,
+            ("accuracy still rises",) if method in failed else (),
+            "two starts end apart" if method in depends else "",
+        )
+        for method in answers.METHODS
+    }
+
+
+def shown(cell):
+    """What stands beside each method, in each place that shows an outcome."""
+    answer = judge([cell])
+    (table, *_), (glance, _) = parts(answer, cell), overview(answer)
+    methods = answers.METHODS[1:]
+    verdict = table.headings.index("verdict")
+    ticks = differences_figure(answer).axes[0].get_yticklabels()
+    (first, *_) = sentences(answer, cell, cell.measures[0])
+    lines = csv.DictReader(io.StringIO(as_csv(answer)))
+    rows = json.loads(as_json(answer))["cells"][0]["rows"]
+    told = {
+        "table": {row[0]: row[verdict] for row in table.rows},
+        "overview": dict(zip(methods, glance.rows[0][1:], strict=True)),
+        "figure": {m: t.get_text() for m, t in zip(methods, ticks, strict=True)},
+        "csv": {r["method"]: r["outcome"] for r in lines if r["unit"] == "points"},
+        "json": {r["method"]: r["outcome"] for r in rows if r["unit"] == "points"},
+    }
+    return told, first
+
+
+@pytest.mark.parametrize("descriptive", [False, True])
+def test_a_method_that_failed_the_gate_is_marked_wherever_its_outcome_stands(
+    descriptive,
+):
+    gate = gate_of("dropout", depends=("gaussian dropout",))
+    told, sentence = shown(made(effects=EFFECTS, gate=gate, descriptive=descriptive))
+    for place, of in told.items():
+        marks = {
+            method: ("(not converged)" in text, "(depends on its start)" in text)
+            for method, text in of.items()
+            if method != "none"
+        }
+        assert marks == {
+            "weight decay": (False, False),
+            "dropout": (True, False),
+            "gaussian dropout": (False, True),
+        }, place
+    assert sentence.count("(not converged)") == 1
+    assert sentence.count("(depends on its start)") == 1
+    assert ") (not converged)" in sentence.partition("‘dropout’")[2]
+
+
+def test_a_baseline_that_failed_the_gate_marks_every_method():
+    told, sentence = shown(made(effects=EFFECTS, gate=gate_of("none")))
+    for place, of in told.items():
+        assert all("(not converged)" in text for text in of.values()), place
+    assert sentence.count("(not converged)") == 3
+    assert told["csv"]["none"] == "baseline (not converged)"
+
+
+def diverged(*names):
+    def change(final):
+        if (final.method, final.seed) in names:
+            trial = answers.run(final.method, final.seed, 0, 0, status="diverged")
+            return final._replace(trial=trial)
+        return final
+
+    return change
+
+
+def test_runs_that_diverged_are_named_with_what_they_count():
+    change = diverged(("dropout", 1003), ("dropout", 2000), ("none", 1001))
+    cell = made(effects=EFFECTS, change=change)
+    *_, sentence = said(cell)
+    assert sentence == (
+        "Test accuracy: 1 of 20 runs of ‘none’ (seed 1001 of search 1) and 2 of 20 "
+        "runs of ‘dropout’ (seed 1003 of search 1, seed 2000 of search 2) diverged. A "
+        "run that diverged counts with the worst result of the cell."
+    )
+    accuracy, *_ = parts(judge([cell]), cell)
+    assert [row[2] for row in accuracy.rows] == [
+        "20 of 20 (1 diverged)",
+        "20 of 20",
+        "20 of 20 (2 diverged)",
+        "20 of 20",
+    ]
+
+
+def test_a_cell_in_which_everything_diverged_says_so():
+    lost = answers.run("x", 0, 0, 0, status="diverged")
+    (sentence,) = said(made(change=lambda final: final._replace(trial=lost)))
+    assert sentence == "Test accuracy: every final run that has ended diverged."
+
+
+def test_the_difference_between_the_searches_is_in_table_and_files():
+    cell = made(effects=EFFECTS)
+    answer = judge([cell])
+    accuracy, *_ = parts(answer, cell)
+    column = accuracy.headings.index("search 2 minus search 1")
+    gaussian = accuracy.rows[3][column]
+    assert accuracy.rows[0][column] == "–"
+    assert gaussian.startswith("−1.0") and "[−1." in gaussian
+    rows = json.loads(as_json(answer))["cells"][0]["rows"]
+    apart = rows[3]["difference_between_searches"]["2_minus_1"]
+    by_search = answer.rows[3].comparison.by_search
+    assert apart["mean"] == pytest.approx(by_search[2].mean - by_search[1].mean)
+    assert apart["low"] < apart["mean"] < apart["high"]
+
+
+def test_conditions_say_what_is_not_tested_and_what_is_assumed():
+    text = " ".join(conditions(judge([made()])))
+    assert "tested against the baseline, not against one another" in text
+    assert "Differences between cells, such as sizes, are described and never" in text
+    assert "those of equivalence are two families, each at 5 %" in text
+    assert "symmetric around 0" in text
+    assert "early stopping for every method, the baseline too" in text
+
+
+def test_the_sampling_error_of_the_test_set_is_of_its_size():
+    assert (
+        "standard error of 0.20, 0.28 and 0.35 points if one of the two classifiers "
+        "is right and one is wrong on 4, 8 and 12 % of the images"
+    ) in " ".join(conditions(judge([made()])))
+
+    def smaller(final):
+        trial = dataclasses.replace(final.trial, test_count=2500)
+        return final._replace(trial=trial)
+
+    text = " ".join(conditions(judge([made(change=smaller)])))
+    assert "standard error of 0.40, 0.57 and 0.69 points" in text
+
+
+def test_captions_say_what_they_do_not_show():
+    caption = budget_caption(made())
+    assert "drawn at random from the grid" in caption
+    assert "a wider grid with bad ends looks worse at small k" in caption
+    assert "does not show what chance alone gains" in caption
+    *_, settings = parts(judge([made()]), made())
+    assert "machines of the ledgers under their load" in settings.caption
 
 
 def test_conditions_name_the_test_set_the_searches_and_the_family():
@@ -157,7 +314,7 @@ def test_tables_have_a_cell_for_each_heading_and_show_the_settings():
 
 @pytest.mark.parametrize("left", ["choices", "finals", "curve", "tried"])
 def test_tables_and_captions_of_what_is_not_there_yet(left):
-    empty = {} if left == "choices" else ()
+    empty = {} if left in ("choices", "curve") else ()
     cell = dataclasses.replace(made(), **{left: empty})
     answer = judge([cell])
     assert parts(answer, cell)

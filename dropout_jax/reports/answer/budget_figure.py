@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The expected best validation result of each method against the number of trials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from dropout_jax.evaluation.comparison import Measure
@@ -14,6 +16,8 @@ from dropout_jax.reports.answer.cell import Cell, validation_of
 from dropout_jax.reports.palette import Style, short, styles
 
 PAGE = 7.0  # inches
+INK = "#222222"
+_FIRST, _OTHERS = "solid", (0, (4, 1.5))  # dashes of the searches
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _LABELS = {"accuracy": "validation accuracy (%)", "nll": "validation NLL (nats)"}
 
@@ -62,9 +66,23 @@ def budget_figure(cell: Cell) -> Figure | None:
         _panel(axes, measure, values, looks)
         axes.set_xlabel("trials of a search")
         axes.set_ylabel(f"expected best {_LABELS[measure.name]}")
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
+    handles, _ = grid[0].get_legend_handles_labels()
+    searches = sorted({search for of in found.values() for _, search in of})
+    handles += [
+        Line2D([], [], color=INK, linewidth=1.1, linestyle=dash, label=label)
+        for dash, label in _searches(searches)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
     return figure
+
+
+def _searches(searches: Sequence[int]) -> list[tuple[Any, str]]:
+    """The dash of each search in the legend; none for a single search."""
+    if len(searches) < 2:
+        return []
+    first, *others = searches
+    rest = ", ".join(map(str, others))
+    return [(_FIRST, f"search {first}"), (_OTHERS, f"search {rest}")]
 
 
 def _panel(
@@ -83,7 +101,7 @@ def _panel(
             curve,
             color=looks[method].colour,
             linewidth=1.1,
-            linestyle="solid" if first else (0, (4, 1.5)),
+            linestyle=_FIRST if first else _OTHERS,
             marker=looks[method].mark,
             markevery=[curve.size - 1],
             markersize=3.5,

@@ -27,7 +27,9 @@ def differences_caption(answer: Answer) -> str:
         f"{counted(answer.family, 'comparison')}. Digits: the mean difference of each "
         "search. A filled mark is a gain or a loss: significant after correction, with "
         "the same sign in each search. Gray: the margin of equivalence "
-        f"({listed(list(margins))})."
+        f"({listed(list(margins))}). A method is marked as not converged if it or the "
+        "baseline failed the convergence gate, and as depending on its start if its "
+        "learned noise does."
     )
 
 
@@ -54,8 +56,10 @@ def budget_caption(cell: Cell) -> str:
     shown = sorted({search for _, search in found})
     searches = listed([str(search) for search in shown]) if shown else "none"
     return (
-        f"{cell.name}: expected best validation result of k trials drawn without "
-        "replacement from the trials of a search, by the exact formula. A line "
+        f"{cell.name}: how the best validation result grows with k trials drawn at "
+        "random from the grid of a search, in expectation, without replacement, by the "
+        "exact formula. It is a property of this grid: a wider grid with bad ends "
+        "looks worse at small k. It does not show what chance alone gains. A line "
         f"for each search that has ended ({searches}): solid the first, dashed the "
         "others; the mark is at all trials. A trial that diverged counts as the worst "
         "of its search."

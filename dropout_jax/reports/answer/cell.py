@@ -83,9 +83,14 @@ class Final(NamedTuple):
         return NOT_TESTED if SET_OF[self.measure] in self.trial.sets else DIVERGED
 
     @property
+    def diverged(self) -> bool:
+        """Whether the run, or the parameters that its answer is about, diverged."""
+        return self.value is None and self.status == DIVERGED
+
+    @property
     def over(self) -> bool:
         """Whether the run needs no repetition: it has a result, or it diverged."""
-        return self.value is not None or self.status == DIVERGED
+        return self.value is not None or self.diverged
 
 
 class Choice(NamedTuple):

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from dropout_jax.evaluation.comparison import Comparison, Measure
 from dropout_jax.reports.answer.cell import Cell
 from dropout_jax.reports.answer.judging import Answer, Row
+from dropout_jax.reports.answer.words import caveats
 from dropout_jax.reports.palette import Style, short, styles
 from dropout_jax.reports.phrases import NOUNS
 
@@ -16,6 +17,7 @@ PAGE = 7.0  # inches
 INK = "#222222"
 _LINE = 0.24  # inches of a method
 _BELOW = 0.28  # lines from a mean to the digit of a search, and on to the next
+_MARKED = 5.2  # points, so that a name with its marks is no higher than its line
 _GAP = 0.9  # lines between two cells, for the name of the second
 
 
@@ -54,7 +56,15 @@ def differences_figure(answer: Answer) -> Figure | None:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    grid[0].set_yticks(list(places.values()), [short(method) for _, method in places])
+    labels = [
+        short(method) + caveats(cell, method).replace(" (", "\n(")
+        for cell in cells
+        for method in _lines(answer, cell)
+    ]
+    grid[0].set_yticks(list(places.values()), labels)
+    for label in grid[0].get_yticklabels():
+        if "\n" in label.get_text():
+            label.set(fontsize=_MARKED, linespacing=0.95)
     grid[0].set_ylim(height - 0.4, -0.2)
     return figure
 

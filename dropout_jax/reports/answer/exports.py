@@ -65,14 +65,21 @@ def record(cell: Cell, row: Row) -> dict[str, Any]:
         "margin": row.measure.margin,
         "runs": len(row.values),
         "planned": row.planned,
+        "diverged": len(row.diverged),
         "unfinished": dict(row.unfinished),
         "mean": _ends(row.mean),
         "by_search": _by_search(row.by_search),
-        "outcome": "baseline" if row.method == cell.baseline else outcome(cell, row),
+        "outcome": outcome(cell, row),
         "pairs": len(found.values) if found else 0,
         "difference": _ends(found.interval if found else None),
         "difference_corrected": _ends(found.corrected if found else None),
         "difference_by_search": _by_search(found.by_search if found else {}),
+        "difference_between_searches": {
+            f"{search}_minus_{first}": _ends(interval)
+            for (search, first), interval in (
+                found.between_searches if found else {}
+            ).items()
+        },
         "p_corrected": found.p_value if found else None,
         "p_equivalence_corrected": found.equivalence if found else None,
         "minimum_detectable_effect": _number(found.detectable if found else None),
@@ -116,6 +123,7 @@ def _replicates(row: Row) -> list[dict[str, Any]]:
             "seed": seed,
             "value": value,
             "difference": differences.get((search, seed)),
+            "diverged": (search, seed) in row.diverged,
         }
         for (search, seed), value in row.values.items()
     ]

@@ -25,7 +25,8 @@ class Row:
       cell: name of the cell.
       method: name of the method.
       measure: what is compared, with the margin of the cell.
-      values: test results by (search, seed): percent or nats.
+      values: test results by (search, seed): percent or nats. A run that diverged
+        has the worst result of the cell.
       mean: of them, with its 95 % t interval.
       by_search: the same for each search.
       comparison: with the baseline; None for the baseline and where nothing is paired.
@@ -42,7 +43,8 @@ class Row:
       trials: runs that each search made for the choice.
       search_seconds: what all searches took together.
       planned: number of final runs.
-      unfinished: number of final runs without a result, by status.
+      diverged: final runs that diverged, by (search, seed).
+      unfinished: number of other final runs without a result, by status.
     """
 
     cell: str
@@ -62,6 +64,7 @@ class Row:
     trials: Mapping[int, int]
     search_seconds: float
     planned: int
+    diverged: tuple[tuple[int, int], ...]
     unfinished: Mapping[str, int]
 
 
@@ -94,8 +97,11 @@ def judge(cells: Sequence[Cell]) -> Answer:
 
     A run of a method is paired with the run of the baseline on the same replicate, each
     with what the same search chose. The replicates of all searches are tested together;
-    a verdict needs the same sign in each search. Nothing is tested in a cell before all
-    of its final runs have ended, nor in one that was declared descriptive.
+    a verdict needs the same sign in each search. A run that diverged counts with the
+    worst result of any final run of its cell by that measure: left out, a method that
+    diverges on hard replicates would be judged on the easy ones. Nothing is tested in
+    a cell before all of its final runs have ended, nor in one that was declared
+    descriptive.
 
     Args:
       cells: all that the protocol plans, also those without a run.
@@ -138,11 +144,16 @@ Values = dict[str, dict[tuple[int, int], float]]
 
 
 def _values(cell: Cell, measure: Measure) -> Values:
-    """Test results by method and (search, seed)."""
+    """Test results by method and (search, seed), the worst for what diverged."""
+    finals = _finals(cell, measure)
+    results = [final.value for final in finals if final.value is not None]
+    # Without any result there is none to count with.
+    worst = (min if measure.rising else max)(results, default=None)
     found: Values = {method: {} for method in cell.methods}
-    for final in _finals(cell, measure):
-        if final.value is not None:
-            found[final.method][final.search, final.seed] = final.value
+    for final in finals:
+        value = worst if final.diverged else final.value
+        if value is not None:
+            found[final.method][final.search, final.seed] = value
     return found
 
 
@@ -156,7 +167,6 @@ def _pairs(cell: Cell, measure: Measure, values: Values) -> Iterable[Paired]:
         shared = sorted(values[method].keys() & reference.keys())
         if not shared:
             continue
-        searches = tuple(search for search, _ in shared)
         yield Paired(
             method,
             measure,
@@ -164,10 +174,8 @@ def _pairs(cell: Cell, measure: Measure, values: Values) -> Iterable[Paired]:
             # Rounded as in other tables, so that ties are ties.
             tuple(round(values[method][r] - reference[r], 9) for r in shared),
             cell=cell.name,
-            searches=searches,
-            described=cell.descriptive
-            or not cell.finished
-            or set(searches) != set(cell.searches),
+            searches=tuple(search for search, _ in shared),
+            described=cell.descriptive or not cell.finished,
         )
 
 
@@ -222,12 +230,13 @@ def _row(
         dict(Counter(one.search for one in tried if one.trial is not None)),
         sum(one.trial.seconds or 0.0 for one in tried if one.trial is not None),
         len(cell.searches) * cell.replicates,
+        tuple((one.search, one.seed) for one in finals if one.diverged),
         _unfinished(cell, finals),
     )
 
 
 def _unfinished(cell: Cell, finals: Sequence[Final]) -> dict[str, int]:
-    found = Counter(final.status for final in finals if final.value is None)
+    found = Counter(final.status for final in finals if not final.over)
     # Without its choice a run is not even known by its setting.
     unknown = len(cell.searches) * cell.replicates - len(finals)
     return dict(found + Counter({"missing": max(0, unknown)}))

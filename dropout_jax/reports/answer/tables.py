@@ -23,6 +23,7 @@ from dropout_jax.reports.numbers import (
     value_text,
 )
 from dropout_jax.reports.render import Part
+from dropout_jax.sweeps.gate import Verdict
 
 _SETS = {
     "accuracy": "Test accuracy, parameters of the last epoch",
@@ -65,6 +66,8 @@ def parts(answer: Answer, cell: Cell) -> list[Part]:
 def _compared(answer: Answer, cell: Cell, measure: Measure) -> Part:
     rows = answer.of(cell, measure)
     searches = [f"difference in search {search}" for search in cell.searches]
+    first, *later = cell.searches
+    searches += [f"search {search} minus search {first}" for search in later]
     headings = [
         "method",
         _MEANS[measure.name],
@@ -87,14 +90,15 @@ def _cells(cell: Cell, row: Row) -> list[str]:
     mean = bracketed(row.mean, functools.partial(plain, digits=digits))
     beside = [row.method, mean, replicates(row)]
     found = row.comparison
-    if row.method == cell.baseline or found is None:
-        verdict = "baseline" if row.method == cell.baseline else outcome(cell, row)
-        blank = [NOTHING] * (len(cell.searches) + 4)
-        return [*beside, *blank, verdict, NOTHING, NOTHING]
+    first, *later = cell.searches
+    if found is None:
+        blank = [NOTHING] * (len(cell.searches) + len(later) + 4)
+        return [*beside, *blank, outcome(cell, row), NOTHING, NOTHING]
     write = functools.partial(difference, measure=row.measure)
     return [
         *beside,
         *(bracketed(found.by_search.get(search), write) for search in cell.searches),
+        *(bracketed(found.between_searches.get((s, first)), write) for s in later),
         bracketed(found.interval, write),
         ends(found.corrected, write),
         p_text(found.p_value),
@@ -106,9 +110,10 @@ def _cells(cell: Cell, row: Row) -> list[str]:
 
 
 def replicates(row: Row) -> str:
-    """How many final runs count, of how many, and why the others do not."""
+    """How many final runs count, of how many, what diverged and what is not there."""
     count = f"{len(row.values)} of {row.planned}"
-    left = ", ".join(f"{n} {status}" for status, n in row.unfinished.items())
+    told = {"diverged": len(row.diverged), **row.unfinished}
+    left = ", ".join(f"{n} {status}" for status, n in told.items() if n)
     return f"{count} ({left})" if left else count
 
 
@@ -150,7 +155,12 @@ def _chosen(answer: Answer, cell: Cell) -> Part:
         for row in answer.of(cell, measure)
         if row.method == method
     ]
-    return Part("Settings, noise at the tested epoch, and cost", headings, rows)
+    return Part(
+        "Settings, noise at the tested epoch, and cost (times are those of the "
+        "machines of the ledgers under their load)",
+        headings,
+        rows,
+    )
 
 
 def _gate(cell: Cell) -> Part:
@@ -161,6 +171,7 @@ def _gate(cell: Cell) -> Part:
         "change of least NLL, nats",
         "distance between starts",
         "converged",
+        "depends on its start",
     ]
     rows = [
         [
@@ -169,10 +180,17 @@ def _gate(cell: Cell) -> Part:
             bracketed(found.nll, functools.partial(signed, digits=4)),
             NOTHING if found.start is None else plain(found.start),
             "yes" if found.passed else "no",
+            _depends(found),
         ]
         for method, found in cell.gate.items()
     ]
     return Part("Convergence gate: more epochs, on validation", headings, rows)
+
+
+def _depends(found: Verdict) -> str:
+    if found.depends:
+        return "yes"
+    return NOTHING if found.start is None else "no"
 
 
 def choice_text(choice: Choice | None) -> str:

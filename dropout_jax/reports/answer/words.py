@@ -13,7 +13,13 @@ from dropout_jax.evaluation.comparison import (
 )
 from dropout_jax.reports.answer.cell import Cell
 from dropout_jax.reports.answer.judging import Answer, Row
-from dropout_jax.reports.numbers import counted, difference, p_text, unit_margin
+from dropout_jax.reports.numbers import (
+    counted,
+    difference,
+    p_text,
+    plain,
+    unit_margin,
+)
 from dropout_jax.reports.phrases import (
     NOUNS,
     amount,
@@ -28,15 +34,36 @@ from dropout_jax.reports.phrases import (
 # What a replicate has of its own.
 _OWN_DATA = "training images, validation images, "
 _OWN = "first weights and order of the batches"
-GAIN, LOSS, UNFINISHED = "gain", "loss", "unfinished"
+BASELINE, GAIN, LOSS, UNFINISHED = "baseline", "gain", "loss", "unfinished"
+# Shares of the test images on which one of two classifiers is right and one is wrong.
+_DIFFER = (0.04, 0.08, 0.12)
 
 
 def outcome(cell: Cell, row: Row) -> str:
-    """The verdict of a row in a few words.
+    """The verdict of a row in a few words, with what the gate says against it.
 
     A gain or a loss is significant after correction, with the same sign in each search.
     """
+    return _verdict(cell, row) + caveats(cell, row.method)
+
+
+def caveats(cell: Cell, method: str) -> str:
+    """What the gate says against the outcome of a method; begins with a space.
+
+    An outcome is a difference: if the baseline failed the gate, so did it.
+    """
+    found = [cell.gate[name] for name in (method, cell.baseline) if name in cell.gate]
+    marks = {
+        "not converged": any(not one.passed for one in found),
+        "depends on its start": any(one.depends for one in found),
+    }
+    return "".join(f" ({mark})" for mark, holds in marks.items() if holds)
+
+
+def _verdict(cell: Cell, row: Row) -> str:
     found = row.comparison
+    if row.method == cell.baseline:
+        return BASELINE
     if not cell.descriptive and not cell.finished:
         return UNFINISHED
     if found is None:
@@ -58,6 +85,10 @@ def state(cell: Cell) -> list[str]:
         f"{quoted(method)} failed the convergence gate: {'; '.join(found.failures)}."
         for method, found in cell.gate.items()
         if not found.passed
+    ] + [
+        f"{quoted(method)} depends on its start: {found.depends}."
+        for method, found in cell.gate.items()
+        if found.depends
     ]
     if cell.finished:
         return said
@@ -73,10 +104,12 @@ def state(cell: Cell) -> list[str]:
 
 def sentences(answer: Answer, cell: Cell, measure: Measure) -> list[str]:
     """What may be said of one cell by one measure, the verdicts first."""
+    diverged = _diverged(answer.of(cell, measure))
     rows = [row for row in answer.of(cell, measure) if row.comparison]
     if not rows:
-        return []
+        return diverged
     noun = up(NOUNS[measure.name])
+    against = f"with the settings that {_chosen(cell)} chose, against"
     tested = [row for row in rows if _found(row).p_value is not None]
     said = []
     groups: tuple[tuple[Callable[[Comparison], bool], str, Callable], ...] = (
@@ -92,12 +125,16 @@ def sentences(answer: Answer, cell: Cell, measure: Measure) -> list[str]:
     )
     parts = []
     for belongs, words, write in groups:
-        of_group = [write(_found(row)) for row in tested if belongs(_found(row))]
+        of_group = [
+            write(_found(row)) + caveats(cell, row.method)
+            for row in tested
+            if belongs(_found(row))
+        ]
         if of_group:
             parts.append(f"{words} {listed(of_group)}")
     if parts:
         baseline = quoted(cell.baseline)
-        said.append(f"{noun}, against {baseline}: {'; '.join(parts)}.")
+        said.append(f"{noun}, {against} {baseline}: {'; '.join(parts)}.")
     said += [
         _loss(row, answer.of(cell, measure)[0])
         for row in tested
@@ -105,11 +142,14 @@ def sentences(answer: Answer, cell: Cell, measure: Measure) -> list[str]:
     ]
     described = [row for row in rows if _found(row).p_value is None]
     if described:
-        pairs = listed([_replicates(_found(row)) for row in described])
-        said.append(
-            f"{noun}, described, not tested, against {quoted(cell.baseline)}: {pairs}."
+        pairs = listed(
+            [_replicates(_found(row)) + caveats(cell, row.method) for row in described]
         )
-    return said + _limits(answer, tested)
+        said.append(
+            f"{noun}, described, not tested, {against} {quoted(cell.baseline)}: "
+            f"{pairs}."
+        )
+    return said + diverged + _limits(answer, tested)
 
 
 def conditions(answer: Answer) -> list[str]:
@@ -127,14 +167,23 @@ def conditions(answer: Answer) -> list[str]:
     said = [
         f"All statements hold for one test set{images} and for "
         f"{searches} {'search' if searches == 1 else 'searches'} of each method: "
-        "no interval and no p-value covers another test set or another search.",
+        "no interval and no p-value covers another test set or another search."
+        + (_sampling_error(min(counts)) if len(counts) == 1 else ""),
         f"Replicates differ in {_OWN_DATA if drawn else ''}{_OWN}. A method and the "
         "baseline are paired on the same replicate, each with what the same search "
         "chose.",
         f"Significance is at {100 * ERROR:g} % after Holm's correction for "
         f"{counted(answer.family, 'comparison')}: every method, both measures, all "
         "cells that were not declared descriptive, also those that are unfinished. A "
-        "gain or a loss also needs the same sign in each search.",
+        "gain or a loss also needs the same sign in each search. The tests of "
+        "differences and those of equivalence are two families, each at "
+        f"{100 * ERROR:g} %.",
+        "Methods are tested against the baseline, not against one another. Differences "
+        "between cells, such as sizes, are described and never tested.",
+        "The p-values assume that a method without effect gives differences that are "
+        "symmetric around 0.",
+        "NLL is that of the epoch of the least validation NLL. It includes this early "
+        "stopping for every method, the baseline too.",
     ]
     if drawn:
         said.append(
@@ -148,6 +197,17 @@ def conditions(answer: Answer) -> list[str]:
             f"counted: {listed(declared)}."
         )
     return said
+
+
+def _sampling_error(images: int) -> str:
+    """What another test set of this size would change in a difference of accuracies."""
+    errors = [plain(100 * math.sqrt(share / images)) for share in _DIFFER]
+    return (
+        " The sampling error of the test set comes on top: a difference of two "
+        f"accuracies has a standard error of {listed(errors)} points if one of the two "
+        "classifiers is right and one is wrong on "
+        f"{listed([f'{100 * share:g}' for share in _DIFFER])} % of the images."
+    )
 
 
 def _splits(answer: Answer) -> set[str | None]:
@@ -177,6 +237,32 @@ def _by_search(found: Comparison) -> str:
         ]
     )
     return f"{quoted(found.method)} ({amount(found)}: {each})"
+
+
+def _chosen(cell: Cell) -> str:
+    few = {1: "the search", 2: "the two searches"}
+    return few.get(len(cell.searches), f"the {len(cell.searches)} searches")
+
+
+def _diverged(rows: Sequence[Row]) -> list[str]:
+    """Which final runs diverged, and with what they count."""
+    lost = [row for row in rows if row.diverged]
+    if not lost:
+        return []
+    noun = up(NOUNS[lost[0].measure.name])
+    if not any(row.values for row in rows):
+        return [f"{noun}: every final run that has ended diverged."]
+    each = listed(
+        [
+            f"{len(row.diverged)} of {row.planned} runs of {quoted(row.method)} "
+            f"({', '.join(f'seed {n} of search {s}' for s, n in row.diverged)})"
+            for row in lost
+        ]
+    )
+    return [
+        f"{noun}: {each} diverged. A run that diverged counts with the worst result of "
+        "the cell."
+    ]
 
 
 def _loss(row: Row, baseline: Row) -> str:
