@@ -10,7 +10,7 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-search setup-ray setup-bench setup-browser setup-qemu data \
   compare results results-mlp results-cnn results-rnn results-far results-small_data \
-  results-course results-course_5 results-rnn_learning_rate publish search search-mlp search-cnn search-rnn pictures screenshot \
+  results-course results-course_5 results-rnn_learning_rate answer publish search search-mlp search-cnn search-rnn pictures screenshot \
   evidence evidence-quick notebook test \
   test-long test-bits test-peers test-ray test-next torture mutations audit lint bench lock clean
 
@@ -80,6 +80,10 @@ results-course results-course_5: LEDGER := course
 results-course_5: CONFIG := course.py:5
 results-far results-small_data results-rnn_learning_rate results-course results-course_5: results-%: setup data
 	$(SWEEPS) run --config=configs/sweeps/$(or $(CONFIG),$*.py) --seeds=$(SEEDS) --minutes=$(MINUTES) --ledger=results/$(or $(LEDGER),$*).jsonl --study=runs/results/$*
+
+answer: setup data  ## the comparison of docs/protocol.md: a block of MINUTES, then its tables and figures
+	$(SWEEPS) protocol --config=configs/answer.py --minutes=$(MINUTES) --ledgers=results/answer --study=runs/answer
+	$(BIN)/python -m dropout_jax.reports.answer --config=configs/answer.py --ledgers=results/answer --out=docs/results/answer --page=docs/answer.md
 
 publish: setup  ## write the results into README and docs/results.md from the ledgers
 	$(BIN)/python experiments/publish.py
