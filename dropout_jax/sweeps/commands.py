@@ -268,8 +268,9 @@ def work(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     # Who started this process may be killed: no worker outlives it.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    from dropout_jax.sweeps.local import take_share
+    from dropout_jax.sweeps.local import keep_nice, take_share
 
+    keep_nice()
     number, of = map(int, options.share.split("/"))
     take_share(number, of, options.threads)
     from dropout_jax.training import portable

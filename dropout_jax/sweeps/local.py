@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -143,6 +145,17 @@ def take_share(number: int, of: int, threads: int = 0) -> None:
     cores = sorted(os.sched_getaffinity(0))
     size = threads or max(1, len(cores) // of)
     os.sched_setaffinity(0, set(cores[number % len(cores) :: of][:size]))
+
+
+def keep_nice() -> None:
+    """Makes the niceness of this process that of its session.
+
+    Linux first divides the processor between sessions (autogroup), and looks at the
+    niceness of a process within its own: `nice` before the command of a study would not
+    reach its workers, each of which has a session of its own.
+    """
+    with contextlib.suppress(OSError):  # no Linux, or built without it
+        Path("/proc/self/autogroup").write_text(str(os.nice(0)))
 
 
 def _gpus() -> list[str]:

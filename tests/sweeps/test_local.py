@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -171,6 +172,24 @@ def test_shares_of_the_machine(monkeypatch):
     assert local.default_workers() == 2
     local.take_share(1, 2)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "7" and len(taken) == 3
+
+
+def test_nice_before_the_command_reaches_a_session_of_its_own():
+    script = (
+        "import os, pathlib; os.nice(7)\n"
+        "from dropout_jax.sweeps.local import keep_nice; keep_nice()\n"
+        "group = pathlib.Path('/proc/self/autogroup')\n"
+        "print(group.read_text().split()[-1] if group.exists() else os.nice(0))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.split() == ["7"]
 
 
 @pytest.mark.long
