@@ -283,6 +283,15 @@ def test_replicates_that_draw_their_images_say_so():
     assert "may share images" in text
 
 
+def test_without_a_final_run_nobody_knows_what_replicates_differ_in():
+    waiting = Cell("a", 1000, 0.5, answers.METHODS, (1, 2), 10, descriptive=True)
+    answer = judge([waiting])
+    text = " ".join(conditions(answer))
+    assert "differ in" not in text and "paired on the same replicate" in text
+    accuracy, _ = overview(answer)
+    assert accuracy.rows == [["a", "unfinished", "unfinished", "unfinished"]]
+
+
 def test_the_overview_has_every_cell_and_method():
     waiting = Cell("rnn_1000", 1000, 0.5, answers.METHODS, (1, 2), 10)
     accuracy, nll = overview(judge([made(effects=EFFECTS), waiting]))

@@ -64,7 +64,7 @@ def _verdict(cell: Cell, row: Row) -> str:
     found = row.comparison
     if row.method == cell.baseline:
         return BASELINE
-    if not cell.descriptive and not cell.finished:
+    if not cell.finals or not (cell.descriptive or cell.finished):
         return UNFINISHED
     if found is None:
         return "no pairs"
@@ -162,16 +162,17 @@ def conditions(answer: Answer) -> list[str]:
     }
     images = f" of {min(counts):,} images" if len(counts) == 1 else ""
     searches = max((len(cell.searches) for cell in answer.cells), default=0)
-    drawn = _splits(answer) == {"drawn"}
+    splits = _splits(answer)
+    drawn = splits == {"drawn"}
+    own = f"Replicates differ in {_OWN_DATA if drawn else ''}{_OWN}. " if splits else ""
     declared = [cell.name for cell in answer.cells if cell.descriptive]
     said = [
         f"All statements hold for one test set{images} and for "
         f"{searches} {'search' if searches == 1 else 'searches'} of each method: "
         "no interval and no p-value covers another test set or another search."
         + (_sampling_error(min(counts)) if len(counts) == 1 else ""),
-        f"Replicates differ in {_OWN_DATA if drawn else ''}{_OWN}. A method and the "
-        "baseline are paired on the same replicate, each with what the same search "
-        "chose.",
+        f"{own}A method and the baseline are paired on the same replicate, each with "
+        "what the same search chose.",
         f"Significance is at {100 * ERROR:g} % after Holm's correction for "
         f"{counted(answer.family, 'comparison')}: every method, both measures, all "
         "cells that were not declared descriptive, also those that are unfinished. A "
