@@ -21,7 +21,7 @@ import dropout_jax
 from dropout_jax import training, transforms
 from dropout_jax.config import command_line, defaults
 from dropout_jax.config.loading import override
-from dropout_jax.sweeps.__main__ import ON_STUDIES, WITH_CONFIG
+from dropout_jax.sweeps.__main__ import WITH_CONFIG, WITHOUT_CONFIG
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
@@ -159,7 +159,7 @@ def check(command, parse):
         package = importlib.util.find_spec(words[1]).submodule_search_locations
         assert not package or importlib.util.find_spec(f"{words[1]}.__main__")
         if words[1] == "dropout_jax.sweeps" and words[2:]:
-            assert words[2] in {*WITH_CONFIG, *ON_STUDIES}, command
+            assert words[2] in {*WITH_CONFIG, *WITHOUT_CONFIG}, command
             if words[2] in WITH_CONFIG:
                 assert parse("dropout_jax/sweeps/__main__.py", words[2:]) == 0, command
     else:

@@ -9,11 +9,13 @@ python -m dropout_jax.sweeps status --study=studies/a
 python -m dropout_jax.sweeps resume --study=studies/a
 python -m dropout_jax.sweeps retry  --study=studies/a
 python -m dropout_jax.sweeps report --study=studies/a
+python -m dropout_jax.sweeps verify --ledger=results/answer/mlp_1000_final.jsonl
 
 `plan` checks every trial and says what there is to do. `run` does it; the same command
 again, or `resume`, goes on where it stopped. `search` chooses hyperparameters; the
 commands below it are for its directories too. `protocol` compares methods in stages,
 over several models and sizes. `retry` gives failed trials a new chance.
+`verify` trains trials of a ledger again and compares every digest.
 `COMMAND --help` lists the flags.
 """
 
@@ -40,11 +42,12 @@ WITH_CONFIG = {
     "search": (search_command.search, search_command.define_search),
     "protocol": (protocol_command.protocol, protocol_command.define_protocol),
 }
-ON_STUDIES: dict[str, Callable[[Sequence[str]], int]] = {
+WITHOUT_CONFIG: dict[str, Callable[[Sequence[str]], int]] = {
     "status": commands.status,
     "resume": commands.resume,
     "retry": lambda arguments: commands.resume(arguments, again=True),
     "report": commands.report,
+    "verify": commands.verify,
     "work": commands.work,
 }
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -70,11 +73,11 @@ def main(argv: Sequence[str]) -> int:
         )
 
     def on_study() -> int:
-        if name not in ON_STUDIES:
-            known = [*WITH_CONFIG, *ON_STUDIES]
+        if name not in WITHOUT_CONFIG:
+            known = [*WITH_CONFIG, *WITHOUT_CONFIG]
             near = difflib.get_close_matches(name, known, 1, cutoff=0.0)[0]
             raise UserError(f"{name!r} is no command: the nearest is {near}")
-        return ON_STUDIES[name](argv[2:])
+        return WITHOUT_CONFIG[name](argv[2:])
 
     return command_line.guarded(on_study)
 
