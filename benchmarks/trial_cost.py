@@ -29,6 +29,7 @@ from benchmarks import measure, processes
 from dropout_jax import training
 from dropout_jax.config import defaults, validate
 from dropout_jax.config.loading import override
+from dropout_jax.training import portable
 from dropout_jax.training.prepare import prepare
 
 NAME = "trial_cost"
@@ -242,6 +243,7 @@ def main() -> None:
             ("--clock", {"choices": CLOCKS, "default": "wall"}),
         ],
     )
+    portable.enable()  # as a run with one thread has it
     rows = []
     for model in flags.models:
         for size in map(int, flags.sizes):

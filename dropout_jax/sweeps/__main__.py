@@ -34,7 +34,13 @@ from pathlib import Path
 
 from dropout_jax.config import command_line
 from dropout_jax.config.errors import UserError
-from dropout_jax.sweeps import command_flags, commands, protocol_command, search_command
+from dropout_jax.sweeps import (
+    command_flags,
+    commands,
+    protocol_command,
+    search_command,
+    verify_command,
+)
 
 WITH_CONFIG = {
     "plan": (commands.plan, command_flags.define_plan),
@@ -47,7 +53,7 @@ WITHOUT_CONFIG: dict[str, Callable[[Sequence[str]], int]] = {
     "resume": commands.resume,
     "retry": lambda arguments: commands.resume(arguments, again=True),
     "report": commands.report,
-    "verify": commands.verify,
+    "verify": verify_command.verify,
     "work": commands.work,
 }
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -24,7 +24,6 @@ from dropout_jax.config.schema import BY_PATH
 from dropout_jax.sweeps import inputs
 from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.sweeps.execution import add_execution, check_execution, execute
-from dropout_jax.sweeps.ledger import Ledger
 from dropout_jax.sweeps.search import load_search
 from dropout_jax.sweeps.searching import progress
 from dropout_jax.sweeps.status import say, show_status
@@ -141,7 +140,7 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     parser = _parser("retry" if again else "resume", resume.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
     add_execution(parser)
-    _add_trust(parser)
+    add_trust(parser)
     _add_accept(parser)
     options = parser.parse_args(arguments)
     check_execution(options)
@@ -172,7 +171,8 @@ def _parser(command: str, description: str | None) -> Parser:
     return Parser(f"python -m dropout_jax.sweeps {command}", description)
 
 
-def _add_trust(parser: argparse.ArgumentParser) -> None:
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag that a command needs for plugins named by a file."""
     parser.add_argument(
         "--trust_plugin",
         action="store_true",
@@ -186,12 +186,13 @@ def _add_accept(parser: argparse.ArgumentParser) -> None:
 
 def _check_trust(study: StudyDirectory, options: argparse.Namespace) -> None:
     plugins = {str(trial.values.get("plugin", "")) for trial in study.trials()} - {""}
-    _refuse_plugins(plugins, f"--study {study.path}", options)
+    refuse_plugins(plugins, f"--study {study.path}", options)
 
 
-def _refuse_plugins(
+def refuse_plugins(
     plugins: set[str], named_by: str, options: argparse.Namespace
 ) -> None:
+    """Raises UserError for plugins that nobody trusted with `--trust_plugin`."""
     if plugins and not options.trust_plugin:
         from dropout_jax.training.plugin import refuse_unknown  # imports JAX
 
@@ -262,56 +263,6 @@ def show_report(
     say(console, f"report: {written['report.html']}")
 
 
-def verify(arguments: Sequence[str]) -> int:
-    """Trains trials of a ledger again, and says whether they give the same bits.
-
-    They compute with the threads of the ledger's run; with one thread any x86-64
-    processor is to give the same (docs/reproducibility.md). Exit code 1: one did not.
-    """
-    parser = _parser("verify", verify.__doc__)
-    parser.add_argument("--ledger", required=True, help="file with the lines")
-    parser.add_argument(
-        "--trials", type=int, default=10, help="so many, spread over the file"
-    )
-    _add_trust(parser)
-    options = parser.parse_args(arguments)
-    if options.trials < 1:
-        raise UserError(f"--trials={options.trials}: must be 1 or more")
-    if not Path(options.ledger).is_file():
-        raise UserError(f"--ledger={options.ledger}: there is no such file")
-    ledger = Ledger(options.ledger)
-    lines = [line for line in ledger.by_trial().values() if line.get("parts")]
-    if not lines:
-        raise UserError(
-            f"--ledger={options.ledger}: no line says with how many threads it was "
-            "computed; give a ledger of format 2"
-        )
-    threads = {line["parts"][-1]["threads"] for line in lines}
-    if len(threads) > 1:
-        counts = ", ".join(map(str, sorted(threads)))
-        raise UserError(
-            f"--ledger={options.ledger}: its runs have {counts} threads; give one "
-            "whose runs all have as many"
-        )
-    plugins = {str(line["config"].get("plugin", "")) for line in lines} - {""}
-    _refuse_plugins(plugins, f"--ledger {options.ledger}", options)
-    from dropout_jax.sweeps.local import take_share
-
-    take_share(0, 1, threads.pop())
-    from dropout_jax.training import portable
-
-    portable.enable()
-    from dropout_jax.sweeps.verify import repeat, spread
-
-    console, code = Console(), 0
-    for line in spread(lines, options.trials):
-        differing = repeat(line)
-        found = "equal" if not differing else f"differs in {', '.join(differing)}"
-        say(console, f"{line['arm']} seed {line['seed']} {line['trial'][:12]}: {found}")
-        code = max(code, bool(differing))
-    return int(code)
-
-
 def work(arguments: Sequence[str]) -> int:
     """Runs trials of a study; what executors start, on this machine or another."""
     parser = _parser("work", work.__doc__)
@@ -321,7 +272,7 @@ def work(arguments: Sequence[str]) -> int:
     parser.add_argument("--share", default="0/1", help="of the machine: NUMBER/OF")
     parser.add_argument("--threads", type=int, default=0, help="cores of the share")
     parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
-    _add_trust(parser)
+    add_trust(parser)
     options = parser.parse_args(arguments)
     # Who started this process may be killed: no worker outlives it.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

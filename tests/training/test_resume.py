@@ -107,7 +107,8 @@ def test_length_of_chunks_and_checkpoints_change_no_bit(
 def test_a_fresh_process_computes_the_same(finished, tmp_path, quick_environment):
     """Another process, another hash seed, another directory: the same digests."""
     program = (
-        "import json, sys; from dropout_jax import training;"
+        "import json, sys; from dropout_jax.training import portable;"
+        "portable.enable(); from dropout_jax import training;"
         "from dropout_jax.config import from_json;"
         "config = from_json(json.load(open(sys.argv[1])));"
         "training.run(config, sys.argv[2])"
