@@ -73,8 +73,7 @@ KL_WARMUP_SHARE = 0.1  # of the epochs
 # disjoint, with 5,000 those of 0 to 11.
 FINALS = (tuple(range(10)), tuple(range(10, 20)))
 SEARCHES = ((1000,), (2000,))
-SEARCHES_OF_SHORT_RUNS = ((1000, 1001), (2000, 2001))
-SHORT_RUNS = {("mlp", 1_000), ("mlp", 5_000)}
+MORE_SEARCHES = {("mlp", 1_000): ((1000, 1001), (2000, 2001))}
 CURVES = (3000, 3001, 3002)
 GATE = (4000, 4001, 4002, 4003, 4004)
 PILOT_SEARCHES = ((9000,),)
@@ -140,7 +139,7 @@ def _cell(network: str, size: int) -> Cell:
         },
         LEARNING_RATES[network],
         BASELINE_LEARNING_RATES[network],
-        SEARCHES_OF_SHORT_RUNS if (network, size) in SHORT_RUNS else SEARCHES,
+        MORE_SEARCHES.get((network, size), SEARCHES),
         finals,
         CURVES,
         {"variational dropout": {"noise.kl_warmup_epochs": KL_WARMUP_SHARE * epochs}},
