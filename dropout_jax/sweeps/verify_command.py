@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dropout_jax.config.arguments import Parser
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import Interrupted, UserError
 from dropout_jax.sweeps import commands
 from dropout_jax.sweeps.ledger import Ledger
 from dropout_jax.sweeps.status import say
@@ -57,8 +57,13 @@ def verify(arguments: Sequence[str]) -> int:
     from dropout_jax.sweeps.verify import repeat, spread
 
     console, code = Console(), 0
-    for line in spread(lines, options.trials):
-        differing = repeat(line)
+    wanted = spread(lines, options.trials)
+    for number, line in enumerate(wanted):
+        try:
+            differing = repeat(line)
+        except Interrupted as stopped:  # nothing of it is kept
+            say(console, f"interrupted: {number} of {len(wanted)} trials are compared")
+            return stopped.exit_code
         found = "equal" if not differing else f"differs in {', '.join(differing)}"
         say(console, f"{line['arm']} seed {line['seed']} {line['trial'][:12]}: {found}")
         code = max(code, bool(differing))

@@ -2,12 +2,14 @@
 """Trials of a ledger trained again: what is equal is said to be, and what is not."""
 
 import json
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from dropout_jax.sweeps import StudyDirectory, verify, work
+from dropout_jax.config import Interrupted
+from dropout_jax.sweeps import StudyDirectory, local, verify, work
 from dropout_jax.sweeps.__main__ import main
 from dropout_jax.sweeps.ledger import Ledger
 
@@ -49,6 +51,24 @@ def test_a_run_that_left_the_test_set_alone_is_repeated_so(
     monkeypatch.setattr(verify, "run", watched)
     (line,) = study.ledger.lines()
     assert verify.repeat(line) == {} and asked == [False]
+
+
+def test_interrupted_it_says_how_far_it_came(lines, tmp_path, monkeypatch, capsys):
+    answers = iter([{}, Interrupted(tmp_path, signal.SIGTERM)])
+
+    def repeat(line):
+        found = next(answers)
+        if isinstance(found, Interrupted):
+            raise found
+        return found
+
+    monkeypatch.setattr(verify, "repeat", repeat)
+    monkeypatch.setattr(local, "take_share", lambda *_: None)
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["sweeps", "verify", f"--ledger={ledger}"]) == 143
+    out, error = capsys.readouterr()
+    assert "interrupted: 1 of 3 trials are compared" in out and not error
 
 
 def sweeps(*arguments):
