@@ -22,8 +22,14 @@ GOLDEN = Path(__file__).with_name("golden.json")
 SCRIPT = Path(__file__).with_name("digests.py")
 QUICK = ("mlp-dropout-momentum", "cnn-gaussian-adamw", "gru-variational-momentum")
 PROCESSORS = ("Haswell", "EPYC")  # of Intel and of AMD, with other caches
-# A case of each model; the emulation knows AVX2 and no AVX-512.
-EMULATED = [(case, p) for case in (*QUICK, "lstm-none-nesterov") for p in PROCESSORS]
+# The emulation knows AVX2 and no AVX-512. Of the CNN it cannot be had: under it XLA's
+# compiler ends with a segmentation fault, on both processors.
+CASES_TO_EMULATE = (
+    "mlp-dropout-momentum",
+    "gru-variational-momentum",
+    "lstm-none-nesterov",
+)
+EMULATED = [(case, p) for case in CASES_TO_EMULATE for p in PROCESSORS]
 TODAY = datetime.date.today().toordinal() % len(EMULATED)
 VERSIONS = {
     n: importlib.metadata.version(n) for n in ("jax", "jaxlib", "flax", "optax")
