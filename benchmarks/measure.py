@@ -208,7 +208,7 @@ def elsewhere(name: str) -> str:
     Args:
       name: of the benchmark.
     """
-    found = {RESULTS / f"{name}.md", *RESULTS.glob(f"{name}-*.md")}
+    found = {*RESULTS.glob(f"{name}.md"), *RESULTS.glob(f"{name}-*.md")}
     others = sorted(path.name for path in found - {result_path(f"{name}.md")})
     links = [f"[{other}]({other})" for other in others]
     if machine.on_cpu() and not any("-gpu" in other for other in others):

@@ -56,7 +56,7 @@ LEARNING_RATES = {
     "cnn": (3e-4, 1e-3, 3e-3, 1e-2),
     "rnn": (1e-3, 3e-3, 1e-2, 3e-2),
 }
-# It has no second knob: four to a decade.
+# It has no strength beside it: four to a decade.
 _MANTISSAS = (1.0, 1.7, 3.0, 5.5)
 _RATES = [float(f"{m}e{e}") for e in range(-5, 1) for m in _MANTISSAS]
 BASELINE_LEARNING_RATES = {
