@@ -22,7 +22,7 @@ import numpy as np
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
-from dropout_jax.training import checkpoints
+from dropout_jax.training import checkpoints, portable
 from dropout_jax.training.checkpoints import sha256_of_tree
 from dropout_jax.training.hyperparameters import traced
 from dropout_jax.training.lanes import lane, lanes, stack
@@ -95,4 +95,5 @@ def main(way):
 
 
 if __name__ == "__main__":
+    portable.enable()  # as train.py does
     main(json.loads(sys.argv[1]))
