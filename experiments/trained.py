@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dropout_jax import stored
+from dropout_jax.config.causes import writing
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import writing
 from dropout_jax.sweeps import (
     StudyDirectory,
     Trial,

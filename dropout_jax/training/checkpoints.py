@@ -20,13 +20,15 @@ import jax
 import jax.numpy as jnp
 
 from dropout_jax import stored
-from dropout_jax.config.errors import UserError
-from dropout_jax.files import (
+from dropout_jax.config.causes import (
     no_room,
-    refuse_odd,
-    write_atomically,
+    of_content,
+    unreadable,
+    unwritable,
     writing,
 )
+from dropout_jax.config.errors import UserError
+from dropout_jax.files import ABSENT, refuse_odd, write_atomically
 from dropout_jax.stored import Damaged
 from dropout_jax.training import sets
 from dropout_jax.training.lanes import widen
@@ -92,9 +94,10 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     refuse_odd(directory.parent)
     with writing(target, needed):
         directory.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(directory).free
     _remove(target)
     # Orbax ends badly on a full disk, with threads that write on: better not begun.
-    if shutil.disk_usage(directory).free < needed:
+    if free < needed:
         raise UserError(no_room(target, needed, os.strerror(errno.ENOSPC)))
     vectors = pack(tree)
     try:
@@ -111,11 +114,11 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
         }
         write_atomically(target / MANIFEST, stored.sealed(manifest))
     except Exception as error:
-        reason = _lack_of_room(error, directory, needed)
+        cause = _cause(error, directory, needed)
         _remove_what_failed(directory, target)
-        if reason is None:
+        if cause is None:
             raise
-        raise UserError(no_room(target, needed, reason)) from error
+        raise unwritable(target, cause, needed) from error
     for old in _steps(directory)[KEEP:]:
         _remove(directory / str(old))
 
@@ -143,12 +146,17 @@ def restore(
       OtherVersion: another version of the package wrote the newest one.
     """
     refuse_odd(directory.parent)
-    problems, other = [], False
-    for step in _steps(directory):
-        path = directory.absolute() / str(step)
+    problems, other, tried = [], False, set()
+    # Looked for anew each time: a run at work removes old ones for newer ones.
+    while left := [step for step in _steps(directory) if step not in tried]:
+        tried.add(left[0])
+        path = directory.absolute() / str(left[0])
         try:
-            return _restore(path, shapes)
+            with stored.damage(path):
+                return _restore(path, shapes)
         except Damaged as error:
+            if not path.is_symlink() and not path.exists():
+                continue
             problems.append(str(error))
             other |= isinstance(error, OtherProgram)
             note(f"checkpoint {path} is passed over: {error}")
@@ -197,6 +205,9 @@ def _restore(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
             vectors = checkpointer.restore(path, empty(abstract_tree))
             tree = unpack(vectors, abstract_tree)
         except Exception as error:
+            cause = _of_system(error)
+            if cause is not None and not of_content(cause):
+                raise unreadable(path, cause) from error
             raise Damaged(f"Orbax cannot read it: {_first_line(error)}") from error
     return jax.tree.map(jnp.asarray, tree), host
 
@@ -266,13 +277,25 @@ def _kinds(tree: Any) -> list[list[str]]:
     ]
 
 
-def _lack_of_room(error: Exception, directory: Path, needed: int) -> str | None:
+def _cause(error: Exception, directory: Path, needed: int) -> OSError | None:
     """Returns what the system had against a save; None where `error` is of its own."""
-    if code := re.search(r"os_error_code='(\d+)'", str(error)):  # TensorStore's
-        return os.strerror(int(code[1]))
-    told = isinstance(error, UserError)
-    full = shutil.disk_usage(directory).free < needed
-    return os.strerror(errno.ENOSPC) if full and not told else None
+    if isinstance(error, UserError):  # it is told
+        return None
+    if (cause := _of_system(error)) is not None:
+        return cause
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(directory).free < needed:
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return None
+
+
+def _of_system(error: Exception) -> OSError | None:
+    """Returns what the system said, where that is what Orbax or TensorStore pass on."""
+    if isinstance(error, OSError):
+        return error
+    if code := re.search(r"os_error_code='(\d+)'", str(error)):
+        return OSError(int(code[1]), os.strerror(int(code[1])))
+    return None
 
 
 def _first_line(error: Exception) -> str:
@@ -306,7 +329,10 @@ def _checkpointer() -> Any:
 
 
 def _steps(directory: Path) -> list[int]:
-    names = [p.name for p in directory.iterdir()] if directory.exists() else []
+    try:
+        names = os.listdir(directory)
+    except ABSENT:
+        return []
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
 

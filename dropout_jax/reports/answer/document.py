@@ -4,8 +4,8 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import reading
 from dropout_jax.reports.answer.captions import (
     budget_caption,
     differences_caption,

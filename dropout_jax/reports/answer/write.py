@@ -5,7 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dropout_jax.files import write_atomically, writing
+from dropout_jax.config.causes import writing
+from dropout_jax.files import write_atomically
 from dropout_jax.reports.answer.budget_figure import budget_figure
 from dropout_jax.reports.answer.cell import Cell
 from dropout_jax.reports.answer.differences_figure import differences_figure
