@@ -26,7 +26,7 @@ from dropout_jax.config.errors import Interrupted, UserError, told
 from dropout_jax.config.field import show
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.nearest import nearest
-from dropout_jax.config.places import refuse_place
+from dropout_jax.config.places import here, refuse_place
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.config.signals import caught
 from dropout_jax.config.validation import unknown, validate
@@ -131,12 +131,9 @@ def guarded(command: Callable[[], int | None]) -> int:
 def _of_a_place(error: OSError) -> str:
     """Says what the system has against a file, or the working directory."""
     try:
-        os.getcwd()
-    except OSError as lost:
-        return (
-            f"the working directory is not there ({reason(lost)}): change to another "
-            "one (cd), or name all files by their whole paths"
-        )
+        here()
+    except UserError as lost:
+        return str(lost)
     if error.filename is None:
         return ""
     return f"{os.fsdecode(error.filename)}: {reason(error)}"

@@ -37,12 +37,15 @@ def split(path: str | Path) -> tuple[str, str | None]:
       (('no/such.py', 'cnn'), ('no/such:1/file.py', None))
     """
     whole = str(path)
-    if os.path.isfile(whole):
-        return whole, None
     colons = [place for place, letter in enumerate(whole) if letter == ":"]
-    ends = [place for place in colons if os.path.isfile(whole[:place])]
-    ends += [place for place in colons if whole[:place].endswith(".py")]
-    return (whole[: ends[0]], whole[ends[0] + 1 :]) if ends else (whole, None)
+    if not os.path.isfile(whole):
+        for place in colons:
+            if os.path.isfile(whole[:place]):
+                return whole[:place], whole[place + 1 :]
+        for place in [] if whole.endswith(".py") else reversed(colons):
+            if whole[:place].endswith(".py"):  # it would be the file
+                return whole[:place], whole[place + 1 :]
+    return whole, None
 
 
 def load_config(path: str | Path) -> ConfigDict:

@@ -15,6 +15,9 @@ NOTHING = "there is nothing at that path"
 def missing(path: str | Path) -> str:
     """Says why there is nothing to be had at a path; "" if something is there.
 
+    Raises:
+      UserError: it begins at the working directory, which is not there.
+
     Example:
       >>> missing("/"), missing("/not/here")
       ('', 'there is nothing at that path')
@@ -22,12 +25,29 @@ def missing(path: str | Path) -> str:
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
+        if not os.path.isabs(path):
+            here()
         return NOTHING
     except OSError as error:
         return f"it cannot be looked at ({reason(error)})"
     except ValueError as error:  # no file can have that name
         return f"it is no path ({error})"
     return ""
+
+
+def here() -> str:
+    """Returns the working directory.
+
+    Raises:
+      UserError: it is not there any more.
+    """
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise UserError(
+            f"the working directory is not there ({reason(error)}): change to another "
+            "one (cd), or name all files by their whole paths"
+        ) from error
 
 
 def refuse_place(flag: str, path: str | Path) -> None:
@@ -41,7 +61,7 @@ def refuse_place(flag: str, path: str | Path) -> None:
     """
     whole = os.fspath(path)
     if not os.path.isabs(whole):
-        whole = os.path.join(os.getcwd(), whole)
+        whole = os.path.join(here(), whole)
     try:
         length = len(whole.encode())
     except UnicodeEncodeError:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError
+from dropout_jax.reports import fonts
 from dropout_jax.reports.answer.captions import (
     budget_caption,
     differences_caption,
@@ -33,6 +34,8 @@ def generated(
     """
     blocks = [f"Written by `{command}`." if command else ""]
     blocks.append("\n".join(f"- {escaped(said)}" for said in conditions(answer)))
+    if lack := fonts.told(m for cell in answer.cells for m in cell.methods):
+        blocks.append(escaped(lack))
     if "differences.png" in drawn:
         blocks.append(_picture("differences", differences_caption(answer), pictures))
     blocks += map(_table, overview(answer))

@@ -46,7 +46,7 @@ def write_answer(
     answer = judge(cells)
     directory = Path(directory)
     document = Path(document) if document else directory / "answer.md"
-    with style():
+    with style(name for cell in cells for name in cell.methods):
         drawn = as_files(
             {
                 "differences": differences_figure(answer),
