@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dropout_jax import files, stored
-from dropout_jax.config import UserError, command_line
+from dropout_jax.config import UserError, command_line, defaults
 from dropout_jax.config.causes import Unreadable, of_content, reading, writing
+from dropout_jax.config.loading import override
 from dropout_jax.config.places import NOTHING, missing, refuse_place
 from dropout_jax.data import fashion_mnist, own, watched
 from dropout_jax.data.unavailable import Unavailable
@@ -194,6 +195,12 @@ def test_why_nothing_is_to_be_had_is_told(tmp_path, monkeypatch):
     assert missing(tmp_path / "link").startswith("it cannot be looked at (Too many lev")
     assert "File name too long" in missing(tmp_path / ("a" * 300))
     assert "null" in missing("a\0b")
+
+
+def test_a_field_that_cannot_be_read_back_is_refused():
+    for path in ("data.name", "data.source_dir", "plugin", "noise.kind"):
+        with pytest.raises(UserError, match=f"config.{path}=.*no UTF-8"):
+            override(defaults(), {path: "a\udcffb"})
 
 
 def test_places_that_cannot_be_written_to_the_end_are_refused_before(tmp_path):
