@@ -123,7 +123,7 @@ class Seen:
     def __init__(self, path: Path, study: StudyDirectory):
         self._path, self._study = path, study
         self._known: dict[tuple[str, ...], dict[str, Any]] = {}
-        for text in stored.whole_lines(path.read_bytes()) if path.exists() else ():
+        for text in stored.whole_lines(stored.written(path) or b""):
             entry = stored.record(text, path)
             key = (entry.pop("look"), *entry.pop("trials"))
             of = entry.pop("parameters_sha256", None)

@@ -16,7 +16,7 @@ from typing import Any
 from dropout_jax import stored
 from dropout_jax.config.causes import Unreadable, reading, writing
 from dropout_jax.config.errors import UserError
-from dropout_jax.config.places import refuse_place
+from dropout_jax.config.places import NOTHING, missing, refuse_place
 from dropout_jax.files import (
     content,
     lock,
@@ -330,10 +330,12 @@ def open_study(path: str | Path) -> StudyDirectory:
         raise UserError(f"--study {path} holds no study; `run` makes one")
     study = StudyDirectory(path, Path(path, about["ledger"]))
     # Only a user makes a file outside of the study, by the --ledger of `run`.
-    if study._ledger != _OWN_LEDGER and not study.ledger.path.is_file():
+    if study._ledger != _OWN_LEDGER and not os.path.isfile(study.ledger.path):
+        place = f"--study {path} keeps its results in {study.ledger.path}"
+        if (why := missing(study.ledger.path)) != NOTHING:
+            raise UserError(f"{place}: {why or 'it is a directory'}")
         raise UserError(
-            f"--study {path} keeps its results in {study.ledger.path}, which is not "
-            "there; the command that began the study makes it, and every machine that "
-            "works on it must see it"
+            f"{place}, which is not there; the command that began the study makes it, "
+            "and every machine that works on it must see it"
         )
     return study

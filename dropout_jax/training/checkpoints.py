@@ -20,13 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from dropout_jax import stored
-from dropout_jax.config.causes import (
-    no_room,
-    of_content,
-    unreadable,
-    unwritable,
-    writing,
-)
+from dropout_jax.config import causes
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import ABSENT, refuse_odd, write_atomically
 from dropout_jax.stored import Damaged
@@ -92,16 +86,16 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     if (target / MANIFEST).exists():
         return
     refuse_odd(directory.parent)
-    with writing(target, needed):
+    with causes.writing(target, needed):
         directory.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(directory).free
     _remove(target)
     # Orbax ends badly on a full disk, with threads that write on: better not begun.
     if free < needed:
-        raise UserError(no_room(target, needed, os.strerror(errno.ENOSPC)))
+        raise UserError(causes.no_room(target, needed, os.strerror(errno.ENOSPC)))
     vectors = pack(tree)
     try:
-        with writing(target, needed):
+        with causes.writing(target, needed):
             with _unheard_threads(), _checkpointer() as checkpointer:
                 checkpointer.save(target, vectors)
             files = _digests(target)
@@ -118,7 +112,7 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
         _remove_what_failed(directory, target)
         if cause is None:
             raise
-        raise unwritable(target, cause, needed) from error
+        raise causes.unwritable(target, cause, needed) from error
     for old in _steps(directory)[KEEP:]:
         _remove(directory / str(old))
 
@@ -206,8 +200,8 @@ def _restore(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
             tree = unpack(vectors, abstract_tree)
         except Exception as error:
             cause = _of_system(error)
-            if cause is not None and not of_content(cause):
-                raise unreadable(path, cause) from error
+            if cause is not None and not causes.of_content(cause):
+                raise causes.unreadable(path, cause) from error
             raise Damaged(f"Orbax cannot read it: {_first_line(error)}") from error
     return jax.tree.map(jnp.asarray, tree), host
 
@@ -279,14 +273,10 @@ def _kinds(tree: Any) -> list[list[str]]:
 
 def _cause(error: Exception, directory: Path, needed: int) -> OSError | None:
     """Returns what the system had against a save; None where `error` is of its own."""
-    if isinstance(error, UserError):  # it is told
-        return None
-    if (cause := _of_system(error)) is not None:
-        return cause
-    with contextlib.suppress(OSError):
-        if shutil.disk_usage(directory).free < needed:
-            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    return None
+    cause, told = _of_system(error), isinstance(error, UserError)
+    if cause is None and not told and shutil.disk_usage(directory).free < needed:
+        cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return None if told else cause
 
 
 def _of_system(error: Exception) -> OSError | None:

@@ -82,6 +82,15 @@ def test_the_time_of_the_day_may_jump(worker, clock, jump, monkeypatch):
     assert beat.age < 60.0
 
 
+def test_the_age_of_a_heartbeat_bears_a_jump_too(tmp_path, monkeypatch):
+    heartbeat.write(tmp_path / "a.json", heartbeat.WAITING)
+    now = time.time
+    for jump in (HOUR, -HOUR):
+        monkeypatch.setattr(time, "time", lambda jump=jump: now() + jump)
+        (beat,) = heartbeat.read(tmp_path)
+        assert 0.0 <= beat.age < 60.0
+
+
 def test_a_worker_that_hangs_is_killed_whatever_the_clocks_do(
     worker, clock, monkeypatch, tmp_path
 ):
