@@ -59,6 +59,26 @@ def check_format(place: object, found: Any) -> int:
     return number
 
 
+def check_seed(place: object, seed: Any, config: dict[str, Any]) -> None:
+    """Raises Damaged for a result whose seed is not that of its configuration.
+
+    Results are paired by the one, and known by the other.
+
+    Args:
+      place: where it stands, for the message.
+      seed: that is written beside the configuration; None: none is.
+      config: the configuration, as plain data.
+
+    Example:
+      >>> check_seed("a.jsonl line 1", 3, {"seed": 3})
+    """
+    if seed is not None and seed != config.get("seed"):
+        raise Damaged(
+            f"{place}: seed is {seed!r:.40}, and that of its configuration "
+            f"{config.get('seed')!r:.40}: they must be the same"
+        )
+
+
 def parse(text: str | bytes, place: object) -> Any:
     """Returns the value of a JSON text.
 

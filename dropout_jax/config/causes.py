@@ -76,6 +76,20 @@ def unreadable(path: str | Path, error: OSError) -> Unreadable:
     return Unreadable(f"{path} cannot be read ({reason(error)}); {cure}")
 
 
+def of_system(error: Exception) -> OSError | None:
+    """Returns what the system said, also where TensorStore passes on its number.
+
+    Example:
+      >>> of_system(ValueError("Error writing [os_error_code='13']"))
+      PermissionError(13, 'Permission denied')
+    """
+    if isinstance(error, OSError):
+        return error
+    if code := re.search(r"os_error_code='(\d+)'", str(error)):
+        return OSError(int(code[1]), os.strerror(int(code[1])))
+    return None
+
+
 def of_content(error: OSError) -> bool:
     """Whether an error may come from what a file holds, as from damage.
 

@@ -8,7 +8,6 @@ import errno
 import hashlib
 import logging
 import os
-import re
 import shutil
 import sys
 import time
@@ -180,6 +179,8 @@ def _restore(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
             f"{found}, and this version reads checkpoints of format {stored.FORMAT}; "
             "use the run with that version, or run it again in a new directory"
         )
+    if str(step := manifest.get("step")) != path.name:
+        raise Damaged(f"it is that of step {step!r:.20}, under another name")
     host = stored.expect(MANIFEST, manifest, "host", dict)
     expected = stored.expect(MANIFEST, manifest, "files", dict)
     found = _digests(path)
@@ -199,7 +200,7 @@ def _restore(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
             vectors = checkpointer.restore(path, empty(abstract_tree))
             tree = unpack(vectors, abstract_tree)
         except Exception as error:
-            cause = _of_system(error)
+            cause = causes.of_system(error)
             if cause is not None and not causes.of_content(cause):
                 raise causes.unreadable(path, cause) from error
             raise Damaged(f"Orbax cannot read it: {_first_line(error)}") from error
@@ -273,19 +274,10 @@ def _kinds(tree: Any) -> list[list[str]]:
 
 def _cause(error: Exception, directory: Path, needed: int) -> OSError | None:
     """Returns what the system had against a save; None where `error` is of its own."""
-    cause, told = _of_system(error), isinstance(error, UserError)
+    cause, told = causes.of_system(error), isinstance(error, UserError)
     if cause is None and not told and shutil.disk_usage(directory).free < needed:
         cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return None if told else cause
-
-
-def _of_system(error: Exception) -> OSError | None:
-    """Returns what the system said, where that is what Orbax or TensorStore pass on."""
-    if isinstance(error, OSError):
-        return error
-    if code := re.search(r"os_error_code='(\d+)'", str(error)):
-        return OSError(int(code[1]), os.strerror(int(code[1])))
-    return None
 
 
 def _first_line(error: Exception) -> str:
