@@ -70,12 +70,12 @@ def attempt(file: str, action: Callable[[], Any]) -> Any:
         own = error.filename == file
         where = error.lineno if own else _line(file, error)
         said = error.msg if own else error
-        what = f"does not run: {type(error).__name__}: {said}"
+        what = f"{type(error).__name__}: {said}"
     # A file that calls sys.exit() is as broken as one that raises.
     except BaseException as error:
-        where, what = _line(file, error), f"does not run: {told(error)}"
-        if isinstance(error, UserError):  # the file itself says what is wrong
-            what = str(error)
+        where = _line(file, error)
+        # The file itself may say what is wrong.
+        what = str(error) if isinstance(error, UserError) else told(error)
     line = f", line {where}" if where else ""
     raise UserError(f"{file}{line}: {what}")
 

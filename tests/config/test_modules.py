@@ -84,8 +84,8 @@ ENDS = {
     "cancelled": ("import asyncio\nraise asyncio.CancelledError", "CancelledError"),
     "syntax": ("x = 1\ny = (", "SyntaxError"),
     "lines": ("raise ValueError('one\\ntwo')", "ValueError: one two"),
-    "no text": ("raise ValueError", "does not run: ValueError"),
-    "utf-16": ("\0a", "does not run"),
+    "no text": ("raise ValueError", "line 1: ValueError"),
+    "utf-16": ("\0a", "null byte"),
 }
 
 
