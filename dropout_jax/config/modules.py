@@ -70,14 +70,14 @@ def attempt(file: str, action: Callable[[], Any]) -> Any:
         own = error.filename == file
         where = error.lineno if own else _line(file, error)
         said = error.msg if own else error
-        what = f"{type(error).__name__}: {said}"
+        what, told_itself = f"{type(error).__name__}: {said}", False
     # A file that calls sys.exit() is as broken as one that raises.
     except BaseException as error:
-        where = _line(file, error)
-        # The file itself may say what is wrong.
-        what = str(error) if isinstance(error, UserError) else told(error)
-    line = f", line {where}" if where else ""
-    raise UserError(f"{file}{line}: {what}")
+        where, told_itself = _line(file, error), isinstance(error, UserError)
+        what = str(error) if told_itself else told(error)
+    if where:
+        raise UserError(f"{file}, line {where}: {what}")
+    raise UserError(f"{file}: {what if told_itself else f'does not run: {what}'}")
 
 
 def _line(file: str, error: BaseException) -> int | None:
