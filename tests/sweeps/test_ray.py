@@ -31,7 +31,7 @@ SECONDS = 600  # for anything here, on a busy machine
 def long(trials):
     """Eight trials that are saved on the way."""
     (tiny,) = trials(0)
-    values = {"train.epochs": 20, "train.checkpoint_seconds": 0.3}
+    values = {"train.epochs": 60, "train.checkpoint_seconds": 0.3}
     sweep = ({"arm": "drop 0.2", "seed": seed} for seed in range(8))
     return plan("study", override(tiny.config, values), sweep)
 
