@@ -119,7 +119,6 @@ def test_the_files_of_a_run_may_go_at_any_moment(tmp_path, vanishing):
         run.result,
         run.metrics,
         run.lane,
-        run.inputs,
         lambda: files.refuse_odd(tmp_path),
     ):
         with_damage(lambda _, read=read: read(), None)

@@ -34,7 +34,10 @@ def import_plugin(plugin: str) -> None:
         if why := missing(plugin):
             raise UserError(f"plugin {plugin!r} cannot be imported: {why}")
         if plugin not in _LOADED:
-            run_file(plugin)
+            try:
+                run_file(plugin)
+            except UserError as error:
+                raise UserError(f"plugin {plugin!r}: {error}") from error
     else:
         attempt(f"plugin {plugin!r}", lambda: _import_module(plugin))
     _LOADED[plugin] = source

@@ -102,7 +102,6 @@ def test_what_the_system_refuses_is_not_told_as_damage(tmp_path, refusing):
         lambda: stored.read_sealed(tmp_path / "env.json"),
         run.config,
         run.parts,
-        run.inputs,
         run.metrics,
         lambda: run.status,
         ledger.lines,
