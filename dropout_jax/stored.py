@@ -59,23 +59,24 @@ def check_format(place: object, found: Any) -> int:
     return number
 
 
-def check_seed(place: object, seed: Any, config: dict[str, Any]) -> None:
+def check_seed(place: object, found: Any) -> None:
     """Raises Damaged for a result whose seed is not that of its configuration.
 
     Results are paired by the one, and known by the other.
 
     Args:
       place: where it stands, for the message.
-      seed: that is written beside the configuration; None: none is.
-      config: the configuration, as plain data.
+      found: the result, with its `config`; its own `seed` may lack.
 
     Example:
-      >>> check_seed("a.jsonl line 1", 3, {"seed": 3})
+      >>> check_seed("a.jsonl line 1", {"seed": 3, "config": {"seed": 3}})
     """
-    if seed is not None and seed != config.get("seed"):
+    seed = expect(place, found, "seed", int, None)
+    of_config = expect(place, found, "config", dict).get("seed")
+    if seed is not None and seed != of_config:
         raise Damaged(
-            f"{place}: seed is {seed!r:.40}, and that of its configuration "
-            f"{config.get('seed')!r:.40}: they must be the same"
+            f"{place}: seed is {seed}, and that of its configuration {of_config!r:.40}: "
+            "they must be the same"
         )
 
 

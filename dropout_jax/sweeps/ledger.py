@@ -143,7 +143,7 @@ def _id_of(place: str, line: dict[str, Any]) -> str:
     config = stored.expect(place, line, "config", dict)
     stored.expect(place, line, "arm", str)
     stored.expect(place, line, "history", dict)
-    stored.check_seed(place, line.get("seed"), config)
+    stored.check_seed(place, line)
     check_result(place, stored.expect(place, line, "result", dict))
     sets = stored.expect(place, line, "sets", dict, {})
     for name in sets:
