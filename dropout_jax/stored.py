@@ -75,8 +75,8 @@ def check_seed(place: object, found: Any) -> None:
     of_config = expect(place, found, "config", dict).get("seed")
     if seed is not None and seed != of_config:
         raise Damaged(
-            f"{place}: seed is {seed}, and that of its configuration {of_config!r:.40}: "
-            "they must be the same"
+            f"{place}: seed is {seed}, and that of its configuration "
+            f"{of_config!r:.40}: they must be the same"
         )
 
 
