@@ -6,6 +6,7 @@ import itertools
 import sys
 from typing import Any, NoReturn
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
 
 Values = dict[str, Any]  # of every field, by dotted path
@@ -106,7 +107,10 @@ class Field:
 
     def error(self, value: Any) -> UserError:
         """The complaint about `value`: field, value, and what is allowed."""
-        return UserError(f"config.{self.path}={show(value)}: must be {self.allowed}")
+        near = hint(value, self.choices) if isinstance(value, str) else ""
+        return UserError(
+            f"config.{self.path}={show(value)}: must be {self.allowed}{near}"
+        )
 
     def _check_entry(self, entry: Any, value: Any) -> Any:
         if self.of in (bool, str):
@@ -145,6 +149,19 @@ def show(value: Any) -> str:
     """`value` as one would write it, on one line and at most 60 characters."""
     text = "".join(c if c.isprintable() else " " for c in repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+class WithoutEffect(UserError):
+    """The complaint about a changed field that has no effect.
+
+    Attributes:
+      path: of the field.
+      why: the complaint, without field and value.
+    """
+
+    def __init__(self, values: Values, path: str, why: str):
+        super().__init__(f"config.{path}={show(values[path])}: {why}")
+        self.path, self.why = path, why
 
 
 def refuse(values: Values, path: str, why: str) -> NoReturn:

@@ -12,7 +12,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.config.field import Values, increasing, refuse, show
+from dropout_jax.config.field import Values, WithoutEffect, increasing, refuse, show
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.noise_rules import check_noise
 from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
@@ -137,7 +137,7 @@ def _check_effects(values: Values) -> None:
         known = values[other] in BY_PATH[other].choices or not BY_PATH[other].extensible
         if values[other] in needed or not known:
             continue
-        refuse(
+        raise WithoutEffect(
             values,
             field.path,
             f"has no effect with config.{other}={values[other]}: leave it at "
@@ -155,7 +155,7 @@ def _check_model(values: Values) -> None:
     if values["model.residual"] and not any(
         a == b for a, b in itertools.pairwise(widths)
     ):
-        refuse(
+        raise WithoutEffect(
             values,
             "model.residual",
             f"has no effect with config.model.widths={show(widths)}: two neighbouring "

@@ -15,20 +15,23 @@ from typing import Any
 from absl import flags
 from rich.console import Console
 
+from dropout_jax import terminal
 from dropout_jax.config import canonical
 from dropout_jax.config.arguments import Parser
 from dropout_jax.config.errors import UserError, one_line
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.schema import BY_PATH
+from dropout_jax.slow import told_if_slow
 from dropout_jax.sweeps import inputs
 from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.sweeps.execution import add_execution, check_execution, execute
 from dropout_jax.sweeps.search import load_search
 from dropout_jax.sweeps.searching import progress
-from dropout_jax.sweeps.status import say, show_status
+from dropout_jax.sweeps.status import show_status
 from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
 from dropout_jax.sweeps.trials import Trial, knobs, names
+from dropout_jax.terminal import say
 from dropout_jax.training.fingerprint import ACCEPT
 
 _RUN_WITH = "Run with"  # how the note on changed fields begins
@@ -50,7 +53,10 @@ def plan(flag_values: flags.FlagValues) -> int:
     trials = trials_of(flag_values)
     from dropout_jax.sweeps.preview import preview
 
-    study, console = StudyDirectory(flag_values.study, flag_values.ledger), Console()
+    study, console = (
+        StudyDirectory(flag_values.study, flag_values.ledger),
+        terminal.Console(),
+    )
     preview(trials, study.ledger, console)
     try:
         inputs.check(study, [*study.known_trials(), *trials])
@@ -75,9 +81,9 @@ def run(flag_values: flags.FlagValues) -> int:
     found = inputs.check(study, [*study.known_trials(), *trials], accept=accept)
     new = study.extend(trials, lanes=lanes, reporting=told)
     study.remember(**found)
-    console = Console()
+    console = terminal.Console()
     if new < len(trials):
-        console.print(f"{new} of {len(trials)} trials are new to the plan")
+        say(console, f"{new} of {len(trials)} trials are new to the plan")
     return _finish(study, trials, flag_values, console)
 
 
@@ -144,7 +150,7 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     _add_accept(parser)
     options = parser.parse_args(arguments)
     check_execution(options)
-    study, console = open_study(options.study), Console()
+    study, console = open_study(options.study), terminal.Console()
     _check_trust(study, options)
     search = load_search(study)
     if search is not None and options.accept_changes:
@@ -159,7 +165,7 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     )
     study.remember(**found)
     if again:
-        console.print(f"{study.forget_failures()} failed trials have a new chance")
+        say(console, f"{study.forget_failures()} failed trials have a new chance")
     if search is not None:
         from dropout_jax.sweeps.search_command import finish
 
@@ -204,7 +210,7 @@ def status(arguments: Sequence[str]) -> int:
     """Says how far a study is, and who is at what."""
     parser = _parser("status", status.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
-    study, console = open_study(parser.parse_args(arguments).study), Console()
+    study, console = open_study(parser.parse_args(arguments).study), terminal.Console()
     show_status(study, console)
     if (search := load_search(study)) is not None:
         say(console, progress(study, search))
@@ -217,7 +223,7 @@ def report(arguments: Sequence[str]) -> int:
     parser.add_argument("--study", required=True, help="directory of the study")
     _add_accept(parser)
     options = parser.parse_args(arguments)
-    study, console = open_study(options.study), Console()
+    study, console = open_study(options.study), terminal.Console()
     if (search := load_search(study)) is not None:
         from dropout_jax.sweeps.winners import show_winners
 
@@ -254,9 +260,10 @@ def show_report(
     found = reports.load_study(chosen, knobs=knobs(trials), accept_changes=accept)
     notes = (*reports.gap_notes(found, told["baseline"]), *told.pop("notes", ()))
     arms = tuple(dict.fromkeys([told["baseline"], *(trial.arm for trial in trials)]))
-    written = reports.write_report(
-        found, study.path / "report", arms=arms, notes=notes, **told
-    )
+    with told_if_slow(lambda line: say(console, line), "drawing figures and page"):
+        written = reports.write_report(
+            found, study.path / "report", arms=arms, notes=notes, **told
+        )
     beside = {k: told[k] for k in ("search_budget", "published") if k in told}
     table = reports.tabulate(found, baseline=told["baseline"], arms=arms, **beside)
     console.print(reports.TerminalTable(table))

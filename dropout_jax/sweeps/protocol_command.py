@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from absl import flags
-from rich.console import Console
 
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import make_private
@@ -26,6 +25,7 @@ from dropout_jax.sweeps.execution import (
 from dropout_jax.sweeps.protocol import GATE, SEARCH, STAGES, load_protocol
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial
+from dropout_jax.terminal import Console
 
 
 def define_protocol(flag_values: flags.FlagValues) -> None:
@@ -77,6 +77,7 @@ def protocol(flag_values: flags.FlagValues) -> int:
     from dropout_jax.sweeps.local import default_lanes, default_workers
 
     check_execution(flag_values)
+    asked = flag_values.workers
     wanted = load_protocol(flag_values.config_file)
     cells = _chosen("cells", flag_values.cells or list(wanted.cells), wanted.cells)
     stages = _chosen("stages", flag_values.stages, STAGES)
@@ -120,7 +121,7 @@ def protocol(flag_values: flags.FlagValues) -> int:
                 ended=ended,
                 console=console,
             )
-    show_left(course, workers, console)
+    show_left(course, asked or course.workers() or workers, console)
     return code
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from absl import flags
 from rich.console import Console
 
+from dropout_jax import terminal
 from dropout_jax.sweeps import command_flags, commands, inputs, sampler
 from dropout_jax.sweeps.execution import (
     check_execution,
@@ -92,7 +93,7 @@ def search(flag_values: flags.FlagValues) -> int:
     study = StudyDirectory(flag_values.study, flag_values.ledger)
     inputs.check(study, study.known_trials(), more=[wanted.base], search=True)
     begin(study, wanted)
-    return finish(study, wanted, flag_values, Console())
+    return finish(study, wanted, flag_values, terminal.Console())
 
 
 def finish(

@@ -32,7 +32,7 @@ ATTEMPTS = 3  # failures after which a trial is given up
 _OWN_LEDGER = "ledger.jsonl"
 _ROOMS = ("trials", "groups", "claims", "failures", "workers", "report")
 _ABOUT = {"name": str, "test": bool, "ledger": str, "lanes": int}
-_REMEMBERED = ("inputs", "accepted", "execution")  # by `remember`; none at first
+_REMEMBERED = ("inputs", "accepted", "execution", "checkpoints")  # by `remember`
 
 
 class StudyDirectory:
@@ -186,7 +186,7 @@ class StudyDirectory:
 
         Args:
           **entries: `inputs` and `accepted` as `inputs.check` returns them, `execution`
-            as `shares.Shares` has it; each replaces what was there.
+            of `shares`, `checkpoints` of `kept`; each replaces what was there.
         """
         assert set(entries) <= set(_REMEMBERED)
         with self._locked("lock", wait=True):

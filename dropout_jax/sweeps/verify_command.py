@@ -6,13 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from dropout_jax.config.arguments import Parser
 from dropout_jax.config.errors import Interrupted, UserError
 from dropout_jax.sweeps import commands
 from dropout_jax.sweeps.ledger import Ledger
-from dropout_jax.sweeps.status import say
+from dropout_jax.terminal import Console, say
 
 
 def verify(arguments: Sequence[str]) -> int:

@@ -21,7 +21,7 @@ from dropout_jax.evaluation.mc_dropout import mc_predict
 from dropout_jax.files import reading, refuse_odd
 from dropout_jax.keys import step_key
 from dropout_jax.training import checkpoints, environment, fingerprint, parts, sets
-from dropout_jax.training.outcome import DONE, PRUNED
+from dropout_jax.training.outcome import DONE, FINISHED, PRUNED
 from dropout_jax.training.plugin import refuse_unknown
 from dropout_jax.training.prepare import (
     Prepared,
@@ -114,7 +114,7 @@ def load_run(
     shapes = checkpoints.shapes(prepared.abstract, lanes)
     restored = checkpoints.restore(run.checkpoints, shapes, warnings.warn)
     if restored is None:
-        raise UserError(f"{directory} has no usable checkpoint; run it again")
+        raise UserError(f"{directory} {_without_checkpoint(run)}")
     tree, host = restored
     found = sets.restored(directory, host["lanes"][lane]["sets"], tree["models"][lane])
     name = parameters or sets.OF_KEEP[config.train.keep]
@@ -143,6 +143,17 @@ def load_run(
         result=result,
         parameters=name,
         epoch=kept.epoch,
+    )
+
+
+def _without_checkpoint(run: RunDirectory) -> str:
+    """Says why there is no checkpoint to load, and what to do."""
+    if run.status not in FINISHED:
+        return "has no usable checkpoint yet; run it again, and it goes on"
+    return (
+        "is finished and has no checkpoint any more: a study removes those of its "
+        "trials unless it is run with --keep_checkpoints; train it again, with the "
+        "fields of its config.json, in a new directory"
     )
 
 

@@ -9,13 +9,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from dropout_jax.config.arguments import Parser
-from dropout_jax.config.command_line import guarded
+from dropout_jax.config.guard import guarded
 from dropout_jax.reports.answer.reading import read_cells
 from dropout_jax.reports.answer.words import state
 from dropout_jax.reports.answer.write import write_answer
+from dropout_jax.terminal import Console
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
