@@ -20,6 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dropout_jax import transforms
+from dropout_jax.config.guard import guarded
 from dropout_jax.reports.figures import style
 from dropout_jax.reports.palette import BASELINE_COLOUR, COLOURS, MARKS
 from dropout_jax.transforms import schedules
@@ -219,4 +220,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -21,8 +21,10 @@ def likeness(word: str, name: str) -> float:
     if word == "".join(part[:1] for part in name.split("_")) or word == name:
         return 1.0
     part = 0.0
-    if len(word) >= 3 and word in name:
-        part = 0.9 if name.startswith(word) else 0.8
+    if len(word) >= 3 and name.startswith(word):
+        part = 0.9
+    elif len(word) >= 4 and word in name:
+        part = 0.8
     return max(difflib.SequenceMatcher(None, word, name).ratio(), part)
 
 

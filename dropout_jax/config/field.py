@@ -28,6 +28,7 @@ class Field:
       besides: a further bound, in words, that depends on other fields.
       choices: the allowed names, for a field that names one of several things.
       extensible: a plugin may register further names than `choices`.
+      others: (name, choice): names that others use for a choice.
       only_with: (path, values): the field acts only while that other field has
         one of these values; changed elsewhere, it is refused rather than ignored.
       example: entries of a tuple field whose default is empty, for its type and its
@@ -43,6 +44,7 @@ class Field:
     besides: str = ""
     choices: tuple[str, ...] = ()
     extensible: bool = False
+    others: tuple[tuple[str, str], ...] = ()
     only_with: tuple[str, tuple[str, ...]] | None = None
     example: tuple = ()
     identity: bool = True
@@ -107,7 +109,10 @@ class Field:
 
     def error(self, value: Any) -> UserError:
         """The complaint about `value`: field, value, and what is allowed."""
-        near = hint(value, self.choices) if isinstance(value, str) else ""
+        near = ""
+        if isinstance(value, str):
+            meant = dict(self.others).get(value.lower())
+            near = f"; did you mean {meant}?" if meant else hint(value, self.choices)
         return UserError(
             f"config.{self.path}={show(value)}: must be {self.allowed}{near}"
         )

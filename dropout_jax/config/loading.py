@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Config files: Python files whose `get_config()` returns the configuration."""
 
-import difflib
 import importlib.machinery
 import importlib.util
 import os
@@ -15,6 +14,7 @@ from ml_collections import ConfigDict
 
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.field import show
+from dropout_jax.config.near_files import nearest_config
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.config.validation import check_fields, unknown
 
@@ -123,10 +123,8 @@ def _no_file(file: Path) -> UserError:
         return UserError(f"{file} is a directory: name a config file in it")
     if os.path.exists(file):
         return UserError(f"{file} is a pipe or a device: name a config file")
-    there = os.path.isdir(file.parent)
-    beside = sorted(str(p) for p in file.parent.glob("*.py")) if there else []
-    near = difflib.get_close_matches(str(file), beside, 1, cutoff=0.0)
-    hint = f"the nearest is {near[0]}" if near else "there are no config files there"
+    near = nearest_config(file)
+    hint = f"the nearest is {near}" if near else "there are no config files there"
     return UserError(f"there is no config file {show(str(file))}: {hint}")
 
 

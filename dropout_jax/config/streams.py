@@ -73,7 +73,7 @@ class Forgiving:
         if self._tell is not None and self.unshown:
             self._tell(
                 f"standard output cannot be written ({self.unshown}): nothing more is "
-                "shown, and the work goes on"
+                "shown; the work itself goes on"
             )
 
     @property

@@ -11,11 +11,15 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.field import Values, WithoutEffect, increasing, refuse, show
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.noise_rules import check_noise
 from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
+
+_DATA = ("fashion_mnist", "synthetic")  # that go by a name
 
 
 def validate(config: ConfigDict | Mapping) -> None:
@@ -100,12 +104,13 @@ def _check_places(values: Values) -> None:
     """Files and directories that the configuration names are there."""
     # os.path answers False, not with an exception, to names no file can have.
     name, plugin = values["data.name"], values["plugin"]
-    if name not in ("fashion_mnist", "synthetic") and not os.path.exists(name):
+    if name not in _DATA and not os.path.exists(name):
         refuse(
             values,
             "data.name",
             "must be fashion_mnist, synthetic, or the path of an .npz file or of a "
-            "directory of IDX files, and there is nothing at that path",
+            f"directory of IDX files, and there is nothing at that path"
+            f"{hint(name, _DATA) or hint_of_path(name, '*.npz')}",
         )
     source = values["data.source_dir"]
     if source and not os.path.isdir(source):

@@ -108,7 +108,9 @@ def show_left(course: Course, workers: int, console: Console) -> None:
         )
     console.print(table)
     rest = f"; {estimate.UNKNOWN} of {', '.join(unknown)}" if unknown else ""
-    if len(unknown) == len(course.protocol.cells):
+    if not total and not unknown:
+        say(console, "nothing is left")
+    elif len(unknown) == len(course.protocol.cells):
         say(console, estimate.UNKNOWN)
     else:
         processes = "1 process" if workers == 1 else f"{workers} processes"

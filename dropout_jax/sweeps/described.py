@@ -11,6 +11,7 @@ from typing import Any
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import call, load_module
+from dropout_jax.sweeps.chosen import chosen
 from dropout_jax.sweeps.trials import ARM, Trial, across_seeds, plan
 
 SEEDS = 3
@@ -54,13 +55,9 @@ def planned(
         "it must yield a dict for each setting, with its arm and the fields in which "
         "it differs (docs/sweeps.md)",
     )
-    known = [setting.get(ARM) for setting in settings]
-    for arm in arms:
-        if arm not in known:
-            names = ", ".join(dict.fromkeys(map(str, known)))
-            raise UserError(f"--arms: {arm!r} is not in this study; it has {names}")
-    chosen = [s for s in settings if not arms or s.get(ARM) in arms]
-    return plan(name_of(config_file), base, across_seeds(chosen, seeds))
+    wanted = chosen("arms", arms, dict.fromkeys(str(s.get(ARM)) for s in settings))
+    settings = [s for s in settings if not arms or s.get(ARM) in wanted]
+    return plan(name_of(config_file), base, across_seeds(settings, seeds))
 
 
 def reporting(config_file: str) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
-from dropout_jax.config.errors import UserError
 from dropout_jax.files import make_private
 from dropout_jax.sweeps import commands
+from dropout_jax.sweeps.chosen import chosen
 from dropout_jax.sweeps.described import name_of
 from dropout_jax.sweeps.execution import (
     EXECUTORS,
@@ -79,8 +79,8 @@ def protocol(flag_values: flags.FlagValues) -> int:
     check_execution(flag_values)
     asked = flag_values.workers
     wanted = load_protocol(flag_values.config_file)
-    cells = _chosen("cells", flag_values.cells or list(wanted.cells), wanted.cells)
-    stages = _chosen("stages", flag_values.stages, STAGES)
+    cells = chosen("cells", flag_values.cells or list(wanted.cells), wanted.cells)
+    stages = chosen("stages", flag_values.stages, STAGES)
     study = Path(flag_values.study)
     ledgers = Path(flag_values.ledgers or study / "ledgers")
     name = name_of(flag_values.config_file)
@@ -123,10 +123,3 @@ def protocol(flag_values: flags.FlagValues) -> int:
             )
     show_left(course, asked or course.workers() or workers, console)
     return code
-
-
-def _chosen(flag: str, given: Sequence[str], known: Collection[str]) -> list[str]:
-    for name in given:
-        if name not in known:
-            raise UserError(f"--{flag}: {name!r} is none of {', '.join(known)}")
-    return [name for name in known if name in given]

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.missing import missing
 
 # What a cluster is asked with, unless the user's environment says otherwise: a token
 # instead of a door that is open to all, and nothing told to Ray's makers.
@@ -34,10 +35,7 @@ OBJECT_STORE_BYTES = 80 * 2**20  # about the least it takes; nothing goes throug
 def check_installed() -> None:
     """Raises UserError if the package `ray` is not there; does not import it."""
     if importlib.util.find_spec("ray") is None:
-        raise UserError(
-            "--executor=ray needs Ray, which is not installed: make setup-ray, or "
-            'pip install "dropout_jax[ray]"'
-        )
+        raise missing("ray", "--executor=ray")
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.files import (
     make_private,
     reading,
@@ -334,7 +335,8 @@ def open_study(path: str | Path) -> StudyDirectory:
         StudyDirectory(path)._refuse_odd()
     about = StudyDirectory(path).about()
     if about is None:
-        raise UserError(f"--study {path} holds no study; `run` makes one")
+        near = hint_of_path(path, "*/study.json")
+        raise UserError(f"--study {path} holds no study; `run` makes one{near}")
     study = StudyDirectory(path, Path(path, about["ledger"]))
     # Only a user makes a file outside of the study, by the --ledger of `run`.
     if study._ledger != _OWN_LEDGER and not study.ledger.path.is_file():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dropout_jax.config.arguments import Parser
 from dropout_jax.config.errors import Interrupted, UserError
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.sweeps import commands
 from dropout_jax.sweeps.ledger import Ledger
 from dropout_jax.terminal import Console, say
@@ -29,7 +30,8 @@ def verify(arguments: Sequence[str]) -> int:
     if options.trials < 1:
         raise UserError(f"--trials={options.trials}: must be 1 or more")
     if not Path(options.ledger).is_file():
-        raise UserError(f"--ledger={options.ledger}: there is no such file")
+        near = hint_of_path(options.ledger, "*.jsonl")
+        raise UserError(f"--ledger={options.ledger}: there is no such file{near}")
     ledger = Ledger(options.ledger)
     lines = [line for line in ledger.by_trial().values() if line.get("parts")]
     if not lines:

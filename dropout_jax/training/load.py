@@ -16,7 +16,9 @@ import jax.numpy as jnp
 
 from dropout_jax import stored
 from dropout_jax.config import from_json
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.evaluation.mc_dropout import mc_predict
 from dropout_jax.files import reading, refuse_odd
 from dropout_jax.keys import step_key
@@ -98,13 +100,15 @@ def load_run(
         raise UserError(
             f"parameters={parameters!r} is no set that a run keeps: give one of "
             f"{', '.join(sets.NAMES)}, or leave it out for that of train.keep"
+            f"{hint(str(parameters), sets.NAMES)}"
         )
     run = RunDirectory(directory)
     with reading(run.path):
         refuse_odd(run.path)
         saved = run.config()
     if saved is None:
-        raise UserError(f"{directory} holds no run; give the --workdir of one")
+        near = hint_of_path(directory, "*/config.json")
+        raise UserError(f"{directory} holds no run; give the --workdir of one{near}")
     config = from_json(saved)
     if not trust_plugin:
         refuse_unknown(config.plugin, directory, "load_run(..., trust_plugin=True)")
