@@ -177,7 +177,7 @@ def test_a_trial_that_fails_is_told_with_its_reason(
         (["run", "--study=x", "--workers=-1"], "--workers"),
         (
             ["run", "--study=x", "--arms=none,dropuot"],
-            "'dropuot' is none of none, dropout",
+            "; did you mean dropout?",
         ),
         (["run", "--study=x", "--config.noise.rate=1"], "noise.rate"),
         (["run", "--study=x", "--config=train.py"], "get_config"),
