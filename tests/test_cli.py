@@ -150,7 +150,7 @@ def test_interruption_names_the_command_that_resumes(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_the_run_is_quiet(number, tmp_path, capsys):
     before = signal.getsignal(number)
 

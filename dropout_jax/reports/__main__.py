@@ -44,7 +44,6 @@ def report(arguments: Sequence[str] | None) -> int:
     again = shlex.join(sys.argv[1:] if arguments is None else arguments)
     # Matplotlib and SciPy, for which what is wrong with the flags need not wait.
     from dropout_jax import reports, terminal
-    from dropout_jax.slow import told_if_slow
 
     console = terminal.Console()
     study = reports.load_study(
@@ -53,14 +52,13 @@ def report(arguments: Sequence[str] | None) -> int:
         knobs=options.knobs,
         accept_changes=options.accept_changes,
     )
-    with told_if_slow(lambda line: terminal.say(console, line), "drawing figures"):
-        paths = reports.write_report(
-            study,
-            options.out,
-            title=options.title or f"Study {study.name}",
-            baseline=options.baseline,
-            command=f"{parser.prog} {again}",
-        )
+    paths = reports.write_report(
+        study,
+        options.out,
+        title=options.title or f"Study {study.name}",
+        baseline=options.baseline,
+        command=f"{parser.prog} {again}",
+    )
     table = reports.tabulate(study, baseline=options.baseline)
     console.print(reports.TerminalTable(table))
     terminal.say(console, str(paths["report.html"]))

@@ -21,8 +21,8 @@ from dropout_jax.config.arguments import Parser
 from dropout_jax.config.errors import UserError, one_line
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import load_config
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.config.schema import BY_PATH
-from dropout_jax.slow import told_if_slow
 from dropout_jax.sweeps import inputs
 from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.sweeps.execution import add_execution, check_execution, execute
@@ -76,15 +76,26 @@ def run(flag_values: flags.FlagValues) -> int:
         told["notes"] = list(dict.fromkeys([*told.get("notes", ()), changed]))
     from dropout_jax.sweeps.local import default_lanes
 
+    console = terminal.Console()
+    say_new_ledger(flag_values.ledger, console)
     lanes = flag_values.lanes or default_lanes()
     accept = flag_values.accept_changes
     found = inputs.check(study, [*study.known_trials(), *trials], accept=accept)
     new = study.extend(trials, lanes=lanes, reporting=told)
     study.remember(**found)
-    console = terminal.Console()
     if new < len(trials):
         say(console, f"{new} of {len(trials)} trials are new to the plan")
     return _finish(study, trials, flag_values, console)
+
+
+def say_new_ledger(ledger: str, console: Console) -> None:
+    """Says that a ledger begins, where another one's name is like it."""
+    if (
+        ledger
+        and not Path(ledger).exists()
+        and (near := hint_of_path(ledger, "*.jsonl"))
+    ):
+        say(console, f"--ledger={ledger} begins, without any result{near}")
 
 
 def _told(
@@ -260,10 +271,9 @@ def show_report(
     found = reports.load_study(chosen, knobs=knobs(trials), accept_changes=accept)
     notes = (*reports.gap_notes(found, told["baseline"]), *told.pop("notes", ()))
     arms = tuple(dict.fromkeys([told["baseline"], *(trial.arm for trial in trials)]))
-    with told_if_slow(lambda line: say(console, line), "drawing figures and page"):
-        written = reports.write_report(
-            found, study.path / "report", arms=arms, notes=notes, **told
-        )
+    written = reports.write_report(
+        found, study.path / "report", arms=arms, notes=notes, **told
+    )
     beside = {k: told[k] for k in ("search_budget", "published") if k in told}
     table = reports.tabulate(found, baseline=told["baseline"], arms=arms, **beside)
     console.print(reports.TerminalTable(table))

@@ -12,6 +12,7 @@ from pathlib import Path
 from absl import flags
 
 from dropout_jax.files import make_private
+from dropout_jax.slow import told_if_slow
 from dropout_jax.sweeps import commands
 from dropout_jax.sweeps.chosen import chosen
 from dropout_jax.sweeps.described import name_of
@@ -25,7 +26,7 @@ from dropout_jax.sweeps.execution import (
 from dropout_jax.sweeps.protocol import GATE, SEARCH, STAGES, load_protocol
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial
-from dropout_jax.terminal import Console
+from dropout_jax.terminal import Console, say
 
 
 def define_protocol(flag_values: flags.FlagValues) -> None:
@@ -84,8 +85,9 @@ def protocol(flag_values: flags.FlagValues) -> int:
     study = Path(flag_values.study)
     ledgers = Path(flag_values.ledgers or study / "ledgers")
     name = name_of(flag_values.config_file)
-    course = Course(wanted, flag_values.config, name, study, ledgers)
     console, code = Console(), 0
+    with told_if_slow(lambda line: say(console, line), "checking every setting"):
+        course = Course(wanted, flag_values.config, name, study, ledgers)
     workers = flag_values.workers or default_workers()
     if flag_values.executor == EXECUTORS[0]:
         # As many threads in each worker however few trials a stage has left.

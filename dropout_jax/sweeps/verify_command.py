@@ -9,6 +9,7 @@ from pathlib import Path
 from dropout_jax.config.arguments import Parser
 from dropout_jax.config.errors import Interrupted, UserError
 from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.slow import told_if_slow
 from dropout_jax.sweeps import commands
 from dropout_jax.sweeps.ledger import Ledger
 from dropout_jax.terminal import Console, say
@@ -59,12 +60,15 @@ def verify(arguments: Sequence[str]) -> int:
     console, code = Console(), 0
     wanted = spread(lines, options.trials)
     for number, line in enumerate(wanted):
+        what = f"{line['arm']} seed {line['seed']} {line['trial'][:12]}"
+        training = f"[{number + 1}/{len(wanted)}] {what}: training it again"
         try:
-            differing = repeat(line)
+            with told_if_slow(lambda said: say(console, said), training):
+                differing = repeat(line)
         except Interrupted as stopped:  # nothing of it is kept
             say(console, f"interrupted: {number} of {len(wanted)} trials are compared")
             return stopped.exit_code
         found = "equal" if not differing else f"differs in {', '.join(differing)}"
-        say(console, f"{line['arm']} seed {line['seed']} {line['trial'][:12]}: {found}")
+        say(console, f"{what}: {found}")
         code = max(code, bool(differing))
     return int(code)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from dropout_jax import terminal
 from dropout_jax.slow import told_if_slow
@@ -84,7 +85,7 @@ class TerminalProgress:
             *bar_columns(self._console, 12),
             TextColumn("{task.fields[speed]}", markup=False),
             ShrinkingColumn("{task.fields[metrics]}"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
             console=self._console,
             transient=True,
         )
