@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 
 from dropout_jax.config.errors import Interrupted, UserError, one_line
-from dropout_jax.config.missing import is_required, missing
 from dropout_jax.config.signals import caught
 from dropout_jax.config.streams import Forgiving, forgiving
 
@@ -50,7 +49,8 @@ def _said(output: Forgiving) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.level, logger.propagate = before
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def _ended(command: Callable[[], int | None]) -> int:
@@ -79,8 +79,11 @@ def _ended(command: Callable[[], int | None]) -> int:
 
 def _cause(error: BaseException) -> str:
     """Returns what of this machine the exception comes from; "" if it is a bug."""
-    if isinstance(error, ModuleNotFoundError) and is_required(error.name or ""):
-        return str(missing(error.name or "", "this command"))
+    if isinstance(error, ModuleNotFoundError):
+        from dropout_jax.config.missing import is_required, missing
+
+        if is_required(error.name or ""):
+            return str(missing(error.name or "", "this command"))
     if _no_platform():
         return (
             f"JAX_PLATFORMS={os.environ['JAX_PLATFORMS']!r}: JAX finds no such device "

@@ -90,11 +90,8 @@ def run(flag_values: flags.FlagValues) -> int:
 
 def say_new_ledger(ledger: str, console: Console) -> None:
     """Says that a ledger begins, where another one's name is like it."""
-    if (
-        ledger
-        and not Path(ledger).exists()
-        and (near := hint_of_path(ledger, "*.jsonl"))
-    ):
+    near = hint_of_path(ledger, "*.jsonl") if ledger else ""
+    if near and not Path(ledger).exists():
         say(console, f"--ledger={ledger} begins, without any result{near}")
 
 

@@ -112,6 +112,7 @@ SHOWING = [
     ["train.py", "--help"],
     ["-m", "dropout_jax.config"],
     ["-m", "dropout_jax.sweeps"],
+    ["-m", "dropout_jax.data", "--help"],
 ]
 
 

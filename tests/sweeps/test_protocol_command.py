@@ -100,7 +100,11 @@ def test_some_cells_and_stages(command, tmp_path, capsys):
     capsys.readouterr()
     assert command("--status") == []
     shown = capsys.readouterr().out
-    assert "0 of 96" in shown and "96 of 96" in shown and "not known: small" in shown
+    assert (
+        "0 of 96" in shown
+        and "96 of 96" in shown
+        and "no estimate yet of small" in shown
+    )
 
 
 @pytest.mark.parametrize(
