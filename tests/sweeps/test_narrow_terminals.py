@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every table that studies show, at every width of a terminal."""
 
+import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +13,12 @@ import pretended
 from dropout_jax.sweeps import preview, status
 from dropout_jax.sweeps.course import go_on
 from dropout_jax.sweeps.course_display import show_choices, show_gate, show_left
+from dropout_jax.sweeps.display import StudyDisplay
+from dropout_jax.sweeps.heartbeat import Heartbeat
 from dropout_jax.sweeps.preview import Cost
 from dropout_jax.sweeps.winners import show_winners
 from protocols import LARGE, SMALL, Pretender, course, make
-from wide import check_at_every_width
+from wide import WIDTHS, check_at_every_width
 
 
 class Printed(Console):
@@ -68,3 +72,20 @@ def test_the_course_of_a_protocol(tmp_path, check, console):
     for cell in cells:
         check(lambda shown, cell=cell: show_choices(found, cell, shown))
         check(lambda shown, cell=cell: show_gate(found, cell, shown))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_live_bar_of_a_study(study, trials, monkeypatch, width):
+    monkeypatch.setenv("TERM", "xterm")
+    (trial, *_) = planned = trials(0, 1, 2)
+    doing = "a method with a name of many words seed 0"
+    beat = Heartbeat("a", "h:1", (trial.id,), doing, 7, 20, 12345.0, 0.0)
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=width)
+    with StudyDisplay(study, planned, console) as display:
+        display.update([beat])
+    frame = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).split("\n")
+    (row,) = {line.strip("\r ") for line in frame if "7/20" in line}
+    assert row.endswith("12,345 images/s") and len(row) <= width
+    assert doing in row or "…" in row
+    assert any("0/3" in line for line in frame)
