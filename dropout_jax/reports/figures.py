@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from dropout_jax.evaluation.statistics import Interval
 from dropout_jax.reports.knob_figures import grid_figure, knobs_figure
 from dropout_jax.reports.numbers import bracketed, difference
-from dropout_jax.reports.palette import Style, short, styles
+from dropout_jax.reports.palette import INK, Style, short, styles
 from dropout_jax.reports.panels import curves_figure, reliability_figure
 from dropout_jax.reports.phrases import NOUNS
 from dropout_jax.reports.selection import choose
@@ -29,7 +29,6 @@ from dropout_jax.reports.table import Table
 from dropout_jax.reports.time_figure import time_figure
 
 COLUMN = 3.4
-INK = "#222222"
 FIGURES = {
     f"{name}.{kind}"
     for name in (

@@ -121,7 +121,7 @@ def _cell(protocol: Protocol, base: Any, name: str, ledgers: Path) -> Cell:
         choices=_chosen(protocol, name, choices),
         finals=tuple(_finals(protocol, name, choices, final)),
         notes=notes([trial for trial in final.read().values() if trial is not None]),
-        curve=_curve(choices, stage(CURVE, choices).read()),
+        curve=_curve(choices, {**search.read(), **stage(CURVE, choices).read()}),
         gate=_gate(protocol, choices, stage(GATE, choices)),
     )
 
@@ -185,6 +185,7 @@ def _tried(
 def _curve(
     choices: Choices, trials: Mapping[Run, Trial | None]
 ) -> dict[str, tuple[Tried, ...]]:
+    """The runs of each strength's best setting, those of the searches included."""
     return {
         answer: tuple(
             _of_run(run, 0, trial)
