@@ -19,12 +19,14 @@ from absl import flags
 from ml_collections import config_flags
 
 from dropout_jax.config.alike import closest, hint
+from dropout_jax.config.causes import unwritable
 from dropout_jax.config.description import help_text
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.field import WithoutEffect, show
 from dropout_jax.config.guard import guarded
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.nearest import nearest
+from dropout_jax.config.places import refuse_place
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.config.together import together
 from dropout_jax.config.validation import unknown, validate
@@ -124,13 +126,21 @@ def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
         raise together(error, flag_values.config, given) from None
 
 
+def _near(path: str | Path) -> str:
+    """Returns a path as seen from here; as it is where there is no here any more."""
+    try:
+        return os.path.relpath(path)
+    except OSError:
+        return str(path)
+
+
 def _define_shared(
     flag_values: flags.FlagValues, config: str | Path, directory: str, default: str
 ) -> None:
     flags.DEFINE_string(
         "config",
         str(config),
-        f"Config file; when left out, {os.path.relpath(config)}.",
+        f"Config file; when left out, {_near(config)}.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -224,6 +234,7 @@ def _check_directory(flag: str, path: str) -> None:
             f"--{flag} is missing: name a directory for what is written, e.g. "
             f"--{flag}=runs/a"
         )
+    refuse_place(f"--{flag}", path)
     try:
         usable, why = stat.S_ISDIR(os.stat(path).st_mode), "it is a file"
     except FileNotFoundError:
@@ -242,10 +253,7 @@ def _check_room_for(flag: str, path: Path) -> None:
         with tempfile.TemporaryDirectory(dir=nearest_there):
             pass
     except OSError as error:
-        raise UserError(
-            f"--{flag}={show(str(path))} cannot be written ({error.strerror}); choose "
-            "a directory you may write to"
-        ) from None
+        raise unwritable(f"--{flag}={show(str(path))}", error) from None
 
 
 def _use_device(device: str) -> None:

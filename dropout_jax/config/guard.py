@@ -8,7 +8,9 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 
-from dropout_jax.config.errors import Interrupted, UserError, one_line
+from dropout_jax.config.causes import reason
+from dropout_jax.config.errors import Interrupted, UserError, one_line, told
+from dropout_jax.config.places import here
 from dropout_jax.config.signals import caught
 from dropout_jax.config.streams import Forgiving, forgiving
 
@@ -84,25 +86,38 @@ def _cause(error: BaseException) -> str:
 
         if is_required(error.name or ""):
             return str(missing(error.name or "", "this command"))
-    if _no_platform():
+    if why := _no_platform():
         return (
             f"JAX_PLATFORMS={os.environ['JAX_PLATFORMS']!r}: JAX finds no such device "
-            "here; unset JAX_PLATFORMS, or name one that it has"
+            f"here ({why}); unset JAX_PLATFORMS, or name one that it has"
         )
+    if isinstance(error, OSError):
+        return _of_a_place(error)
     if str(error).startswith("RESOURCE_EXHAUSTED"):  # JAX's words
         said = str(error).splitlines()[0].rstrip(".")
         return f"{said}; a smaller model or batch, or fewer lanes, take less memory"
     return ""
 
 
-def _no_platform() -> bool:
-    """Whether JAX_PLATFORMS leaves JAX without a device; how it fails then differs."""
-    if "jax" not in sys.modules or not os.environ.get("JAX_PLATFORMS"):
-        return False
+def _of_a_place(error: OSError) -> str:
+    """Says what the system has against a file, or the working directory."""
     try:
-        return not sys.modules["jax"].devices()
-    except Exception:
-        return True
+        here()
+    except UserError as lost:
+        return str(lost)
+    if error.filename is None:
+        return ""
+    return f"{os.fsdecode(error.filename)}: {reason(error)}"
+
+
+def _no_platform() -> str:
+    """Says why JAX_PLATFORMS leaves JAX without a device; "" if it does not."""
+    if "jax" not in sys.modules or not os.environ.get("JAX_PLATFORMS"):
+        return ""
+    try:
+        return "" if sys.modules["jax"].devices() else "it finds none"
+    except Exception as error:
+        return told(error)
 
 
 def _say(line: str) -> None:

@@ -17,6 +17,7 @@ from dropout_jax.config.field import Values, WithoutEffect, increasing, refuse, 
 from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.noise_rules import check_noise
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
 
 _DATA = ("fashion_mnist", "synthetic")  # that go by a name
@@ -102,22 +103,24 @@ def _leaves(config: ConfigDict | Mapping) -> Iterator[tuple[str, Any]]:
 
 def _check_places(values: Values) -> None:
     """Files and directories that the configuration names are there."""
-    # os.path answers False, not with an exception, to names no file can have.
     name, plugin = values["data.name"], values["plugin"]
-    if name not in _DATA and not os.path.exists(name):
+    if name not in _DATA and (why := missing(name)):
+        near = hint(name, _DATA) or hint_of_path(name, "*.npz")
         refuse(
             values,
             "data.name",
             "must be fashion_mnist, synthetic, or the path of an .npz file or of a "
-            f"directory of IDX files, and there is nothing at that path"
-            f"{hint(name, _DATA) or hint_of_path(name, '*.npz')}",
+            f"directory of IDX files, and {why}{near if why == NOTHING else ''}",
         )
     source = values["data.source_dir"]
+    # os.path answers False, not with an exception, to names no file can have.
     if source and not os.path.isdir(source):
-        refuse(values, "data.source_dir", "must be a directory, or empty")
+        why = missing(source) or "it is a file"
+        refuse(values, "data.source_dir", f"must be a directory, or empty; {why}")
     if plugin.endswith(".py") or "/" in plugin:
         if not os.path.isfile(plugin):
-            refuse(values, "plugin", "there is no such Python file")
+            why = missing(plugin) or "it is no file"
+            refuse(values, "plugin", f"there is no such Python file; {why}")
     elif plugin:
         parts = plugin.split(".")
         if not all(

@@ -6,6 +6,7 @@ from pathlib import Path
 from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.data import drawn, fashion_mnist, own, synthetic
 from dropout_jax.data.dataset import ALL_TRAIN, Dataset
 
@@ -118,8 +119,10 @@ def _check(field: str, size: int, data: Dataset, which: str, all_: str) -> None:
 
 
 def _existing(name: str) -> Path:
-    if Path(name).exists():
+    if not (why := missing(name)):
         return Path(name)
+    if why != NOTHING:
+        raise UserError(f"data.name={name!r:.100}: {why}")
     raise UserError(
         f"data.name={name!r}: neither {' nor '.join(NAMES)} nor a file or directory "
         f"that exists{hint(name, NAMES) or hint_of_path(name, '*.npz')}"

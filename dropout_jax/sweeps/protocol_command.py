@@ -11,6 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
+from dropout_jax.config.causes import writing
 from dropout_jax.files import make_private
 from dropout_jax.slow import told_if_slow
 from dropout_jax.sweeps import commands
@@ -108,7 +109,8 @@ def protocol(flag_values: flags.FlagValues) -> int:
 
     if not flag_values.status:
         command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
-        make_private(study)
+        with writing(study, 0):
+            make_private(study)
         with contextlib.ExitStack() as held:
             go_on(
                 course,

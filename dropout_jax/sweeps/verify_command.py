@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from dropout_jax.config.arguments import Parser
 from dropout_jax.config.errors import Interrupted, UserError
 from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.slow import told_if_slow
 from dropout_jax.sweeps import commands
 from dropout_jax.sweeps.ledger import Ledger
@@ -30,9 +31,12 @@ def verify(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.trials < 1:
         raise UserError(f"--trials={options.trials}: must be 1 or more")
-    if not Path(options.ledger).is_file():
-        near = hint_of_path(options.ledger, "*.jsonl")
-        raise UserError(f"--ledger={options.ledger}: there is no such file{near}")
+    if not os.path.isfile(options.ledger):
+        why = missing(options.ledger) or "it is a directory"
+        near = hint_of_path(options.ledger, "*.jsonl") if why == NOTHING else ""
+        raise UserError(
+            f"--ledger={options.ledger}: there is no such file; {why}{near}"
+        )
     ledger = Ledger(options.ledger)
     lines = [line for line in ledger.by_trial().values() if line.get("parts")]
     if not lines:

@@ -17,10 +17,11 @@ import jax.numpy as jnp
 from dropout_jax import stored
 from dropout_jax.config import from_json
 from dropout_jax.config.alike import hint
+from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.evaluation.mc_dropout import mc_predict
-from dropout_jax.files import reading, refuse_odd
+from dropout_jax.files import refuse_odd
 from dropout_jax.keys import step_key
 from dropout_jax.training import checkpoints, environment, fingerprint, parts, sets
 from dropout_jax.training.outcome import DONE, FINISHED, PRUNED

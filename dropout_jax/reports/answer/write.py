@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dropout_jax.files import write_atomically, writing
+from dropout_jax.config.causes import writing
+from dropout_jax.files import write_atomically
 from dropout_jax.reports.answer.budget_figure import budget_figure
 from dropout_jax.reports.answer.cell import Cell
 from dropout_jax.reports.answer.differences_figure import differences_figure
@@ -49,7 +50,11 @@ def write_answer(
     answer = judge(cells)
     directory = Path(directory)
     document = Path(document) if document else directory / "answer.md"
-    with style(), told_if_slow(_LOG.info, "drawing the figures of the answer"):
+    names = [name for cell in cells for name in cell.methods]
+    with (
+        style(names),
+        told_if_slow(_LOG.info, "drawing the figures of the answer"),
+    ):
         drawn = as_files(
             {
                 "differences": differences_figure(answer),
