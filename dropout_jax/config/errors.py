@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exceptions that a command line turns into one line and an exit code."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -34,6 +35,18 @@ def _printable(character: str) -> str:
     if character.isprintable():
         return character
     return " " if character.isspace() else repr(character)[1:-1]
+
+
+def seen_from(path: str) -> str:
+    """Returns where a relative path begins, for a message; "" for an absolute one."""
+    try:
+        return "" if os.path.isabs(path) else f" (seen from {os.getcwd()})"
+    except OSError:  # the directory is gone
+        return ""
+
+
+class OtherVersion(UserError):
+    """What a file holds is of a version of the package that this one cannot read."""
 
 
 class InUse(UserError):

@@ -11,11 +11,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import UserError, seen_from
 from dropout_jax.config.field import Values, increasing, refuse, show
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.noise_rules import check_noise
-from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
+from dropout_jax.config.schema import BY_PATH, DATA_SETS, FIELDS, GROUPS
+from dropout_jax.config.steps import check_steps, known_images
 
 
 def validate(config: ConfigDict | Mapping) -> None:
@@ -40,6 +41,8 @@ def validate(config: ConfigDict | Mapping) -> None:
     _check_model(values)
     check_noise(values)
     _check_schedule(values)
+    if (images := known_images(values)) is not None:
+        check_steps(values, images)
 
 
 def check_fields(config: ConfigDict | Mapping) -> Values:
@@ -100,19 +103,24 @@ def _check_places(values: Values) -> None:
     """Files and directories that the configuration names are there."""
     # os.path answers False, not with an exception, to names no file can have.
     name, plugin = values["data.name"], values["plugin"]
-    if name not in ("fashion_mnist", "synthetic") and not os.path.exists(name):
+    if name not in DATA_SETS and not os.path.exists(name):
         refuse(
             values,
             "data.name",
             "must be fashion_mnist, synthetic, or the path of an .npz file or of a "
-            "directory of IDX files, and there is nothing at that path",
+            "directory of IDX files, and there is nothing at that path"
+            f"{seen_from(name)}",
         )
     source = values["data.source_dir"]
     if source and not os.path.isdir(source):
-        refuse(values, "data.source_dir", "must be a directory, or empty")
+        refuse(
+            values,
+            "data.source_dir",
+            f"must be a directory, or empty; there is none{seen_from(source)}",
+        )
     if plugin.endswith(".py") or "/" in plugin:
         if not os.path.isfile(plugin):
-            refuse(values, "plugin", "there is no such Python file")
+            refuse(values, "plugin", f"there is no such Python file{seen_from(plugin)}")
     elif plugin:
         parts = plugin.split(".")
         if not all(
@@ -172,13 +180,6 @@ def _check_schedule(values: Values) -> None:
             values,
             "optimizer.warmup_epochs",
             f"must be below config.train.epochs={epochs}",
-        )
-    if values["train.batch_size"] > values["data.train_size"]:
-        refuse(
-            values,
-            "train.batch_size",
-            "must be at most the number of training images, "
-            f"config.data.train_size={values['data.train_size']}",
         )
     if values["train.validations"] > epochs:
         refuse(
