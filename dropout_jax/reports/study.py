@@ -119,7 +119,10 @@ def load_study(
     studies = (expect(place, record, "study", str, "") for place, record in lines)
     found = list(dict.fromkeys(studies))
     if name is None and len(found) > 1:
-        raise UserError(f"{where} holds the studies {found}: choose one by its name")
+        raise UserError(
+            f"{where} holds the studies {found}: choose one by its name, such as "
+            f"--study={found[0]}"
+        )
     chosen = [line for line in lines if name is None or line[1].get("study") == name]
     if not chosen:
         wanted = "" if name is None else f" of study {name!r} (it holds {found})"
