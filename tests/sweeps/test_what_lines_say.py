@@ -37,9 +37,7 @@ def test_lines_of_format_1_are_not_taken_under_another_setting(study, monkeypatc
     study.ledger.append(line(trials[0], format_1=True))
     assert inputs.check(study, trials)["inputs"]["data synthetic"] == SYNTHETIC
     under(monkeypatch, jax_threefry_partitionable=False)
-    with pytest.raises(
-        UserError, match="with jax_threefry_partitionable=True"
-    ):
+    with pytest.raises(UserError, match="with jax_threefry_partitionable=True"):
         inputs.check(study, trials)
 
 
