@@ -57,7 +57,8 @@ def import_plugin(plugin: str) -> None:
         ) from error
     if key not in _LOADED:
         after = settings.numbers()
-        _SET[key] = {n: (before[n], after[n]) for n in after if after[n] != before[n]}
+        changed = {n: (before[n], after[n]) for n in after if after[n] != before[n]}
+        _SET.setdefault(key, {}).update(changed)
     _LOADED[key] = source
 
 

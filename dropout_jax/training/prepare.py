@@ -78,19 +78,13 @@ def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
     """
     make_devices(config.train.devices)
     import_plugin(config.plugin)
-    train_size = shape.train_size
-    if config.train.batch_size > train_size:
-        raise UserError(
-            f"train.batch_size={config.train.batch_size} is larger than the "
-            f"{train_size} training images; give at most that many"
-        )
     seed = jnp.asarray(config.seed, jnp.uint32)
     try:
         programs = build_programs(
             config,
             image_shape=shape.image_shape,
             classes=shape.classes,
-            train_size=train_size,
+            train_size=shape.train_size,
         )
         hparams = traced(config, programs.model.sites)
         state = jax.eval_shape(programs.init, hparams, seed)

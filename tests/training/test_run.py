@@ -172,7 +172,7 @@ def test_a_directory_that_cannot_be_is_refused(tiny, tmp_path):
         ({"train.batch_size": 97}, "train.batch_size=97"),
         (
             {"data.train_size": 55000, "train.batch_size": 513},
-            r"batch_size=513 is larger than the 512 training images",
+            "batch_size=513: must be at most the number of training images, 512",
         ),
         ({"data.train_size": 513}, "data.train_size=513.*512"),
         (
@@ -295,7 +295,7 @@ def test_a_broken_plugin_is_one_line(tiny, tmp_path):
     (tmp_path / "own.py").write_text("1 / 0")
     config = tiny({"plugin": str(tmp_path / "own.py")})
     for _ in range(2):  # a second try must not take it for loaded
-        with pytest.raises(UserError, match=r"cannot be imported .ZeroDivisionError"):
+        with pytest.raises(UserError, match=r"own\.py, line 1: ZeroDivisionError"):
             training.run(config, tmp_path / "run")
 
 
