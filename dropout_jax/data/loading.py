@@ -2,6 +2,7 @@
 """From a data set's name to its arrays, cut to size."""
 
 import difflib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from dropout_jax.data.dataset import Dataset
 
 
 def load(
-    name: str = "fashion_mnist",
+    name: str | os.PathLike[str] = "fashion_mnist",
     *,
     source_dir: str = "",
     train_size: int = 0,
@@ -44,6 +45,7 @@ def load(
         >>> load("synthetic", train_size=100).train_images.shape
         (100, 28, 28)
     """
+    name = os.fspath(name)
     if source_dir and name != "fashion_mnist":
         raise UserError(
             f"data.source_dir={source_dir!r} has no effect with data.name={name!r}: "
@@ -84,13 +86,21 @@ def cut(
         The data set; `sha256` stays that of the whole content.
 
     Raises:
-        UserError: more images asked for than there are.
+        UserError: more images asked for than there are, or no number of them.
 
     Example:
         >>> sizes = {"train_size": 600, "validation_size": 40}
         >>> len(cut(load("synthetic"), split="drawn", seed=1, **sizes).train_labels)
         600
     """
+    numbers = {"train_size": train_size, "validation_size": validation_size}
+    for name, value in {**numbers, "seed": seed}.items():
+        if type(value) is bool or not isinstance(value, int | np.integer):
+            raise UserError(f"{name}={value!r:.80}: must be a whole number, 0 or more")
+    if seed < 0 or split not in ("given", "drawn"):
+        given = f"seed={seed}" if seed < 0 else f"split={split!r:.80}"
+        allowed = "0 or more" if seed < 0 else "given or drawn"
+        raise UserError(f"{given}: must be {allowed}")
     there = len(data.train_labels)
     if split == "drawn":
         found = drawn.draw(data, seed, train_size, validation_size)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a name to a data set: what is chosen, and what is refused in one line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,27 @@ def test_the_numbers_of_images_that_validation_counts_with(fashion):
     }.items():
         there = len(data.train_labels), len(data.validation_labels)
         assert DATA_SETS[name] == there
+
+
+BAD_ARGUMENTS = [
+    ({"train_size": 1.5}, "train_size=1.5: must be a whole number"),
+    ({"train_size": "100"}, "train_size='100': must be a whole number"),
+    ({"train_size": None}, "train_size=None: must be"),
+    ({"validation_size": True}, "validation_size=True: must be a whole number"),
+    ({"split": "draw"}, "split='draw': must be given or drawn"),
+    ({"split": None}, "split=None: must be given or drawn"),
+    ({"seed": -1, "split": "drawn"}, "seed=-1: must be 0 or more"),
+    ({"seed": 0.5}, "seed=0.5: must be a whole number"),
+]
+
+
+@pytest.mark.parametrize("given, says", BAD_ARGUMENTS)
+def test_arguments_of_the_wrong_kind_are_refused(given, says):
+    with pytest.raises(UserError) as caught:
+        load("synthetic", **given)
+    assert says in str(caught.value)
+
+
+def test_a_path_may_be_an_object():
+    with pytest.raises(UserError, match="nor a file or directory that exists"):
+        load(Path("absent.npz"))
