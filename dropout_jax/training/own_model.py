@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a plugin's model must be, asked before anything is trained."""
+"""What a plugin's model and noise must be, asked before anything is trained."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -11,7 +12,7 @@ import flax.linen as linen
 import jax
 import jax.numpy as jnp
 
-from dropout_jax import stored
+from dropout_jax import stored, transforms
 from dropout_jax.config.errors import UserError
 
 _BATCH = 2  # images of a trial call
@@ -64,6 +65,13 @@ def check(model: Any, plugin: str, image_shape: tuple[int, ...], classes: int) -
             )
 
 
+def _described(array: Any) -> str:
+    """Type and shape of an array; of what is none, what it is."""
+    if not hasattr(array, "shape"):
+        return f"a {type(array).__name__}"
+    return f"{array.dtype} {array.shape}"
+
+
 def _fault_of_sites(sites: Any) -> str:
     """What is wrong with the names of the noise sites; "" if nothing is."""
     if sites is None:
@@ -91,3 +99,40 @@ def _called(model: Any, images: Any, rates: Any, train: bool) -> Any:
         mutable=[*(name for name in variables if name != "params"), "kl"],
     )
     return output
+
+
+def check_noise(kind: str, plugin: str) -> None:
+    """Raises UserError for a plugin's transform that a layer cannot apply.
+
+    Nothing is computed. One that needs more than its input, such as a kernel, is left
+    to the model that has it.
+
+    Args:
+      kind: name of the transform.
+      plugin: that registered it.
+    """
+    transform = transforms.get(kind)
+    if not transform.layer:
+        return
+    x = jax.ShapeDtypeStruct((_BATCH, 4, 3), jnp.float32)
+    given = [jax.ShapeDtypeStruct((1, 1, 3), jnp.float32) for _ in transform.learned]
+    given = given or [jax.ShapeDtypeStruct((), jnp.float32)]
+    names = ", ".join(leaf.name for leaf in transform.learned) or "rate"
+    try:
+        inspect.signature(transform.apply).bind(None, x, *given, deterministic=True)
+    except TypeError as error:
+        raise UserError(
+            f"plugin {plugin!r}: transform {kind!r} cannot be called as apply(key, x, "
+            f"{names}, deterministic=True) ({error}): define apply(key, x, {names}, *, "
+            "shared_axes=(), deterministic=False)"
+        ) from None
+    for still in (True, False):
+        key = None if still else jax.random.key(0)
+        apply = functools.partial(transform.apply, key, deterministic=still)
+        found = jax.eval_shape(apply, x, *given)
+        if getattr(found, "shape", None) != x.shape or found.dtype != x.dtype:
+            made = _described(found)
+            raise UserError(
+                f"plugin {plugin!r}: transform {kind!r} returns {made} for x of "
+                f"{_described(x)} with deterministic={still}: return an array like x"
+            )

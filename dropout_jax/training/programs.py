@@ -77,6 +77,8 @@ def epoch_order(seed: Any, epoch: Any, train_size: int) -> jax.Array:
 
 def _build(config, image_shape, classes, train_size) -> Programs:
     model = nn.build_model(config, classes)
+    if config.noise.kind not in BY_PATH["noise.kind"].choices:
+        own_model.check_noise(config.noise.kind, config.plugin)
     if config.model.name not in BY_PATH["model.name"].choices:
         own_model.check(model, config.plugin, image_shape, classes)
     devices, batch_size = config.train.devices, config.train.batch_size

@@ -194,3 +194,44 @@ def test_a_plugin_that_sets_an_option_of_jax_resumes(own, tmp_path, recorder):
             training.run(config, run.workdir, progress=recorder())
     finally:
         jax.config.update("jax_default_matmul_precision", None)
+
+
+NOISE = """
+from dropout_jax import transforms
+
+def apply({arguments}):
+    return {value}
+
+transforms.register(transforms.Transform({name!r}, apply, moments=None))
+"""
+BAD_NOISE = {
+    "another shape": (
+        {"value": "x.mean(0)"},
+        "returns float32 (4, 3) for x of float32",
+    ),
+    "a number": ({"value": "x.sum()"}, "returns float32 () for x of float32 (2, 4, 3)"),
+    "another type": ({"value": "x > rate"}, "returns bool (2, 4, 3) for x of float32"),
+    "nothing": ({"value": "None"}, "returns a NoneType for x of"),
+    "noise alone": (
+        {"value": "x if deterministic else x[:1]"},
+        "returns float32 (1, 4, 3) for x of float32 (2, 4, 3) with deterministic=False",
+    ),
+    "no flag": (
+        {"arguments": "key, x, rate", "value": "x"},
+        "cannot be called as apply(key, x, rate, deterministic=True)",
+    ),
+    "raises": ({"value": "x / undefined"}, ".py, line 5: NameError"),
+}
+
+
+@pytest.mark.parametrize("changed, says", BAD_NOISE.values(), ids=BAD_NOISE.keys())
+def test_a_transform_that_no_layer_can_apply_is_told(tmp_path, tiny, changed, says):
+    name = f"own_noise_{next(NUMBER)}"
+    arguments = "key, x, rate, *, shared_axes=(), deterministic=False"
+    path = tmp_path / f"{name}.py"
+    path.write_text(NOISE.format(**{"name": name, "arguments": arguments, **changed}))
+    with pytest.raises(UserError) as caught:
+        prepare(tiny({"plugin": str(path), "noise.kind": name}))
+    said = str(caught.value)
+    assert said.startswith(f"plugin '{path}': ") and says in said, said
+    assert "\n" not in said
