@@ -11,10 +11,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError, seen_from
-from dropout_jax.config.field import Values, increasing, refuse, show
+from dropout_jax.config.field import Values, WithoutEffect, increasing, refuse, show
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.noise_rules import check_noise
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.config.schema import BY_PATH, DATA_SETS, FIELDS, GROUPS
 from dropout_jax.config.steps import check_steps, known_images
 
@@ -101,26 +104,33 @@ def _leaves(config: ConfigDict | Mapping) -> Iterator[tuple[str, Any]]:
 
 def _check_places(values: Values) -> None:
     """Files and directories that the configuration names are there."""
-    # os.path answers False, not with an exception, to names no file can have.
     name, plugin = values["data.name"], values["plugin"]
-    if name not in DATA_SETS and not os.path.exists(name):
+    if name not in DATA_SETS and (why := missing(name)):
+        near = hint(name, DATA_SETS) or hint_of_path(name, "*.npz")
         refuse(
             values,
             "data.name",
             "must be fashion_mnist, synthetic, or the path of an .npz file or of a "
-            "directory of IDX files, and there is nothing at that path"
-            f"{seen_from(name)}",
+            f"directory of IDX files, and {why}{seen_from(name)}"
+            f"{near if why == NOTHING else ''}",
         )
     source = values["data.source_dir"]
+    # os.path answers False, not with an exception, to names no file can have.
     if source and not os.path.isdir(source):
+        why = missing(source) or "it is a file"
         refuse(
             values,
             "data.source_dir",
-            f"must be a directory, or empty; there is none{seen_from(source)}",
+            f"must be a directory, or empty; {why}{seen_from(source)}",
         )
     if plugin.endswith(".py") or "/" in plugin:
         if not os.path.isfile(plugin):
-            refuse(values, "plugin", f"there is no such Python file{seen_from(plugin)}")
+            why = missing(plugin) or "it is no file"
+            refuse(
+                values,
+                "plugin",
+                f"there is no such Python file; {why}{seen_from(plugin)}",
+            )
     elif plugin:
         parts = plugin.split(".")
         if not all(
@@ -145,7 +155,7 @@ def _check_effects(values: Values) -> None:
         known = values[other] in BY_PATH[other].choices or not BY_PATH[other].extensible
         if values[other] in needed or not known:
             continue
-        refuse(
+        raise WithoutEffect(
             values,
             field.path,
             f"has no effect with config.{other}={values[other]}: leave it at "
@@ -163,7 +173,7 @@ def _check_model(values: Values) -> None:
     if values["model.residual"] and not any(
         a == b for a, b in itertools.pairwise(widths)
     ):
-        refuse(
+        raise WithoutEffect(
             values,
             "model.residual",
             f"has no effect with config.model.widths={show(widths)}: two neighbouring "

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a data set's name to its arrays, cut to size."""
 
-import difflib
 import os
 from pathlib import Path
 
 import numpy as np
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.config.schema import DATA_SETS, DEFAULT_TRAIN_SIZE
 from dropout_jax.data import drawn, fashion_mnist, own, stratified, synthetic
 from dropout_jax.data.dataset import Dataset
@@ -144,10 +146,11 @@ def _remarks(data: Dataset, asked: int, there: int, split: str) -> tuple[str, ..
 
 
 def _existing(name: str) -> Path:
-    if Path(name).exists():
+    if not (why := missing(name)):
         return Path(name)
-    near = difflib.get_close_matches(name, DATA_SETS, n=1)
+    if why != NOTHING:
+        raise UserError(f"data.name={name!r:.100}: {why}")
     raise UserError(
         f"data.name={name!r}: neither {' nor '.join(DATA_SETS)} nor a file or "
-        "directory that exists" + (f"; did you mean {near[0]!r}?" if near else "")
+        f"directory that exists{hint(name, DATA_SETS) or hint_of_path(name, '*.npz')}"
     )

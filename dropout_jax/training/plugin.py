@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 import traceback
-from pathlib import Path
 from typing import Any
 
 from dropout_jax.config.errors import UserError, seen_from
+from dropout_jax.config.modules import attempt, run_file
+from dropout_jax.config.places import missing
 from dropout_jax.training import plugin_source, settings
 
 # By plugin (`_key`): the SHA-256 of the source as it was when it was imported (None: it
@@ -22,7 +22,7 @@ _SET: dict[str, dict[str, tuple[Any, Any]]] = {}
 
 def _key(plugin: str) -> str:
     """Returns what a plugin is known by: a file has one path, however it is named."""
-    return os.path.realpath(plugin) if plugin.endswith(".py") else plugin
+    return os.path.realpath(plugin) if plugin_source.is_path(plugin) else plugin
 
 
 def import_plugin(plugin: str) -> None:
@@ -41,20 +41,18 @@ def import_plugin(plugin: str) -> None:
             f"SHA-256 was {known!s:.12}, now {source:.12}); start a new process"
         )
     before = settings.numbers()
-    try:
-        if plugin.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(Path(plugin).stem, plugin)
-            if spec is None or spec.loader is None or not Path(plugin).is_file():
-                raise ImportError(f"no such file{seen_from(plugin)}")
-            if key not in _LOADED:
-                spec.loader.exec_module(importlib.util.module_from_spec(spec))
-        else:
-            importlib.import_module(plugin)
-    except Exception as error:
-        raise told(plugin, error) or UserError(
-            f"plugin {plugin!r} cannot be imported ({type(error).__name__}: {error}); "
-            "give the name of an importable module or the path of a .py file"
-        ) from error
+    if plugin_source.is_path(plugin):
+        if why := missing(plugin):
+            raise UserError(
+                f"plugin {plugin!r} cannot be imported: {why}{seen_from(plugin)}"
+            )
+        if key not in _LOADED:
+            try:
+                run_file(plugin)
+            except UserError as error:
+                raise UserError(f"plugin {plugin!r}: {error}") from error
+    else:
+        attempt(f"plugin {plugin!r}", lambda: _import_module(plugin))
     if key not in _LOADED:
         after = settings.numbers()
         changed = {n: (before[n], after[n]) for n in after if after[n] != before[n]}
@@ -92,6 +90,18 @@ def changed_settings(plugin: str) -> dict[str, tuple[Any, Any]]:
       Value before and after, by name as in `settings.numbers`.
     """
     return _SET.get(_key(plugin), {})
+
+
+def _import_module(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):  # one that it imports lacks
+            raise
+        raise UserError(
+            f"cannot be imported ({error}); give the name of an importable module or "
+            "the path of a .py file"
+        ) from None
 
 
 def refuse_unknown(plugin: str, place: object, consent: str) -> None:

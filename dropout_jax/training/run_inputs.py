@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dropout_jax import stored
+from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import reading
 from dropout_jax.training import checkpoints, fingerprint, outcome, parts
 from dropout_jax.training.run_directory import RunDirectory
 

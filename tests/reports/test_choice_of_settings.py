@@ -171,7 +171,7 @@ def test_only_knobs_may_differ(ledger, trial):
     cure = r".* choose among them with --knobs noise\.rates \(in Python: knobs="
     with pytest.raises(UserError, match="second result for seed 0" + cure):
         load_study(ledger(lines))
-    lines[1]["seed"] = 1
+    lines[1]["seed"] = lines[1]["config"]["seed"] = 1
     with pytest.raises(UserError, match=r"noise\.rates:" + cure):
         load_study(ledger(lines))
 

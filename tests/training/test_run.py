@@ -184,7 +184,7 @@ def test_a_directory_that_cannot_be_is_refused(tiny, tmp_path):
             "5 blocks.*28x28; use fewer blocks",
         ),
         ({"plugin": "no_such_module"}, "there is no module no_such_module"),
-        ({"plugin": "json.nothing"}, "plugin 'json.nothing' cannot be imported"),
+        ({"plugin": "json.nothing"}, "plugin 'json.nothing': cannot be imported"),
     ],
 )
 def test_what_cannot_run_leaves_no_directory(tiny, tmp_path, fields, message):
