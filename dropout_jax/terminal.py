@@ -44,6 +44,7 @@ class Console(rich.console.Console):
 
     @file.setter
     def file(self, stream: Any) -> None:
+        """Another stream from now on."""
         rich.console.Console.file.fset(self, stream)  # pyright: ignore
 
 
