@@ -13,6 +13,7 @@ from dropout_jax.nn.noisy_weights import (
     NoisyKernel,
     sparsity,
 )
+from dropout_jax.nn.recurrent import InnerNoise, RecurrentLayer
 from dropout_jax.nn.rnn import RNN
 
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ __all__ = [
     "CNN",
     "MLP",
     "RNN",
+    "InnerNoise",
     "NNXNoise",
     "Noise",
     "NoiseConfig",
     "NoisyConv",
     "NoisyDense",
     "NoisyKernel",
+    "RecurrentLayer",
     "build_model",
     "noise_from_config",
     "register_model",

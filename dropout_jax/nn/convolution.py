@@ -6,6 +6,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jax import lax
 
 from dropout_jax.nn.products import product
@@ -115,6 +116,8 @@ def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def _slice_size(batch: int, fitting: int) -> int:
     """Returns the largest divisor of `batch` up to `fitting`, at least 1."""
+    if not isinstance(batch, int):  # symbolic, of jax.export
+        return 1
     return next(n for n in range(max(1, min(batch, fitting)), 0, -1) if batch % n == 0)
 
 
@@ -149,13 +152,15 @@ class Conv(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns [batch, height, width, features] for `x` with any channels."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
+        bias = None
+        if self.use_bias:
+            zeros = nn.initializers.zeros_init()
+            bias = self.param("bias", zeros, shape[3:], jnp.float32)
+        x, kernel, bias = promote_dtype(x, kernel, bias)
         if self.pool and jax.default_backend() == "cpu":
             y = patches_times_kernel(x, kernel, pool=True)
         else:
             y = convolve(x, kernel)
             y = max_pool(y) if self.pool else y
-        if not self.use_bias:
-            return y
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return y + bias.reshape(1, 1, 1, -1)
+        return y if bias is None else y + bias.reshape(1, 1, 1, -1)

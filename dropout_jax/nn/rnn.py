@@ -110,7 +110,8 @@ class RNN(nn.Module):
     ) -> InnerNoise:
         """Draws what acts inside the loop of layer i: the only part that is random."""
         kind, tied = self.noise.kind, self.noise.sharing == "tied"
-        ones = jnp.ones((x.shape[0], units), x.dtype)
+        # Of the precision that noise has: images may be bytes, or of half precision.
+        ones = jnp.ones((x.shape[0], units), jnp.float32)
         if not tied:
             ones = jnp.broadcast_to(ones[:, None], (x.shape[0], *x.shape[1:2], units))
 

@@ -26,10 +26,11 @@ def check_call(
     """Checks the arguments that all transforms share, in every mode.
 
     Args:
-      key: typed key of shape (); may be None where `deterministic` is True.
+      key: typed key of shape (), or a raw one that `jax.random` takes; may be None
+        where `deterministic` is True.
       x: input; must be floating or complex, deterministic or not.
       shared_axes: axes of `x` that share one draw.
-      deterministic: must be a Python bool.
+      deterministic: must be a Python bool or NumPy's.
 
     Returns:
       `shared_axes` as sorted non-negative integers.
@@ -40,7 +41,7 @@ def check_call(
     """
     check_floating("x", x)
     axes = normalise_axes(shared_axes, jnp.ndim(x))
-    if not _is_deterministic(deterministic):
+    if not is_deterministic(deterministic):
         _check_key(key)
     return axes
 
@@ -160,26 +161,33 @@ def compute_dtype(x: jax.Array) -> jnp.dtype:
     return jnp.dtype(jnp.float32) if narrow else x.dtype
 
 
-def _is_deterministic(deterministic: bool) -> bool:
+def is_deterministic(deterministic: bool) -> bool:
+    """Returns it as a Python bool, or raises TypeError unless it is one or NumPy's."""
     if isinstance(deterministic, jax.core.Tracer):
         raise TypeError(
             "deterministic is a traced value; it must be a Python bool, so pass it "
             "through static_argnames, or trace the rate instead (rate 0 drops nothing)"
         )
-    if not isinstance(deterministic, bool):
+    if not isinstance(deterministic, bool | np.bool_):
         raise TypeError(f"deterministic is {deterministic!r}; it must be True or False")
-    return deterministic
+    return bool(deterministic)
 
 
 def _check_key(key: jax.Array | None) -> None:
-    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+    """Raises TypeError unless `jax.random` takes `key` for one key."""
+    if key is None:
+        got = "None; only deterministic=True needs no key"
+    elif not hasattr(key, "dtype"):
+        got = f"{key!r}"
+    elif jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         if key.shape == ():
             return
         got = f"an array of {key.shape} keys; use one key, or jax.vmap over them"
-    elif key is None:
-        got = "None; only deterministic=True needs no key"
-    elif hasattr(key, "dtype"):
-        got = f"a raw {key.dtype} array; wrap it with jax.random.wrap_key_data"
     else:
-        got = f"{key!r}"
-    raise TypeError(f"key must be one typed key, as jax.random.key(0), but is {got}")
+        try:
+            if jax.random.wrap_key_data(jnp.asarray(key)).shape == ():
+                return  # a raw key, as of jax.random.PRNGKey
+        except TypeError:  # of another dtype, or too long
+            pass
+        got = f"a {key.dtype} array of shape {key.shape}"
+    raise TypeError(f"key must be one key, as jax.random.key(0), but is {got}")
