@@ -14,6 +14,7 @@ from flax.core import FrozenDict
 
 from dropout_jax import transforms
 from dropout_jax.nn.noise import PREFIX
+from dropout_jax.nn.stochastic import refuse_bool
 from dropout_jax.transforms import contract
 
 
@@ -104,8 +105,9 @@ class NNXNoise(nnx.Module):
         Raises:
           ValueError: there is no rate, no `deterministic` or no key, neither here nor
             in the layer.
-          TypeError: `rngs` is of another type.
+          TypeError: `rngs` is of another type, or `rate` a bool.
         """
+        refuse_bool(rate)
         transform = transforms.get(self.kind)
         if transform.learned:
             parameters = self._learned(transform, x)

@@ -15,7 +15,7 @@ from flax.core import FrozenDict
 
 from dropout_jax import transforms
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
-from dropout_jax.nn.stochastic import deterministic_of, key_of, rate_of
+from dropout_jax.nn.stochastic import deterministic_of, key_of, rate_of, refuse_bool
 
 # Learned noise parameters are leaves with this prefix, so that an optimiser can
 # give them their own learning rate and exempt them from weight decay.
@@ -93,6 +93,7 @@ class Noise(nn.Module):
             transform needs more than its input (a kernel, say), or it is learned and
             the features share a draw, whose KL is not defined.
         """
+        refuse_bool(rate)
         deterministic = deterministic_of(self, deterministic)
         if self.kind == "none":
             return x

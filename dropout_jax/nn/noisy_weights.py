@@ -17,7 +17,7 @@ from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.convolution import convolve, max_pool
 from dropout_jax.nn.noise import PREFIX, NoiseConfig
 from dropout_jax.nn.products import dot_general
-from dropout_jax.nn.stochastic import deterministic_of, key_of, rate_of
+from dropout_jax.nn.stochastic import deterministic_of, key_of, rate_of, refuse_bool
 from dropout_jax.transforms import weight_noise
 
 
@@ -122,6 +122,7 @@ class NoisyDense(_NoisyWeights):
           ValueError: there is no key or no rate, or `deterministic` is given to neither
             layer nor call or to both.
         """
+        refuse_bool(rate)
         shape = (x.shape[-1], self.features)
         kernel = self.param(
             "kernel", nn.initializers.lecun_normal(), shape, jnp.float32

@@ -7,6 +7,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import numpy as np
 
 from dropout_jax import transforms
 from dropout_jax.transforms import contract
@@ -51,6 +52,15 @@ def rate_of(layer: Any, kind: str, argument: Any) -> Any:
             "give one to the layer or to its call"
         )
     return rate
+
+
+def refuse_bool(rate: Any) -> None:
+    """Raises TypeError for a bool, which the second argument is in Flax's dropout."""
+    if isinstance(rate, bool | np.bool_):
+        raise TypeError(
+            f"rate is {rate}; it must be a number: the second argument is the rate, so "
+            f"give the other by its name, deterministic={rate}"
+        )
 
 
 def key_of(

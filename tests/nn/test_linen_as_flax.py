@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dropout_jax import transforms
-from dropout_jax.nn import Noise, NoiseConfig, NoisyConv, NoisyDense
+from dropout_jax.nn import NNXNoise, Noise, NoiseConfig, NoisyConv, NoisyDense
 
 KEY = jax.random.key(0)
 ONES = jnp.ones((20, 20))
@@ -138,6 +138,19 @@ def test_deterministic_is_given_once(make):
     np.testing.assert_array_equal(
         still, make(deterministic=True).apply(variables, ONES)
     )
+
+
+def test_deterministic_as_the_second_argument():
+    """As it stands in Flax: it is no rate of 1."""
+    for layer in (
+        Noise("dropout", 0.5),
+        Noise("dropout", 0.5, deterministic=False),
+        NoisyDense(3, noise=NoiseConfig("dropconnect_dense"), rate=0.5),
+    ):
+        with pytest.raises(TypeError, match=r"rate is True; .*deterministic=True"):
+            layer.init(KEY, ONES, True)
+    with pytest.raises(TypeError, match=r"rate is False; .*deterministic=False"):
+        NNXNoise("dropout", 0.5)(ONES, False)
 
 
 def test_a_rate_that_is_nowhere():

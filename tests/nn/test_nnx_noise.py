@@ -145,7 +145,7 @@ def test_what_is_missing_is_said(make, match):
     ],
 )
 def test_arguments_of_another_type_are_refused(make):
-    with pytest.raises(TypeError, match="rngs is of type|must be True or False"):
+    with pytest.raises(TypeError, match=r"rngs is of type|must be True or False"):
         make(nnx.Rngs(0))
 
 
