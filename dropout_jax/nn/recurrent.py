@@ -221,11 +221,10 @@ class RecurrentLayer(nn.Module):
             recurrent = self.weight_noise.layer("weights")(
                 recurrent, weight_rate, deterministic=deterministic
             )
-        start = self._checked(x, initial_carry)
-        x, kernel, recurrent, bias, *start = promote_dtype(
-            x, kernel, recurrent, bias, *start
-        )
-        start = tuple(start) or self._zeros(x)
+        given = self._checked(x, initial_carry)
+        promoted: list[Any] = promote_dtype(x, kernel, recurrent, bias, *given)
+        x, kernel, recurrent, bias = promoted[:4]
+        start: Any = tuple(promoted[4:]) or self._zeros(x)
         if seq_lengths is not None:
             goes_on = _goes_on(seq_lengths, x)
             x = jnp.where(goes_on, x, jnp.zeros((), x.dtype))
@@ -237,9 +236,10 @@ class RecurrentLayer(nn.Module):
         tied = noise._replace(**dict.fromkeys(fresh))
         if self.cell == "lstm":
             kernels = (kernel, recurrent)
-            states, last = recurrence(
+            found: Any = recurrence(
                 _read, _lstm_update, start, x, kernels, bias, fresh, tied
             )
+            states, last = found
         else:
             zeros, shape = nn.initializers.zeros_init(), (self.units,)
             candidate_bias = self.param("candidate_bias", zeros, shape, jnp.float32)
