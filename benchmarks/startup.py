@@ -33,7 +33,7 @@ def start(config: str, cache: Path) -> float:
     size = importlib.import_module(f"configs.{config}").get_config().train.batch_size
     with tempfile.TemporaryDirectory() as directory:
         arguments = [
-            *("-m", "benchmarks.first_step", str(time.time())),
+            *("-m", "benchmarks.first_step", str(time.monotonic())),
             f"--config=configs/{config}.py",
             "--config.train.epochs=1",
             f"--config.data.train_size={size}",

@@ -124,7 +124,7 @@ def trainings(name: str, *, quick: bool) -> dict[str, float] | None:
 def found(name: str, *, quick: bool = False) -> dict[str, Any] | None:
     """Returns what an experiment found when it last ran; None if it has not."""
     path = results(quick=quick) / f"{name}.json"
-    return stored.read(path) if path.exists() else None
+    return stored.read_if_there(path)
 
 
 def check_of(name: str, check: str) -> dict[str, Any]:

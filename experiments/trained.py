@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dropout_jax import stored
+from dropout_jax.config.causes import writing
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import writing
 from dropout_jax.sweeps import (
     StudyDirectory,
     Trial,
@@ -123,7 +123,7 @@ class Seen:
     def __init__(self, path: Path, study: StudyDirectory):
         self._path, self._study = path, study
         self._known: dict[tuple[str, ...], dict[str, Any]] = {}
-        for text in stored.whole_lines(path.read_bytes()) if path.exists() else ():
+        for text in stored.whole_lines(stored.written(path) or b""):
             entry = stored.record(text, path)
             key = (entry.pop("look"), *entry.pop("trials"))
             of = entry.pop("parameters_sha256", None)

@@ -132,11 +132,14 @@ WRONG = [
     (["--workdir="], ["--workdir is missing", "--workdir=runs/a"]),
     (["--workdir={tmp}/empty.py"], ["--workdir=", "empty.py'", "it is a file"]),
     (["--workdir={tmp}/empty.py/run"], ["--workdir=", "Not a directory"]),
-    (["--workdir=/proc/none"], ["--workdir='/proc/none' cannot be written", "may"]),
+    (
+        ["--workdir=/proc/none"],
+        ["--workdir='/proc/none' cannot be written", "another place"],
+    ),
     (["--workdir=" + "w" * 300], ["--workdir='www", "File name too long"]),
-    (["--config=" + "c" * 300], ["no config file 'ccc"]),
-    (["--config.data.name=" + "d" * 300], ["data.name='ddd", "nothing at that path"]),
-    (["--config.data.name=a\0b"], [r"data.name='a\x00b'", "nothing at that path"]),
+    (["--config=" + "c" * 300], ["config file 'ccc", "File name too long"]),
+    (["--config.data.name=" + "d" * 300], ["data.name='ddd", "File name too long"]),
+    (["--config.data.name=a\0b"], [r"data.name='a\x00b'", "it is no path"]),
     (["--noconfig.data.flip=true"], ["--noconfig.data.flip='true'", "no value"]),
 ]
 

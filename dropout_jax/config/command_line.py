@@ -20,11 +20,13 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
+from dropout_jax.config.causes import reason, unwritable
 from dropout_jax.config.description import help_text
-from dropout_jax.config.errors import Interrupted, UserError
+from dropout_jax.config.errors import Interrupted, UserError, told
 from dropout_jax.config.field import show
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.nearest import nearest
+from dropout_jax.config.places import here, refuse_place
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.config.signals import caught
 from dropout_jax.config.validation import unknown, validate
@@ -106,11 +108,15 @@ def guarded(command: Callable[[], int | None]) -> int:
             if signals.numbers:
                 _say("interrupted; the same command goes on from the last checkpoint")
                 return 128 + signals.numbers[0]
-            if _no_platform():
+            if why := _no_platform():
                 _say(
                     f"error: JAX_PLATFORMS={os.environ['JAX_PLATFORMS']!r}: JAX finds "
-                    "no such device here; unset JAX_PLATFORMS, or name one that it has"
+                    f"no such device here ({why}); unset JAX_PLATFORMS, or name one "
+                    "that it has"
                 )
+                return 2
+            if isinstance(error, OSError) and (why := _of_a_place(error)):
+                _say(f"error: {why}")
                 return 2
             if str(error).startswith("RESOURCE_EXHAUSTED"):  # JAX's words
                 said = str(error).splitlines()[0].rstrip(".")
@@ -122,14 +128,25 @@ def guarded(command: Callable[[], int | None]) -> int:
             raise
 
 
-def _no_platform() -> bool:
-    """Whether JAX_PLATFORMS leaves JAX without a device; how it fails then differs."""
-    if "jax" not in sys.modules or not os.environ.get("JAX_PLATFORMS"):
-        return False
+def _of_a_place(error: OSError) -> str:
+    """Says what the system has against a file, or the working directory."""
     try:
-        return not sys.modules["jax"].devices()
-    except Exception:
-        return True
+        here()
+    except UserError as lost:
+        return str(lost)
+    if error.filename is None:
+        return ""
+    return f"{os.fsdecode(error.filename)}: {reason(error)}"
+
+
+def _no_platform() -> str:
+    """Says why JAX_PLATFORMS leaves JAX without a device; "" if it does not."""
+    if "jax" not in sys.modules or not os.environ.get("JAX_PLATFORMS"):
+        return ""
+    try:
+        return "" if sys.modules["jax"].devices() else "it finds none"
+    except Exception as error:
+        return told(error)
 
 
 def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
@@ -169,13 +186,21 @@ def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
     validate(flag_values.config)
 
 
+def _near(path: str | Path) -> str:
+    """Returns a path as seen from here; as it is where there is no here any more."""
+    try:
+        return os.path.relpath(path)
+    except OSError:
+        return str(path)
+
+
 def _define_shared(
     flag_values: flags.FlagValues, config: str | Path, directory: str, default: str
 ) -> None:
     flags.DEFINE_string(
         "config",
         str(config),
-        f"Config file; when left out, {os.path.relpath(config)}.",
+        f"Config file; when left out, {_near(config)}.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -255,6 +280,7 @@ def _check_directory(flag: str, path: str) -> None:
             f"--{flag} is missing: name a directory for what is written, e.g. "
             f"--{flag}=runs/a"
         )
+    refuse_place(f"--{flag}", path)
     try:
         usable, why = stat.S_ISDIR(os.stat(path).st_mode), "it is a file"
     except FileNotFoundError:
@@ -273,10 +299,7 @@ def _check_room_for(flag: str, path: Path) -> None:
         with tempfile.TemporaryDirectory(dir=nearest_there):
             pass
     except OSError as error:
-        raise UserError(
-            f"--{flag}={show(str(path))} cannot be written ({error.strerror}); choose "
-            "a directory you may write to"
-        ) from None
+        raise unwritable(f"--{flag}={show(str(path))}", error) from None
 
 
 def _use_device(device: str) -> None:

@@ -114,12 +114,26 @@ class Field:
         else:
             # bool is a subclass of int: True would count as 1.
             right = isinstance(entry, self.of | int) and not isinstance(entry, bool)
+        if not _is_text(entry):
+            raise UserError(
+                f"config.{self.path}={show(entry)}: must be text, and has bytes that "
+                "are no UTF-8; rename the file"
+            )
         if not right or (self.within and not _inside(entry, self.within)):
             raise self.error(value)
         if self.choices and not self.extensible and entry not in self.choices:
             raise self.error(value)
         # Adding zero turns -0.0 into 0.0.
         return float(entry) + 0.0 if self.of is float else entry
+
+
+def _is_text(value: Any) -> bool:
+    """Whether text can be written and read back: a name of a file need not be."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _inside(number: float, interval: str) -> bool:

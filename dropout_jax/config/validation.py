@@ -15,6 +15,7 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.config.field import Values, increasing, refuse, show
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.noise_rules import check_noise
+from dropout_jax.config.places import missing
 from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
 
 
@@ -98,21 +99,23 @@ def _leaves(config: ConfigDict | Mapping) -> Iterator[tuple[str, Any]]:
 
 def _check_places(values: Values) -> None:
     """Files and directories that the configuration names are there."""
-    # os.path answers False, not with an exception, to names no file can have.
     name, plugin = values["data.name"], values["plugin"]
-    if name not in ("fashion_mnist", "synthetic") and not os.path.exists(name):
+    if name not in ("fashion_mnist", "synthetic") and (why := missing(name)):
         refuse(
             values,
             "data.name",
             "must be fashion_mnist, synthetic, or the path of an .npz file or of a "
-            "directory of IDX files, and there is nothing at that path",
+            f"directory of IDX files, and {why}",
         )
     source = values["data.source_dir"]
+    # os.path answers False, not with an exception, to names no file can have.
     if source and not os.path.isdir(source):
-        refuse(values, "data.source_dir", "must be a directory, or empty")
+        why = missing(source) or "it is a file"
+        refuse(values, "data.source_dir", f"must be a directory, or empty; {why}")
     if plugin.endswith(".py") or "/" in plugin:
         if not os.path.isfile(plugin):
-            refuse(values, "plugin", "there is no such Python file")
+            why = missing(plugin) or "it is no file"
+            refuse(values, "plugin", f"there is no such Python file; {why}")
     elif plugin:
         parts = plugin.split(".")
         if not all(

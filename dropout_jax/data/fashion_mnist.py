@@ -2,12 +2,14 @@
 """Fashion-MNIST out of the cache, where TFDS prepares it once."""
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config import causes
 from dropout_jax.config.errors import UserError
 from dropout_jax.data import arrays, cache, idx, sources
 from dropout_jax.data.dataset import Dataset
@@ -56,7 +58,7 @@ def _prepare(directory: Path, given: Prepared | None) -> Prepared:
     """Build the data set beside `directory` and move it there; holds the lock."""
     from dropout_jax.data import builder
 
-    try:
+    with causes.writing(directory.parent, 0, cache.ELSEWHERE):
         shutil.rmtree(directory, ignore_errors=True)
         for left in directory.parent.glob("work-*"):  # of a killed preparation
             shutil.rmtree(left, ignore_errors=True)
@@ -72,17 +74,11 @@ def _prepare(directory: Path, given: Prepared | None) -> Prepared:
                 )
             aside.rename(directory)
             return prepared
-    except OSError as error:
-        raise UserError(
-            f"{directory.parent}: the data set cannot be kept there "
-            f"({error.strerror or error}); make room, or point {cache.VARIABLE} "
-            "to another disk"
-        ) from None
 
 
 def _read_prepared(directory: Path) -> Prepared | None:
     """The data set in `directory` if it is there and right to the last bit."""
-    if not directory.exists():
+    if not os.path.exists(directory):
         return None  # and TFDS need not be imported to know it
     prepared = _believed(arrays.read, directory)
     if prepared is None:
@@ -97,10 +93,21 @@ def _read_prepared(directory: Path) -> Prepared | None:
 
 
 def _believed(read: Callable[..., Any], directory: Path) -> Prepared | None:
-    """What is read from `directory`, if it has the right content."""
+    """What is read from `directory`, if it has the right content.
+
+    Raises:
+        UserError: the system does not let it be read, which is no damage: nothing is
+            fetched anew for it.
+    """
     try:
         parts, source = read(directory)
         train, test = parts["train"], parts["test"]
+    except MemoryError:
+        raise
+    except OSError as error:
+        if not causes.of_content(error):
+            raise causes.unreadable(directory, error) from None
+        return None
     except Exception:  # a damaged store fails wherever the damage happens to lie
         return None
     if idx.sha256(*train, *test) != SHA256:

@@ -5,6 +5,7 @@ import difflib
 from pathlib import Path
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.data import drawn, fashion_mnist, own, synthetic
 from dropout_jax.data.dataset import ALL_TRAIN, Dataset
 
@@ -117,8 +118,10 @@ def _check(field: str, size: int, data: Dataset, which: str, all_: str) -> None:
 
 
 def _existing(name: str) -> Path:
-    if Path(name).exists():
+    if not (why := missing(name)):
         return Path(name)
+    if why != NOTHING:
+        raise UserError(f"data.name={name!r:.100}: {why}")
     near = difflib.get_close_matches(name, NAMES, n=1)
     raise UserError(
         f"data.name={name!r}: neither {' nor '.join(NAMES)} nor a file or directory "

@@ -82,6 +82,7 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         )
     if withdrawn := expect(record, "withdrawn", str, ""):
         status = WITHDRAWN
+    stored.check_seed(place, record)
     config = _DEFAULTS | flat(expect(record, "config", dict))
     test, found = {}, {}
     if status == "done":

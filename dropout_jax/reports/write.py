@@ -4,7 +4,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dropout_jax.files import write_atomically, writing
+from dropout_jax.config.causes import writing
+from dropout_jax.files import write_atomically
 from dropout_jax.reports.documents import captions_document, document
 from dropout_jax.reports.figures import FIGURES, figures
 from dropout_jax.reports.page import page

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from dropout_jax.config import canonical
 from dropout_jax.config.arguments import Parser
+from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError, one_line
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import load_config
@@ -271,6 +272,7 @@ def work(arguments: Sequence[str]) -> int:
     parser.add_argument("--wanted", default="", help="file with ids of trials")
     parser.add_argument("--share", default="0/1", help="of the machine: NUMBER/OF")
     parser.add_argument("--threads", type=int, default=0, help="cores of the share")
+    parser.add_argument("--gpu", default="", help="that it computes on, if any")
     parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
     add_trust(parser)
     options = parser.parse_args(arguments)
@@ -280,7 +282,7 @@ def work(arguments: Sequence[str]) -> int:
 
     keep_nice()
     number, of = map(int, options.share.split("/"))
-    take_share(number, of, options.threads)
+    take_share(number, of, options.threads, options.gpu)
     from dropout_jax.training import portable
 
     portable.enable()
@@ -292,7 +294,8 @@ def work(arguments: Sequence[str]) -> int:
     _check_trust(study, options)
     trials = study.trials()
     if options.wanted:
-        wanted = set(Path(options.wanted).read_text().split())
+        with reading(Path(options.wanted)):
+            wanted = set(Path(options.wanted).read_text().split())
         trials = [trial for trial in trials if trial.id in wanted]
     beat = study.path / "workers" / f"{options.name}.json"
     try:

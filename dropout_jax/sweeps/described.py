@@ -10,7 +10,7 @@ from typing import Any
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
-from dropout_jax.config.loading import call, load_module
+from dropout_jax.config.loading import call, load_module, split
 from dropout_jax.sweeps.trials import ARM, Trial, across_seeds, plan
 
 SEEDS = 3
@@ -26,7 +26,7 @@ def name_of(config_file: str) -> str:
       >>> name_of("configs/sweeps/rates.py:cnn")
       'rates_cnn'
     """
-    file, _, text = config_file.partition(":")
+    file, text = split(config_file)
     return Path(file).stem + (f"_{text}" if text else "")
 
 
@@ -77,7 +77,7 @@ def reporting(config_file: str) -> dict[str, Any]:
     Raises:
       UserError: something else than that.
     """
-    module = load_module(config_file.partition(":")[0])
+    module = load_module(split(config_file)[0])
     functions = [  # its own: what it imports is not meant
         value
         for value in vars(module).values()

@@ -12,6 +12,7 @@ from pathlib import Path
 from absl import flags
 from rich.console import Console
 
+from dropout_jax.config.causes import writing
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import make_private
 from dropout_jax.sweeps import commands
@@ -105,7 +106,8 @@ def protocol(flag_values: flags.FlagValues) -> int:
 
     if not flag_values.status:
         command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
-        make_private(study)
+        with writing(study, 0):
+            make_private(study)
         with contextlib.ExitStack() as held:
             go_on(
                 course,

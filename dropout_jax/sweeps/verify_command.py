@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
 from dropout_jax.config.arguments import Parser
 from dropout_jax.config.errors import Interrupted, UserError
+from dropout_jax.config.places import missing
 from dropout_jax.sweeps import commands
 from dropout_jax.sweeps.ledger import Ledger
 from dropout_jax.sweeps.status import say
@@ -30,8 +31,9 @@ def verify(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.trials < 1:
         raise UserError(f"--trials={options.trials}: must be 1 or more")
-    if not Path(options.ledger).is_file():
-        raise UserError(f"--ledger={options.ledger}: there is no such file")
+    if not os.path.isfile(options.ledger):
+        why = missing(options.ledger) or "it is a directory"
+        raise UserError(f"--ledger={options.ledger}: there is no such file; {why}")
     ledger = Ledger(options.ledger)
     lines = [line for line in ledger.by_trial().values() if line.get("parts")]
     if not lines:

@@ -16,9 +16,10 @@ import jax.numpy as jnp
 
 from dropout_jax import stored
 from dropout_jax.config import from_json
+from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation.mc_dropout import mc_predict
-from dropout_jax.files import reading, refuse_odd
+from dropout_jax.files import refuse_odd
 from dropout_jax.keys import step_key
 from dropout_jax.training import checkpoints, environment, fingerprint, parts, sets
 from dropout_jax.training.outcome import DONE, PRUNED

@@ -142,7 +142,7 @@ def test_a_study_that_may_not_be_read_is_told(study, monkeypatch):
     def denied(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(study.path), "exists", denied)
+    monkeypatch.setattr(type(study.path), "read_bytes", denied)
     with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
         study.about()
 

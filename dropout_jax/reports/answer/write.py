@@ -5,7 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dropout_jax.files import write_atomically, writing
+from dropout_jax.config.causes import writing
+from dropout_jax.files import write_atomically
 from dropout_jax.reports.answer.budget_figure import budget_figure
 from dropout_jax.reports.answer.cell import Cell
 from dropout_jax.reports.answer.differences_figure import differences_figure
@@ -45,7 +46,7 @@ def write_answer(
     answer = judge(cells)
     directory = Path(directory)
     document = Path(document) if document else directory / "answer.md"
-    with style():
+    with style(name for cell in cells for name in cell.methods):
         drawn = as_files(
             {
                 "differences": differences_figure(answer),
