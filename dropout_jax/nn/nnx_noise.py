@@ -12,6 +12,7 @@ from flax import nnx
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
+from dropout_jax.arguments import flag, whole_numbers
 from dropout_jax.nn.noise import PREFIX
 
 
@@ -65,7 +66,8 @@ class NNXNoise(nnx.Module):
                 "the last axis of its input, or the shape of its kernel"
             )
         self.kind, self.rate, self.deterministic = kind, rate, deterministic
-        self.shared_axes, self.batch_axis = tuple(shared_axes), batch_axis
+        self.shared_axes = whole_numbers("shared_axes", shared_axes)
+        self.batch_axis = batch_axis
         self.options = nnx.static(FrozenDict(options))
         for leaf in transform.learned:
             start = jnp.full(features, initial.get(leaf.name, leaf.initial))
@@ -102,6 +104,7 @@ class NNXNoise(nnx.Module):
                     "layer or to the call"
                 )
         still = self.deterministic if deterministic is None else deterministic
+        still = flag("deterministic", still)
         shared = {"shared_axes": self.shared_axes} if self.shared_axes else {}
         return transform.apply(
             None if still else self.rngs(),

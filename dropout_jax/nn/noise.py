@@ -12,11 +12,15 @@ import jax
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
+from dropout_jax.arguments import flag, whole_numbers
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
+from dropout_jax.nn.checks import check_choice
+from dropout_jax.nn.kl import sow_kl
 
 # Learned noise parameters are leaves with this prefix, so that an optimiser can
 # give them their own learning rate and exempt them from weight decay.
 PREFIX = "noise_"
+SHARINGS = ("element", "spatial", "tied")
 
 
 class Noise(nn.Module):
@@ -31,7 +35,7 @@ class Noise(nn.Module):
 
     Attributes:
       kind: name in the transform registry, or `"none"` for the identity.
-      shared_axes: axes of the input along which one draw is shared.
+      shared_axes: axes of the input along which one draw is shared; a number for one.
       options: further keyword arguments of the transform.
       initial: start values of learned parameters, by name; the registry's if absent.
       kl_options: keyword arguments of the transform's KL.
@@ -50,7 +54,7 @@ class Noise(nn.Module):
     """
 
     kind: str
-    shared_axes: tuple[int, ...] = ()
+    shared_axes: tuple[int, ...] | int = ()
     options: Mapping[str, Any] = FrozenDict()
     initial: Mapping[str, float] = FrozenDict()
     kl_options: Mapping[str, Any] = FrozenDict()
@@ -75,10 +79,14 @@ class Noise(nn.Module):
           **arrays: what the transform needs besides, as `previous`.
 
         Raises:
+          TypeError: `deterministic` is no bool, an axis no whole number, or the rate no
+            number.
           ValueError: the layer has no explicit name, no `"dropout"` key was given, the
             transform needs more than its input (a kernel, say), or it is learned and
             the features share a draw, whose KL is not defined.
         """
+        deterministic = flag("deterministic", deterministic)
+        shared_axes = whole_numbers("shared_axes", self.shared_axes)
         if self.kind == "none":
             return x
         if self.name is not None and self.name.startswith("Noise_"):
@@ -101,10 +109,10 @@ class Noise(nn.Module):
                 kl = transforms.kl_per_example(
                     transform.kl(*arguments, **self.kl_options),
                     x.shape,
-                    shared_axes=self.shared_axes,
+                    shared_axes=shared_axes,
                     batch_axis=self.batch_axis,
                 )
-                self.sow("kl", "value", kl)
+                sow_kl(self, kl)
         if deterministic or self.is_initializing():
             key, deterministic = None, True
         elif self.has_rng("dropout"):
@@ -115,7 +123,7 @@ class Noise(nn.Module):
                 "apply(..., rngs={'dropout': key}), or pass deterministic=True / "
                 "train=False (the parameter key is never borrowed)"
             )
-        shared = {"shared_axes": self.shared_axes} if self.shared_axes else {}
+        shared = {"shared_axes": shared_axes} if shared_axes else {}
         return transform.apply(
             key,
             x,
@@ -155,6 +163,11 @@ class NoiseConfig:
     options: Mapping[str, Any] = FrozenDict()
     initial: Mapping[str, float] = FrozenDict()
     kl_options: Mapping[str, Any] = FrozenDict()
+
+    def __post_init__(self) -> None:
+        """Raises TypeError or ValueError for a flag or a sharing that is none."""
+        flag("on_input", self.on_input)
+        check_choice("sharing", self.sharing, SHARINGS)
 
     def layer(self, site: str, shared_axes: tuple[int, ...] = ()) -> Noise:
         """Returns the noise layer of `site`, named `noise_<site>`."""

@@ -12,8 +12,11 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from dropout_jax import transforms
+from dropout_jax.arguments import flag
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
-from dropout_jax.nn.convolution import convolve, max_pool
+from dropout_jax.nn.checks import check_sizes
+from dropout_jax.nn.convolution import check_kernel, convolve, max_pool
+from dropout_jax.nn.kl import sow_kl
 from dropout_jax.nn.noise import PREFIX, NoiseConfig
 from dropout_jax.nn.products import dot_general
 from dropout_jax.transforms import weight_noise
@@ -62,12 +65,12 @@ class _NoisyWeights(nn.Module, kw_only=True):
             parameters.append(self.param(PREFIX + leaf.name, initial, kernel.shape))
         if transform.kl is not None:
             kl = transform.kl(*parameters, kernel=kernel, **self.noise.kl_options)
-            self.sow("kl", "value", jnp.sum(kl))
+            sow_kl(self, jnp.sum(kl))
         return parameters
 
     def key(self, deterministic: bool) -> jax.Array | None:
         """Returns a key of this layer's own; None where no noise acts."""
-        if deterministic or self.is_initializing():
+        if flag("deterministic", deterministic) or self.is_initializing():
             return None
         if not self.has_rng("dropout"):
             raise ValueError(
@@ -114,6 +117,7 @@ class NoisyDense(_NoisyWeights):
         Raises:
           ValueError: no `"dropout"` key was given.
         """
+        check_sizes(features=self.features)
         shape = (x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
@@ -160,6 +164,7 @@ class NoisyConv(_NoisyWeights):
         Raises:
           ValueError: no `"dropout"` key was given.
         """
+        check_kernel(self.kernel_size, self.features, self.use_bias, self.pool)
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         y = self.noisy(x, None, kernel, deterministic, convolve=convolve)

@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dropout_jax.arguments import flag
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
+from dropout_jax.nn.checks import check_choice, check_sizes
 from dropout_jax.nn.noise import NoiseConfig
 from dropout_jax.nn.noisy_weights import NoisyKernel
 from dropout_jax.nn.orthogonal import orthogonal
@@ -159,6 +161,9 @@ class RecurrentLayer(nn.Module):
           weight_rate: rate of `weight_noise`.
           deterministic: whether `weight_noise` is off.
         """
+        deterministic = flag("deterministic", deterministic)
+        check_choice("cell", self.cell, GATES)
+        check_sizes(units=self.units)
         columns = GATES[self.cell] * self.units
         recurrent = self.param(
             "recurrent_kernel", _orthogonal_gates, (self.units, columns)
