@@ -24,12 +24,18 @@ def sow_kl(layer: nn.Module, kl: jax.Array) -> None:
       kl: scalar, nats.
 
     Raises:
-      ValueError: the caller asked for "kl", and a lifted transform around the layer
-        (`nn.scan`, `nn.vmap`) does not pass it on, so that it would be lost.
+      ValueError: a lifted transform around the layer (`nn.scan`, `nn.vmap`) does not
+        pass the collection on, so that the KL would be lost: told by `init`, and by an
+        `apply` that asks for it.
     """
-    if layer.is_initializing() or layer.sow(COLLECTION, "value", kl):
-        return
-    if _asked_around(layer):
+    if layer.is_initializing():
+        # `init` may change every collection: what is closed here is closed by a lift.
+        root = layer.scope.root
+        lifted = root.debug_path != root.path
+        lost = lifted and not layer.is_mutable_collection(COLLECTION)
+    else:
+        lost = not layer.sow(COLLECTION, "value", kl) and _asked_around(layer)
+    if lost:
         raise ValueError(
             f"the KL of layer {layer.name!r} would be lost in nn.scan, nn.vmap or the "
             'like around it: pass the collection on, variable_axes={"params": ..., '
@@ -47,12 +53,12 @@ def _asked_around(layer: nn.Module) -> bool:
     for module in reversed(linen_module._context.module_stack):
         if module is None or module.scope is None:
             return False
-        if module.is_mutable_collection(COLLECTION):
-            return True
         # At the root of an `apply` inside of a module the question ends; a lifted class
         # has a root too, and inside of it an instance of the class that was lifted.
         if inner.scope.path == () and not isinstance(module, type(inner)):
             return False
+        if module.is_mutable_collection(COLLECTION):
+            return True
         inner = module
     return False
 

@@ -160,7 +160,7 @@ def test_a_wrong_number_of_rates_is_refused(variables_of):
         for rates in (right[:-1], (*right, 0.5), jnp.asarray(right[:-1])):
             with pytest.raises(ValueError, match=r"\d rates and \d sites.*of input"):
                 variables_of(model, IMAGES, rates, train=False)
-        with pytest.raises(TypeError, match="rates is 0.5; give one rate for each"):
+        with pytest.raises(TypeError, match=r"rates is 0\.5; give one rate for each"):
             variables_of(model, IMAGES, 0.5, train=False)
 
 
