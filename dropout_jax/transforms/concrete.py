@@ -170,7 +170,8 @@ def _grid(temperature):
     # The trapezoidal rule converges exponentially: the nearest pole of the mask lies
     # at distance pi * temperature, so a step of temperature leaves exp(-2 pi**2).
     step = min(temperature, 0.5)
-    nodes = step * jnp.arange(-math.ceil(40 / step), math.ceil(20 / step) + 1.0)
+    first, last = -math.ceil(40 / step), math.ceil(20 / step)
+    nodes = step * jnp.arange(first, last + 1.0, dtype=jnp.float32)
     return nodes, step * jax.nn.sigmoid(nodes) * jax.nn.sigmoid(-nodes)
 
 
@@ -184,7 +185,7 @@ def _mean(logit, temperature, hard):
     if hard:
         return jax.nn.sigmoid(-logit)
     narrow, wide = min(temperature, 1.0), max(temperature, 1.0)
-    nodes = _along(jnp.arange(-50.0, 21.0), logit)
+    nodes = _along(jnp.arange(-50.0, 21.0, dtype=jnp.float32), logit)
     weights = jax.nn.sigmoid(nodes) * jax.nn.sigmoid(-nodes)
     below = jax.nn.sigmoid(-(logit[..., None] + narrow * nodes) / wide)
     return jnp.sum(below * weights, -1)
