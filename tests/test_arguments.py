@@ -171,7 +171,7 @@ def test_a_step_out_of_range_and_a_stream_without_a_name():
         with pytest.raises(ValueError, match=f"step is {step}; it must be in"):
             keys.step_key(root, step)
     with pytest.raises(TypeError, match="name is 3; it must be a string"):
-        keys.stream(root, 3)
+        keys.stream(root, 3)  # pyright: ignore[reportArgumentType]
 
 
 NO_RATES = (True, np.True_, "0.5", None, 0.5j, jnp.bool_(True), jnp.complex64(0.5))

@@ -28,6 +28,7 @@ def sow_kl(layer: nn.Module, kl: jax.Array) -> None:
         pass the collection on, so that the KL would be lost: told by `init`, and by an
         `apply` that asks for it.
     """
+    assert layer.scope is not None  # it is being called
     if layer.is_initializing():
         # `init` may change every collection: what is closed here is closed by a lift.
         root = layer.scope.root
@@ -55,7 +56,8 @@ def _asked_around(layer: nn.Module) -> bool:
             return False
         # At the root of an `apply` inside of a module the question ends; a lifted class
         # has a root too, and inside of it an instance of the class that was lifted.
-        if inner.scope.path == () and not isinstance(module, type(inner)):
+        path = inner.scope.path if inner.scope else ()
+        if path == () and not isinstance(module, type(inner)):
             return False
         if module.is_mutable_collection(COLLECTION):
             return True
