@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from dropout_jax.arguments import whole
 from dropout_jax.keys import IMPLEMENTATION, step_key
 
 Apply = Callable[[Any, Any, jax.Array], jax.Array]
@@ -43,7 +44,8 @@ def mc_predict(
       Logits, [n_samples, N, C].
 
     Raises:
-      ValueError: `n_samples` or `chunk` is below 1.
+      TypeError: `n_samples` or `chunk` is no whole number.
+      ValueError: one of them is below 1.
 
     Example:
       >>> from dropout_jax.transforms import dropout
@@ -55,9 +57,7 @@ def mc_predict(
     References:
       Gal, Ghahramani 2016, Dropout as a Bayesian approximation, ICML, section 4.
     """
-    for name, value in (("n_samples", n_samples), ("chunk", chunk)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}: give at least 1")
+    n_samples, chunk = whole("n_samples", n_samples, 1), whole("chunk", chunk, 1)
     # A Python loop: in a scan, XLA's convolutions have one thread on CPU.
     found = [
         _passes(apply, variables, inputs, key, jnp.arange(start, start + chunk))

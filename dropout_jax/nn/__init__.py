@@ -4,6 +4,7 @@
 from typing import TYPE_CHECKING, Any
 
 from dropout_jax.nn.cnn import CNN
+from dropout_jax.nn.kl import total_kl
 from dropout_jax.nn.mlp import MLP
 from dropout_jax.nn.models import build_model, noise_from_config, register_model
 from dropout_jax.nn.noise import Noise, NoiseConfig
@@ -35,6 +36,7 @@ __all__ = [
     "noise_from_config",
     "register_model",
     "sparsity",
+    "total_kl",
 ]
 
 

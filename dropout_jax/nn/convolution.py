@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from dropout_jax.arguments import flag, whole
+from dropout_jax.nn.checks import check_sizes
 from dropout_jax.nn.products import product
 
 # What a slice of the batch may take up between its patches and the pooling: about a
@@ -132,6 +134,15 @@ def _patches(x: jax.Array, rows: int, columns: int) -> jax.Array:
     return jnp.concatenate(shifted, axis=-1)
 
 
+def check_kernel(kernel_size: int, features: int, use_bias: bool, pool: bool) -> None:
+    """Raises unless a convolution can have these attributes."""
+    check_sizes(features=features)
+    if whole("kernel_size", kernel_size, 1) % 2 == 0:
+        raise ValueError(f"kernel_size is {kernel_size}; it must be odd: 1, 3, 5")
+    flag("use_bias", use_bias)
+    flag("pool", pool)
+
+
 class Conv(nn.Module):
     """Two-dimensional "same" convolution with stride 1 and an odd square kernel.
 
@@ -150,7 +161,13 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Returns [batch, height, width, features] for `x` with any channels."""
+        """Returns [batch, height, width, features] for `x` with any channels.
+
+        Raises:
+          TypeError: a size that is no whole number, or a flag that is no bool.
+          ValueError: an even kernel, which has no middle.
+        """
+        check_kernel(self.kernel_size, self.features, self.use_bias, self.pool)
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
         bias = None

@@ -13,9 +13,9 @@ from flax import nnx
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
+from dropout_jax.arguments import flag, whole_numbers
 from dropout_jax.nn.noise import PREFIX
 from dropout_jax.nn.stochastic import refuse_bool
-from dropout_jax.transforms import contract
 
 
 class NNXNoise(nnx.Module):
@@ -74,7 +74,8 @@ class NNXNoise(nnx.Module):
             )
         self.kind, self.rate, self.deterministic = kind, rate, None
         self.set_view(deterministic)
-        self.shared_axes, self.batch_axis = tuple(shared_axes), batch_axis
+        self.shared_axes = whole_numbers("shared_axes", shared_axes)
+        self.batch_axis = batch_axis
         self.options = nnx.static(FrozenDict(options))
         self.rng_collection = rng_collection
         for leaf in transform.learned:
@@ -124,7 +125,7 @@ class NNXNoise(nnx.Module):
                 f"kind is {self.kind!r} and deterministic is given to neither, layer "
                 "and call; give it: True for evaluation, False for training"
             )
-        still = contract.is_deterministic(still)
+        still = flag("deterministic", still)
         key = None if still else self._key(rngs, parameters[0])
         shared = {"shared_axes": self.shared_axes} if self.shared_axes else {}
         return transform.apply(
@@ -144,7 +145,7 @@ class NNXNoise(nnx.Module):
           deterministic: evaluation behavior; None leaves it as it is.
         """
         if deterministic is not None:
-            self.deterministic = contract.is_deterministic(deterministic)
+            self.deterministic = flag("deterministic", deterministic)
 
     def kl(self, shape: Sequence[int] | None = None, **options: Any) -> jax.Array:
         """Returns the KL of the learned noise; 0 where nothing is learned.

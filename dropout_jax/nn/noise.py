@@ -14,12 +14,16 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
+from dropout_jax.arguments import flag, whole_numbers
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
+from dropout_jax.nn.checks import check_choice
+from dropout_jax.nn.kl import sow_kl
 from dropout_jax.nn.stochastic import deterministic_of, key_of, rate_of, refuse_bool
 
 # Learned noise parameters are leaves with this prefix, so that an optimiser can
 # give them their own learning rate and exempt them from weight decay.
 PREFIX = "noise_"
+SHARINGS = ("element", "spatial", "tied")
 
 
 class Noise(nn.Module):
@@ -36,7 +40,7 @@ class Noise(nn.Module):
     Attributes:
       kind: name in the transform registry, or `"none"` for the identity.
       rate: drop rate (or standard deviation) used where a call gives none.
-      shared_axes: axes of the input along which one draw is shared.
+      shared_axes: axes of the input along which one draw is shared; a number for one.
       options: further keyword arguments of the transform.
       initial: start values of learned parameters, by name; the registry's if absent.
       kl_options: keyword arguments of the transform's KL.
@@ -58,7 +62,7 @@ class Noise(nn.Module):
 
     kind: str
     rate: Any = None
-    shared_axes: tuple[int, ...] = ()
+    shared_axes: tuple[int, ...] | int = ()
     options: Mapping[str, Any] = FrozenDict()
     initial: Mapping[str, float] = FrozenDict()
     kl_options: Mapping[str, Any] = FrozenDict()
@@ -88,6 +92,8 @@ class Noise(nn.Module):
           **arrays: what the transform needs besides, as `previous`.
 
         Raises:
+          TypeError: `deterministic` is no bool, an axis no whole number, or the rate no
+            number.
           ValueError: the layer has no explicit name, no key was given, `deterministic`
             is given to neither layer nor call or to both, there is no rate, the
             transform needs more than its input (a kernel, say), or it is learned and
@@ -95,6 +101,7 @@ class Noise(nn.Module):
         """
         refuse_bool(rate)
         deterministic = deterministic_of(self, deterministic)
+        shared_axes = whole_numbers("shared_axes", self.shared_axes)
         if self.kind == "none":
             return x
         # Also by a lifted class (VmapNoise_0) or that of a user's own layer.
@@ -118,12 +125,12 @@ class Noise(nn.Module):
                 kl = transforms.kl_per_example(
                     transform.kl(*arguments, **self.kl_options),
                     x.shape,
-                    shared_axes=self.shared_axes,
+                    shared_axes=shared_axes,
                     batch_axis=self.batch_axis,
                 )
-                self.sow("kl", "value", kl)
+                sow_kl(self, kl)
         key = key_of(self, arguments[0], deterministic, rng)
-        shared = {"shared_axes": self.shared_axes} if self.shared_axes else {}
+        shared = {"shared_axes": shared_axes} if shared_axes else {}
         return transform.apply(
             key,
             x,
@@ -166,6 +173,11 @@ class NoiseConfig:
     options: Mapping[str, Any] = FrozenDict()
     initial: Mapping[str, float] = FrozenDict()
     kl_options: Mapping[str, Any] = FrozenDict()
+
+    def __post_init__(self) -> None:
+        """Raises TypeError or ValueError for a flag or a sharing that is none."""
+        flag("on_input", self.on_input)
+        check_choice("sharing", self.sharing, SHARINGS)
 
     def layer(self, site: str, shared_axes: tuple[int, ...] = ()) -> Noise:
         """Returns the noise layer of `site`, named `noise_<site>`."""

@@ -14,7 +14,9 @@ from flax.traverse_util import flatten_dict
 
 from dropout_jax import transforms
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
-from dropout_jax.nn.convolution import convolve, max_pool
+from dropout_jax.nn.checks import check_sizes
+from dropout_jax.nn.convolution import check_kernel, convolve, max_pool
+from dropout_jax.nn.kl import sow_kl
 from dropout_jax.nn.noise import PREFIX, NoiseConfig
 from dropout_jax.nn.products import dot_general
 from dropout_jax.nn.stochastic import deterministic_of, key_of, rate_of, refuse_bool
@@ -71,7 +73,7 @@ class _NoisyWeights(nn.Module, kw_only=True):
             )
         if transform.kl is not None:
             kl = transform.kl(*parameters, kernel=kernel, **self.noise.kl_options)
-            self.sow("kl", "value", jnp.sum(kl))
+            sow_kl(self, jnp.sum(kl))
         return parameters
 
 
@@ -123,6 +125,7 @@ class NoisyDense(_NoisyWeights):
             layer nor call or to both.
         """
         refuse_bool(rate)
+        check_sizes(features=self.features)
         shape = (x.shape[-1], self.features)
         kernel = self.param(
             "kernel", nn.initializers.lecun_normal(), shape, jnp.float32
@@ -180,6 +183,7 @@ class NoisyConv(_NoisyWeights):
         Raises:
           ValueError: as `NoisyDense`.
         """
+        check_kernel(self.kernel_size, self.features, self.use_bias, self.pool)
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
         bias = None

@@ -11,7 +11,9 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from dropout_jax.arguments import flag
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
+from dropout_jax.nn.checks import check_choice, check_sizes
 from dropout_jax.nn.noise import NoiseConfig
 from dropout_jax.nn.noisy_weights import NoisyKernel
 from dropout_jax.nn.orthogonal import orthogonal
@@ -208,6 +210,9 @@ class RecurrentLayer(nn.Module):
         Raises:
           ValueError: `initial_carry` or `seq_lengths` is of another shape or kind.
         """
+        deterministic = flag("deterministic", deterministic)
+        check_choice("cell", self.cell, GATES)
+        check_sizes(units=self.units)
         columns = GATES[self.cell] * self.units
         recurrent = self.param(
             "recurrent_kernel", _orthogonal_gates, (self.units, columns)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from dropout_jax import transforms
-from dropout_jax.transforms import contract
+from dropout_jax.arguments import flag
 
 
 def deterministic_of(layer: Any, argument: bool | None) -> bool:
@@ -31,7 +31,7 @@ def deterministic_of(layer: Any, argument: bool | None) -> bool:
             "give it once: True for evaluation, False for training"
         )
     given = layer.deterministic if argument is None else argument
-    return contract.is_deterministic(given)
+    return flag("deterministic", given)
 
 
 def rate_of(layer: Any, kind: str, argument: Any) -> Any:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from dropout_jax import data
 from dropout_jax.config.errors import UserError
 from dropout_jax.data import content
+from dropout_jax.training import inspection
 from dropout_jax.training.hyperparameters import Hyperparameters, traced
 from dropout_jax.training.mesh import make_devices
 from dropout_jax.training.parts import DataShape
@@ -27,6 +28,7 @@ class PreparedModel(NamedTuple):
     hparams: Hyperparameters
     seed: jax.Array  # shape (), uint32
     abstract: TrainState
+    remarks: tuple[str, ...]  # what to know of the model, one line each
 
 
 class Prepared(NamedTuple):
@@ -37,6 +39,7 @@ class Prepared(NamedTuple):
     hparams: Hyperparameters
     seed: jax.Array
     abstract: TrainState
+    remarks: tuple[str, ...]
 
 
 def prepare(config: Any) -> Prepared:
@@ -90,9 +93,17 @@ def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
         )
         hparams = traced(config, programs.model.sites)
         state = jax.eval_shape(programs.init, hparams, seed)
+        remarks = inspection.remarks(
+            config,
+            programs.model,
+            {"params": state.params, **state.model_state},
+            hparams.rates,
+            shape.image_shape,
+            shape.classes,
+        )
     except ValueError as error:
         raise UserError(str(error)) from error
-    return PreparedModel(programs, hparams, seed, state)
+    return PreparedModel(programs, hparams, seed, state, remarks)
 
 
 @functools.lru_cache(maxsize=1)

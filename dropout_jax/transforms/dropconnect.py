@@ -94,6 +94,7 @@ def dropconnect_dense_moments(
       (3.0, 9.0)
     """
     rate = _check(x, rate, kernel, sampling)
+    kernel = contract.real("kernel", kernel)
     factor = dropout_moments(jnp.ones_like(kernel), rate)
     excess = factor.fourth - 3.0 * factor.variance**2
     return noisy_linear.moments(

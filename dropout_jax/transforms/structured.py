@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from dropout_jax.arguments import whole
 from dropout_jax.transforms import contract
 from dropout_jax.transforms.bernoulli import dropout, dropout_moments
 from dropout_jax.transforms.moments import Moments
@@ -201,8 +202,7 @@ def linear_depth_rates(max_rate: ArrayLike, depth: int) -> jax.Array:
       Huang et al. 2016, section 3 (linear decay rule).
     """
     contract.check_range("max_rate", max_rate, 0.0, 1.0, "a probability in [0, 1]")
-    if depth < 1:
-        raise ValueError(f"depth is {depth}; it must be at least 1")
+    depth = whole("depth", depth, 1)
     blocks = jnp.arange(1, depth + 1, dtype=jnp.float32)
     return blocks / depth * jnp.asarray(max_rate, jnp.float32)
 
@@ -210,6 +210,8 @@ def linear_depth_rates(max_rate: ArrayLike, depth: int) -> jax.Array:
 def _all_but(x: ArrayLike, shared_axes: Sequence[int], **kept: int) -> tuple[int, ...]:
     """Returns all axes of `x` but those `kept`, and `shared_axes`."""
     ndim = jnp.ndim(x)
+    for name, axis in kept.items():
+        whole(name, axis)
     inside = {axis % ndim for axis in kept.values() if -ndim <= axis < ndim}
     if len(inside) < len(kept):
         given = " and ".join(f"{name} is {axis}" for name, axis in kept.items())
