@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from benchmarks import measure, processes
+from dropout_jax.config.guard import guarded
 
 NAME = "startup"
 CONFIGS = ("mlp", "cnn", "rnn")
@@ -115,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from rich.console import Console
 from benchmarks import measure, processes
 from dropout_jax import training
 from dropout_jax.config import defaults, validate
+from dropout_jax.config.guard import guarded
 from dropout_jax.config.loading import override
 from dropout_jax.training import portable
 from dropout_jax.training.prepare import prepare
@@ -267,4 +269,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from dropout_jax import stored
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import to_json, write_atomically
 from dropout_jax.reports.render import grid
@@ -43,8 +44,10 @@ def load(name: str) -> Experiment:
     """
     known = experiments()
     if name not in known:
+        words = [*known, "all", "today", "list"]
         raise UserError(
-            f"there is no experiment {name!r}; there are {', '.join(known)}, and all"
+            f"there is no experiment {name!r}; there are {', '.join(words)}"
+            f"{hint(name, words)}"
         )
     return import_module(known[name]).EXPERIMENT
 

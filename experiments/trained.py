@@ -26,6 +26,7 @@ from dropout_jax.sweeps import (
     run_local,
     unfinished,
 )
+from dropout_jax.sweeps.kept import keep
 from dropout_jax.sweeps.local import divide
 from dropout_jax.training import load_run
 from dropout_jax.training.load import LoadedRun
@@ -90,6 +91,8 @@ def train(
     if missing := unfinished(study, trials):
         inputs.check(study, trials)  # before the plan is written
         study.extend(trials)
+        if look is not None or look_at_arm is not None:
+            keep(study)
         divided, _ = divide(study, len(missing))
         workers, threads = divided.workers, divided.threads
         run_local(study, trials, workers=workers, threads=threads)

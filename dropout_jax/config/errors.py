@@ -60,10 +60,10 @@ class Interrupted(Exception):
 
     Args:
       workdir: the run directory, from which the same command resumes.
-      number: of the signal that asked: SIGINT (Ctrl-C) or SIGTERM.
+      number: of the signal that asked: SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 
     Attributes:
-      exit_code: as shells have it, 128 and the number: 130 or 143.
+      exit_code: as shells have it, 128 and the number: 130, 143 or 129.
     """
 
     def __init__(self, workdir: str | Path, number: int = signal.SIGINT):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Config files: Python files whose `get_config()` returns the configuration."""
 
-import difflib
 import inspect
 import os
 import types
@@ -15,6 +14,7 @@ from ml_collections.config_dict import FrozenConfigDict
 from dropout_jax.config.errors import UserError, told
 from dropout_jax.config.field import show
 from dropout_jax.config.modules import attempt, run_file
+from dropout_jax.config.near_files import nearest_config
 from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.config.validation import check_fields, unknown
@@ -170,8 +170,6 @@ def _no_file(file: Path) -> UserError:
         return UserError(f"{file} is a pipe or a device: name a config file")
     if (why := missing(file)) != NOTHING or os.path.islink(file):
         return UserError(f"config file {show(str(file))}: {why}")
-    there = os.path.isdir(file.parent)
-    beside = sorted(str(p) for p in file.parent.glob("*.py")) if there else []
-    near = difflib.get_close_matches(str(file), beside, 1, cutoff=0.0)
-    hint = f"the nearest is {near[0]}" if near else "there are no config files there"
+    near = nearest_config(file)
+    hint = f"the nearest is {near}" if near else "there are no config files there"
     return UserError(f"there is no config file {show(str(file))}: {hint}")

@@ -2,6 +2,7 @@
 """Fashion-MNIST out of the cache, where TFDS prepares it once."""
 
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -14,6 +15,9 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.data import arrays, cache, idx, sources
 from dropout_jax.data.dataset import Dataset
 from dropout_jax.data.fashion_files import SHA256, Prepared, read_files
+from dropout_jax.slow import told_if_slow
+
+_LOG = logging.getLogger(__name__)
 
 VALIDATION = 5_000  # the last of the 60,000 training images
 
@@ -40,7 +44,10 @@ def load(source_dir: Path | None = None) -> Dataset:
     directory = cache.directory() / "fashion_mnist"
     prepared = _read_prepared(directory)
     if prepared is None:
-        with cache.locked(directory.parent):
+        waiting = f"waiting for another process to prepare {directory}"
+        with contextlib.ExitStack() as held:
+            with told_if_slow(_LOG.info, waiting):
+                held.enter_context(cache.locked(directory.parent))
             # Another process may have prepared it while this one waited.
             prepared = _read_prepared(directory) or _prepare(directory, given)
     train, test = prepared.parts["train"], prepared.parts["test"]
@@ -65,7 +72,8 @@ def _prepare(directory: Path, given: Prepared | None) -> Prepared:
         with tempfile.TemporaryDirectory(prefix="work-", dir=directory.parent) as work:
             parts, source = given or sources.find(Path(work))
             aside = Path(work, "prepared")
-            builder.prepare(aside, parts, source)
+            with told_if_slow(_LOG.info, f"preparing Fashion-MNIST in {directory}"):
+                builder.prepare(aside, parts, source)
             prepared = _read_prepared(aside)
             if prepared is None:
                 raise UserError(

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a data set's name to its arrays, cut to size."""
 
-import difflib
 from pathlib import Path
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.data import drawn, fashion_mnist, own, synthetic
 from dropout_jax.data.dataset import ALL_TRAIN, Dataset
@@ -122,8 +123,7 @@ def _existing(name: str) -> Path:
         return Path(name)
     if why != NOTHING:
         raise UserError(f"data.name={name!r:.100}: {why}")
-    near = difflib.get_close_matches(name, NAMES, n=1)
     raise UserError(
         f"data.name={name!r}: neither {' nor '.join(NAMES)} nor a file or directory "
-        "that exists" + (f"; did you mean {near[0]!r}?" if near else "")
+        f"that exists{hint(name, NAMES) or hint_of_path(name, '*.npz')}"
     )

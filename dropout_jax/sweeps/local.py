@@ -82,7 +82,10 @@ def run_local(
     ]
     team = [Worker(directory, command) for command in commands]
     try:
-        with StudyDisplay(study, trials, console) as display, stop_requests() as stop:
+        with (
+            StudyDisplay(study, trials, console, workers) as display,
+            stop_requests() as stop,
+        ):
             watch(
                 study,
                 team,

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dropout_jax.config.errors import UserError, told
+from dropout_jax.config.missing import missing
 from dropout_jax.sweeps import gpus
 
 # What a cluster is asked with, unless the user's environment says otherwise: a token
@@ -37,10 +38,7 @@ OBJECT_STORE_BYTES = 80 * 2**20  # about the least it takes; nothing goes throug
 def check_installed() -> None:
     """Raises UserError if the package `ray` is not there; does not import it."""
     if importlib.util.find_spec("ray") is None:
-        raise UserError(
-            "--executor=ray needs Ray, which is not installed: make setup-ray, or "
-            'pip install "dropout_jax[ray]"'
-        )
+        raise missing("ray", "--executor=ray")
 
 
 @contextlib.contextmanager

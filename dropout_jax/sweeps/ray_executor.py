@@ -70,7 +70,7 @@ def run_ray(
     inputs.begin(study)
     with (
         connected(address) as ray,
-        StudyDisplay(study, trials, console) as display,
+        StudyDisplay(study, trials, console, workers or 1) as display,
         stop_requests() as stop,
         _wanted(study, trials) as wanted,
     ):

@@ -16,6 +16,7 @@ from typing import Any
 from dropout_jax import stored
 from dropout_jax.config.causes import Unreadable, reading, writing
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.config.places import NOTHING, missing, refuse_place
 from dropout_jax.files import (
     content,
@@ -34,7 +35,7 @@ ATTEMPTS = 3  # failures after which a trial is given up
 _OWN_LEDGER = "ledger.jsonl"
 _ROOMS = ("trials", "groups", "claims", "failures", "workers", "report")
 _ABOUT = {"name": str, "test": bool, "ledger": str, "lanes": int}
-_REMEMBERED = ("inputs", "accepted", "execution")  # by `remember`; none at first
+_REMEMBERED = ("inputs", "accepted", "execution", "checkpoints")  # by `remember`
 
 
 class StudyDirectory:
@@ -186,7 +187,7 @@ class StudyDirectory:
 
         Args:
           **entries: `inputs` and `accepted` as `inputs.check` returns them, `execution`
-            as `shares.Shares` has it; each replaces what was there.
+            of `shares`, `checkpoints` of `kept`; each replaces what was there.
         """
         assert set(entries) <= set(_REMEMBERED)
         with self._locked("lock", wait=True):
@@ -327,7 +328,8 @@ def open_study(path: str | Path) -> StudyDirectory:
         StudyDirectory(path)._refuse_odd()
     about = StudyDirectory(path).about()
     if about is None:
-        raise UserError(f"--study {path} holds no study; `run` makes one")
+        near = hint_of_path(path, "*/study.json")
+        raise UserError(f"--study {path} holds no study; `run` makes one{near}")
     study = StudyDirectory(path, Path(path, about["ledger"]))
     # Only a user makes a file outside of the study, by the --ledger of `run`.
     if study._ledger != _OWN_LEDGER and not os.path.isfile(study.ledger.path):

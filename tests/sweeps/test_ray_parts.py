@@ -19,7 +19,7 @@ from dropout_jax.sweeps.ray_task import Order, tend
 
 def test_without_ray_one_line_says_how_to_get_it(study, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match="make setup-ray") as error:
+    with pytest.raises(UserError, match="needs ray, which is not installed: ") as error:
         commands.resume([f"--study={study.path}", "--executor=ray"])
     assert "\n" not in str(error.value) and not study.ledger.path.exists()
 

@@ -247,9 +247,6 @@ def test_states_of_trials(study, trials):
         failed.id: "failed",
         waiting.id: "waiting",
     }
-    lines = {done.id: {"result": {"seconds": 120.0}}}
-    assert status.minutes_left(study.trials(), found, lines, workers=2) == 2.0
-    assert status.minutes_left(study.trials(), found, {}, workers=2) is None
 
 
 def test_trials_that_share_a_program_are_one_group():

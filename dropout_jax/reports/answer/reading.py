@@ -8,7 +8,8 @@ from typing import Any
 
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import load_config
-from dropout_jax.config.places import missing
+from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.reports.answer.cell import Cell, Choice, Final, Tried
 from dropout_jax.reports.inputs import notes, refuse_different
 from dropout_jax.reports.records import trial as read_trial
@@ -85,7 +86,10 @@ def read_cells(config_file: str, ledgers: str | Path) -> list[Cell]:
     directory = Path(ledgers)
     if not os.path.isdir(directory):
         why = missing(directory) or "it is a file"
-        raise UserError(f"{directory} is no directory: name that of the ledgers; {why}")
+        near = hint_of_path(directory, "*/") if why == NOTHING else ""
+        raise UserError(
+            f"{directory} is no directory: name that of the ledgers; {why}{near}"
+        )
     protocol, base = load_protocol(config_file), load_config(config_file)
     return [_cell(protocol, base, name, directory) for name in protocol.cells]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An answer on disk: all of it is made first, then every file appears whole."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,11 @@ from dropout_jax.reports.answer.exports import as_csv, as_json
 from dropout_jax.reports.answer.judging import judge
 from dropout_jax.reports.answer.strength_figure import strength_figure
 from dropout_jax.reports.figures import as_files, style
+from dropout_jax.slow import told_if_slow
 
 _FIGURES = ("differences.*", "strength_*.*", "trials_*.*")
+
+_LOG = logging.getLogger(__name__)
 
 
 def write_answer(
@@ -46,7 +50,11 @@ def write_answer(
     answer = judge(cells)
     directory = Path(directory)
     document = Path(document) if document else directory / "answer.md"
-    with style(name for cell in cells for name in cell.methods):
+    names = [name for cell in cells for name in cell.methods]
+    with (
+        style(names),
+        told_if_slow(_LOG.info, "drawing the figures of the answer"),
+    ):
         drawn = as_files(
             {
                 "differences": differences_figure(answer),
