@@ -44,7 +44,8 @@ def plain_recurrence(read, update, start, x, kernels, bias, steps, shared):
         carry = update(product, carry, steps_t, shared)
         return carry, carry[0]
 
-    return lax.scan(body, start, (projected, steps))[1]
+    last, states = lax.scan(body, start, (projected, steps))
+    return states, last
 
 
 def plain_convolution(x, kernel, *, pool=False):

@@ -7,11 +7,12 @@ file that folds keys. A key that is folded here must never be split as well,
 because with partitionable threefry `split(key, n)[i] == fold_in(key, i)`.
 """
 
-import operator
 import zlib
 
 import jax
 import jax.numpy as jnp
+
+from dropout_jax.arguments import shown, whole
 
 PARAMS = "params"
 DROPOUT = "dropout"
@@ -35,22 +36,14 @@ def root_key(seed: int | jax.Array) -> jax.Array:
       A typed key of shape (); the same for a number and for a traced value.
 
     Raises:
-      TypeError: if `seed` is a Python value that is not an integer.
+      TypeError: if `seed` is no integer (True is none), or an array with axes.
       ValueError: if a Python integer is outside the range.
 
     Example:
       >>> jax.random.key_data(root_key(7)).tolist()
       [0, 7]
     """
-    if not isinstance(seed, jax.Array):
-        try:
-            seed = operator.index(seed)
-        except TypeError:
-            raise TypeError(
-                f"seed is {seed!r}; it must be an integer in [0, 4294967295]"
-            ) from None
-        if not 0 <= seed <= 0xFFFFFFFF:
-            raise ValueError(f"seed is {seed}; it must be in [0, 4294967295]")
+    seed = _counter("seed", seed)
     return jax.random.key(jnp.asarray(seed, jnp.uint32), impl=IMPLEMENTATION)
 
 
@@ -68,10 +61,15 @@ def stream(root: jax.Array, name: str) -> jax.Array:
     Returns:
       A typed key of shape ().
 
+    Raises:
+      TypeError: if the name is no string.
+
     Example:
       >>> bool(stream(root_key(0), DROPOUT) == stream(root_key(0), DATA))
       False
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name is {shown(name)}; it must be a string, such as 'data'")
     return jax.random.fold_in(root, jnp.uint32(zlib.crc32(name.encode())))
 
 
@@ -85,9 +83,26 @@ def step_key(stream_key: jax.Array, step: int | jax.Array) -> jax.Array:
     Returns:
       A typed key of shape ().
 
+    Raises:
+      TypeError: if `step` is no integer (JAX would cut 1.5 to 1), or has axes.
+      ValueError: if a Python integer is negative, or above 2**32 - 1.
+
     Example:
       >>> dropout_stream = stream(root_key(0), DROPOUT)
       >>> bool(step_key(dropout_stream, 1) == step_key(dropout_stream, 2))
       False
     """
-    return jax.random.fold_in(stream_key, step)
+    return jax.random.fold_in(stream_key, _counter("step", step))
+
+
+def _counter(name: str, value: int | jax.Array) -> int | jax.Array:
+    """Returns what 32 bits count: an integer of theirs, or a scalar of an array."""
+    if not isinstance(value, jax.Array):
+        return whole(name, value, 0, 0xFFFFFFFF)
+    if value.ndim or not jnp.issubdtype(value.dtype, jnp.integer):
+        given = "an array" if value.ndim else shown(value)
+        raise TypeError(
+            f"{name} is {given} of {value.dtype} and shape {value.shape}; it must be "
+            "one integer"
+        )
+    return value

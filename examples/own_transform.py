@@ -15,7 +15,7 @@ from dropout_jax.transforms import Example, Transform, contract, moments, regist
 def uniform_noise(key, x, rate, *, shared_axes=(), deterministic=False):
     """Multiplies `x` by uniform noise on [1 - rate, 1 + rate], rate in [0, 1].
 
-    `contract` holds what all transforms do alike: it refuses integers, a raw key, an
+    `contract` holds what all transforms do alike: it refuses integers, many keys, an
     axis that is not there or a rate out of its range, in one sentence each.
     """
     axes = contract.check_call(key, x, shared_axes, deterministic)

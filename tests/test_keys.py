@@ -52,7 +52,7 @@ def test_seed_out_of_range(seed):
 
 @pytest.mark.parametrize("seed", [1.0, "1", None])
 def test_seed_must_be_an_integer(seed):
-    with pytest.raises(TypeError, match="must be an integer"):
+    with pytest.raises(TypeError, match="must be a whole number"):
         keys.root_key(seed)
 
 

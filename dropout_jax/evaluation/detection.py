@@ -68,6 +68,7 @@ def risk_coverage(doubt: ArrayLike, correct: ArrayLike) -> RiskCoverage:
       A `RiskCoverage`.
 
     Raises:
+      TypeError: `correct` holds something else than True and False (or 1 and 0).
       ValueError: they do not fit, are empty, or scores are not finite.
 
     Example:
@@ -84,6 +85,11 @@ def risk_coverage(doubt: ArrayLike, correct: ArrayLike) -> RiskCoverage:
         raise ValueError(
             f"doubt {doubt.shape} and correct {correct.shape} do not fit: give one of "
             "each per example"
+        )
+    if correct.dtype != bool and not np.isin(correct, (0, 1)).all():
+        raise TypeError(
+            f"correct has dtype {correct.dtype}; it must say whether each "
+            "prediction was right, True or False"
         )
     order = np.argsort(doubt, kind="stable")
     wrong = 1.0 - correct[order].astype(float)

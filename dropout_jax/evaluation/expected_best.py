@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dropout_jax.arguments import flag
 from dropout_jax.evaluation.statistics import checked
 
 
@@ -34,6 +35,7 @@ def expected_best(values: ArrayLike, *, rising: bool = True) -> np.ndarray:
       them for all n.
 
     Raises:
+      TypeError: `rising` is no bool.
       ValueError: no values, or values that are not finite.
 
     Example:
@@ -43,7 +45,7 @@ def expected_best(values: ArrayLike, *, rising: bool = True) -> np.ndarray:
       1.0
     """
     worst_first = np.sort(checked(values))
-    if not rising:
+    if not flag("rising", rising):
         worst_first = worst_first[::-1]
     n = worst_first.size
     found = np.empty(n)

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dropout_jax.keys import step_key
+from dropout_jax.arguments import whole
+from dropout_jax.keys import IMPLEMENTATION, step_key
 
 Apply = Callable[[Any, Any, jax.Array], jax.Array]
 
@@ -26,23 +27,25 @@ def mc_predict(
     """Returns the logits of `n_samples` passes under noise.
 
     Pass i uses `step_key(key, i)`: more samples begin with those of fewer, whatever
-    the chunk. `uncertainty` says what they agree on.
+    the chunk and the kind of key. `uncertainty` says what they agree on.
 
     Args:
       apply: a pure function of variables, inputs and a key to logits [N, C], with
         its noise on; it is compiled once, so give the same function again.
       variables: its first argument, any pytree.
       inputs: its second argument, any pytree of arrays.
-      key: typed key that nothing else uses, such as `stream(root, keys.MC)`.
+      key: key that nothing else uses, such as `stream(root, keys.MC)`.
       n_samples: number of passes, >= 1.
       chunk: passes computed together (`vmap`), which take memory together; it must
-        not be less than 1.
+        not be less than 1. With keys of another kind than threefry one by one, because
+        under `vmap` those draw other bits.
 
     Returns:
       Logits, [n_samples, N, C].
 
     Raises:
-      ValueError: `n_samples` or `chunk` is below 1.
+      TypeError: `n_samples` or `chunk` is no whole number.
+      ValueError: one of them is below 1.
 
     Example:
       >>> from dropout_jax.transforms import dropout
@@ -54,9 +57,7 @@ def mc_predict(
     References:
       Gal, Ghahramani 2016, Dropout as a Bayesian approximation, ICML, section 4.
     """
-    for name, value in (("n_samples", n_samples), ("chunk", chunk)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}: give at least 1")
+    n_samples, chunk = whole("n_samples", n_samples, 1), whole("chunk", chunk, 1)
     # A Python loop: in a scan, XLA's convolutions have one thread on CPU.
     found = [
         _passes(apply, variables, inputs, key, jnp.arange(start, start + chunk))
@@ -67,4 +68,9 @@ def mc_predict(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _passes(apply, variables, inputs, key, numbers):
-    return jax.vmap(lambda n: apply(variables, inputs, step_key(key, n)))(numbers)
+    def one(number):
+        return apply(variables, inputs, step_key(key, number))
+
+    if jax.random.key_impl(key) == IMPLEMENTATION:
+        return jax.vmap(one)(numbers)
+    return jax.lax.map(one, numbers)

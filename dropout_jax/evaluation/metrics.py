@@ -4,6 +4,9 @@
 Every function takes `logits` [N, C] and integer `labels` [N], counts each of the
 N examples once, and computes in float32, in one compiled program: run operation by
 operation they would spend longer compiling than a small network trains.
+
+A label outside of [0, C) raises. Inside `jit`, where labels have no values yet, it
+makes every metric NaN: an impossible label must not look like a good one.
 """
 
 import functools
@@ -14,6 +17,9 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from dropout_jax.arguments import whole
+from dropout_jax.evaluation.labels import check_labels, possible_labels
 
 
 class Reliability(NamedTuple):
@@ -45,18 +51,35 @@ _Metric = TypeVar("_Metric", bound=Callable)
 
 def _compiled(metric: _Metric) -> _Metric:
     """One program per shape and `bins`; lists become arrays first, not one by one."""
-    static = tuple(inspect.signature(metric).parameters)[2:]
-    program = jax.jit(metric, static_argnames=static)
+    signature = inspect.signature(metric)
+    _, _, *static = signature.parameters
+
+    @functools.partial(jax.jit, static_argnums=tuple(range(2, 2 + len(static))))
+    def program(logits, labels, *bins):
+        found = metric(logits, labels, *bins)
+        possible = possible_labels(labels, logits.shape[1])
+
+        def or_nan(value):  # counts stay what they are
+            counts = jnp.issubdtype(value.dtype, jnp.integer)
+            return value if counts else jnp.where(possible, value, jnp.nan)
+
+        return jax.tree.map(or_nan, found)
 
     @functools.wraps(metric)
     def call(logits, labels, *args, **kwargs):
-        return program(jnp.asarray(logits), jnp.asarray(labels), *args, **kwargs)
+        given = signature.bind(logits, labels, *args, **kwargs)
+        given.apply_defaults()
+        bins = [whole(name, given.arguments[name], 1) for name in static]
+        check_labels(labels, np.shape(logits))
+        return program(jnp.asarray(logits), jnp.asarray(labels), *bins)
 
     return call  # pyright: ignore[reportReturnType]
 
 
 def _checked(logits, labels) -> tuple[jax.Array, jax.Array]:
     """The arrays, of shapes and kinds that fit, logits in float32."""
+    if jnp.issubdtype(logits.dtype, jnp.complexfloating):
+        raise TypeError(f"logits are {logits.dtype}: give real numbers")
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or logits.size == 0:
         raise ValueError(
             f"logits {logits.shape} and labels {labels.shape} do not fit: "
@@ -81,7 +104,7 @@ def accuracy(logits, labels) -> jax.Array:
       A float32 scalar in [0, 1].
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes that do not fit, or a label outside of [0, C).
       TypeError: labels that are not integers.
 
     Example:
@@ -106,7 +129,7 @@ def nll(logits, labels) -> jax.Array:
       A float32 scalar, >= 0; log C for a classifier that knows nothing.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes that do not fit, or a label outside of [0, C).
       TypeError: labels that are not integers.
 
     Example:
@@ -134,7 +157,7 @@ def brier(logits, labels) -> jax.Array:
       A float32 scalar in [0, 2]; 0 is best, 1 - 1/C knows nothing.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes that do not fit, or a label outside of [0, C).
       TypeError: labels that are not integers.
 
     Example:
@@ -156,7 +179,9 @@ def reliability(logits, labels, bins: int = 15) -> Reliability:
     """Confidence, accuracy and count per bin of top-label confidence.
 
     Bin b holds the examples whose largest probability lies in
-    [b/bins, (b+1)/bins); the last bin also holds those at exactly 1.
+    [b/bins, (b+1)/bins); the last bin also holds those at exactly 1. The edges are
+    the float32 numbers nearest to b/bins: a confidence of float32(0.7) begins the bin
+    of 7/10, though it lies below 7/10.
 
     Args:
       logits: [N, C], floating.
@@ -167,8 +192,8 @@ def reliability(logits, labels, bins: int = 15) -> Reliability:
       A `Reliability` of three [bins] arrays; the counts sum to N.
 
     Raises:
-      ValueError: shapes that do not fit, or `bins` below 1.
-      TypeError: labels that are not integers.
+      ValueError: shapes that do not fit, a label outside of [0, C), or `bins` below 1.
+      TypeError: labels or `bins` that are not integers.
 
     Example:
       >>> reliability([[0.0, 0.0], [99.0, 0.0]], [0, 0], bins=2).count.tolist()
@@ -177,13 +202,12 @@ def reliability(logits, labels, bins: int = 15) -> Reliability:
     References:
       Guo et al. 2017, ICML, section 2.
     """
-    if bins < 1:
-        raise ValueError(f"bins is {bins}: give at least 1")
     logits, labels = _checked(logits, labels)
     probs = jax.nn.softmax(logits, axis=1)
     top = jnp.max(probs, axis=1)
     correct = jnp.argmax(logits, axis=1) == labels
-    edges = jnp.linspace(0.0, 1.0, bins + 1)[1:-1]
+    # By NumPy in float64: in float32 linspace misses some of them by an ulp.
+    edges = jnp.asarray(np.arange(1, bins) / bins, jnp.float32)
     index = jnp.searchsorted(edges, top, side="right")
     # Masked sums, not a scatter: the order of additions is fixed on every device.
     inside = index[:, None] == jnp.arange(bins)[None, :]
@@ -192,8 +216,9 @@ def reliability(logits, labels, bins: int = 15) -> Reliability:
         return jnp.sum(jnp.where(inside, values[:, None], 0.0), axis=0)
 
     count = jnp.sum(inside, axis=0)
-    safe = jnp.maximum(count, 1)
-    return Reliability(per_bin(top) / safe, per_bin(correct) / safe, count)
+    safe = jnp.maximum(count, 1).astype(jnp.float32)
+    right = per_bin(correct.astype(jnp.float32))
+    return Reliability(per_bin(top) / safe, right / safe, count)
 
 
 @_compiled
@@ -217,8 +242,8 @@ def ece(logits, labels, bins: int = 15) -> jax.Array:
       A float32 scalar in [0, 1].
 
     Raises:
-      ValueError: shapes that do not fit, or `bins` below 1.
-      TypeError: labels that are not integers.
+      ValueError: shapes that do not fit, a label outside of [0, C), or `bins` below 1.
+      TypeError: labels or `bins` that are not integers.
 
     Example:
       >>> float(ece([[0.0, 0.0], [0.0, 0.0]], [0, 1]))
@@ -229,7 +254,8 @@ def ece(logits, labels, bins: int = 15) -> jax.Array:
     """
     found = reliability(logits, labels, bins)
     gap = jnp.abs(found.accuracy - found.confidence)
-    return jnp.sum(gap * found.count) / jnp.sum(found.count)
+    count = found.count.astype(jnp.float32)
+    return jnp.sum(gap * count) / jnp.sum(found.count).astype(jnp.float32)
 
 
 @_compiled
@@ -238,7 +264,8 @@ def adaptive_ece(logits, labels, bins: int = 15) -> jax.Array:
 
     A confident network leaves most bins of equal width empty; here the examples,
     sorted by confidence, fill each bin alike: that of rank r lies in bin
-    floor(r * bins / N). Equal confidences keep their order.
+    floor(r * bins / N). Examples of equal confidence have no order: each counts with
+    the share of them that is right.
 
     Args:
       logits: [N, C], floating.
@@ -249,8 +276,8 @@ def adaptive_ece(logits, labels, bins: int = 15) -> jax.Array:
       A float32 scalar in [0, 1].
 
     Raises:
-      ValueError: shapes that do not fit, or `bins` below 1.
-      TypeError: labels that are not integers.
+      ValueError: shapes that do not fit, a label outside of [0, C), or `bins` below 1.
+      TypeError: labels or `bins` that are not integers.
 
     Example:
       >>> float(adaptive_ece([[0.0, 0.0], [0.0, 0.0]], [0, 1], bins=1))
@@ -261,15 +288,20 @@ def adaptive_ece(logits, labels, bins: int = 15) -> jax.Array:
       language processing models, EMNLP, section 3; Nixon et al. 2019, Measuring
       calibration in deep learning, CVPR workshops, section 3.
     """
-    if bins < 1:
-        raise ValueError(f"bins is {bins}: give at least 1")
     logits, labels = _checked(logits, labels)
     count = len(labels)
     top = jnp.max(jax.nn.softmax(logits, axis=1), axis=1)
-    over = top - (jnp.argmax(logits, axis=1) == labels)
+    order = jnp.argsort(top)
+    top, correct = top[order], (jnp.argmax(logits, axis=1) == labels)[order]
+    # How many are right up to each rank: whole numbers, exact in any order of sums.
+    right = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(correct)])
+    first = jnp.searchsorted(top, top, side="left")
+    last = jnp.searchsorted(top, top, side="right")
+    ties = (last - first).astype(jnp.float32)
+    share = (right[last] - right[first]).astype(jnp.float32) / ties
     bin_of = np.arange(count) * bins // count
     inside = bin_of[:, None] == np.arange(bins)
-    sums = jnp.sum(jnp.where(inside, over[jnp.argsort(top)][:, None], 0.0), axis=0)
+    sums = jnp.sum(jnp.where(inside, (top - share)[:, None], 0.0), axis=0)
     return jnp.sum(jnp.abs(sums)) / count
 
 
@@ -285,7 +317,7 @@ def summary(logits, labels) -> dict[str, jax.Array]:
       `{"accuracy", "nll", "ece", "brier"}`, float32 scalars; `ece` in 15 bins.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes that do not fit, or a label outside of [0, C).
       TypeError: labels that are not integers.
 
     Example:
@@ -309,7 +341,7 @@ def evaluation(logits, labels) -> Evaluation:
       labels: [N], integers in [0, C).
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes that do not fit, or a label outside of [0, C).
       TypeError: labels that are not integers.
 
     Example:

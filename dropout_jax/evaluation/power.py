@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
+from dropout_jax.arguments import whole
 from dropout_jax.evaluation.statistics import P_VALUE_FROM, Interval, checked
 
 POWER = 0.8
@@ -49,6 +50,7 @@ def paired_power(effect: float, pairs: int, alpha: float = ALPHA) -> float:
     References:
       Cohen 1988, Statistical Power Analysis, section 2.3.4 (matched pairs).
     """
+    pairs = whole("pairs", pairs)
     if not (effect >= 0 and pairs >= 2 and 0 < alpha < 1):
         raise ValueError(
             f"effect {effect}, pairs {pairs}, alpha {alpha}: expected an effect of at "
@@ -140,6 +142,7 @@ def minimum_detectable_effect(
       inf
     """
     _check_power(power, alpha)
+    pairs = whole("pairs", pairs)
     if pairs < P_VALUE_FROM:
         raise ValueError(f"{pairs} pairs are not tested: give {P_VALUE_FROM} or more")
     if 2.0 ** (1 - pairs) > alpha:

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from dropout_jax.arguments import whole
+
 P_VALUE_FROM = 10
 # Enumerating 2^(n/2) half sums twice is instant up to here.
 EXACT_UP_TO = 40
@@ -47,7 +49,7 @@ def percent_right(accuracy: float, count: int | None = None) -> float:
       >>> percent_right(0.8924999833106995, 10_000), percent_right(0.9004)
       (89.25, 90.04)
     """
-    if count:
+    if count is not None and whole("count", count, 0):
         return 100 * round(accuracy * count) / count
     return round(100 * accuracy, 9)
 
@@ -198,7 +200,8 @@ def sign_flip_p_value(
       A probability in [2^(1-n), 1]; from 2^-n for one side.
 
     Raises:
-      ValueError: fewer than 10 differences, or some that are not finite.
+      ValueError: fewer than 10 differences, some that are not finite, or another
+        alternative.
 
     Example:
       >>> sign_flip_p_value([1.0] * 10) == 2 / 2**10
@@ -209,6 +212,10 @@ def sign_flip_p_value(
     References:
       Fisher 1935, The Design of Experiments, section 21.
     """
+    if alternative not in ("two-sided", "greater"):
+        raise ValueError(
+            f"alternative is {alternative!r}; it must be 'two-sided' or 'greater'"
+        )
     array = checked(differences)
     if array.size < P_VALUE_FROM:
         raise ValueError(

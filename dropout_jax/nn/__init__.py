@@ -4,6 +4,7 @@
 from typing import TYPE_CHECKING, Any
 
 from dropout_jax.nn.cnn import CNN
+from dropout_jax.nn.kl import total_kl
 from dropout_jax.nn.mlp import MLP
 from dropout_jax.nn.models import build_model, noise_from_config, register_model
 from dropout_jax.nn.noise import Noise, NoiseConfig
@@ -13,6 +14,7 @@ from dropout_jax.nn.noisy_weights import (
     NoisyKernel,
     sparsity,
 )
+from dropout_jax.nn.recurrent import InnerNoise, RecurrentLayer
 from dropout_jax.nn.rnn import RNN
 
 if TYPE_CHECKING:
@@ -22,16 +24,19 @@ __all__ = [
     "CNN",
     "MLP",
     "RNN",
+    "InnerNoise",
     "NNXNoise",
     "Noise",
     "NoiseConfig",
     "NoisyConv",
     "NoisyDense",
     "NoisyKernel",
+    "RecurrentLayer",
     "build_model",
     "noise_from_config",
     "register_model",
     "sparsity",
+    "total_kl",
 ]
 
 

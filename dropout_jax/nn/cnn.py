@@ -8,7 +8,9 @@ from typing import Any
 import flax.linen as nn
 import jax
 
+from dropout_jax.arguments import flag
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
+from dropout_jax.nn.checks import check_choice, check_images, check_rates, check_sizes
 from dropout_jax.nn.convolution import Conv
 from dropout_jax.nn.mlp import ACTIVATIONS
 from dropout_jax.nn.noise import NoiseConfig
@@ -74,6 +76,12 @@ class CNN(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, rates: Any, *, train: bool) -> jax.Array:
         """Returns logits [batch, classes]; arguments as in `MLP`."""
+        train, batch_norm = flag("train", train), flag("batch_norm", self.batch_norm)
+        check_images(images)
+        check_rates(rates, self.sites)
+        check_sizes(channels=self.channels, widths=self.widths, classes=self.classes)
+        check_sizes(convs_per_block=self.convs_per_block)
+        check_choice("activation", self.activation, ACTIVATIONS)
         halvings = len(self.channels)
         if min(images.shape[1:3]) < 2**halvings:
             raise ValueError(
@@ -104,7 +112,7 @@ class CNN(nn.Module):
                 # Pooling first leaves a quarter of the work to what follows.
                 pool = j + 1 == self.convs_per_block
                 x = self._convolve(f"conv_{i}_{j}", features, pool, x, train)
-                if self.batch_norm:
+                if batch_norm:
                     x = nn.BatchNorm(
                         use_running_average=not updates,
                         momentum=0.9,

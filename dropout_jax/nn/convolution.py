@@ -6,8 +6,11 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from dropout_jax.arguments import flag, whole
+from dropout_jax.nn.checks import check_sizes
 from dropout_jax.nn.products import product
 
 # What a slice of the batch may take up between its patches and the pooling: about a
@@ -115,6 +118,8 @@ def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def _slice_size(batch: int, fitting: int) -> int:
     """Returns the largest divisor of `batch` up to `fitting`, at least 1."""
+    if not isinstance(batch, int):  # symbolic, of jax.export
+        return 1
     return next(n for n in range(max(1, min(batch, fitting)), 0, -1) if batch % n == 0)
 
 
@@ -127,6 +132,15 @@ def _patches(x: jax.Array, rows: int, columns: int) -> jax.Array:
         x[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)
     ]
     return jnp.concatenate(shifted, axis=-1)
+
+
+def check_kernel(kernel_size: int, features: int, use_bias: bool, pool: bool) -> None:
+    """Raises unless a convolution can have these attributes."""
+    check_sizes(features=features)
+    if whole("kernel_size", kernel_size, 1) % 2 == 0:
+        raise ValueError(f"kernel_size is {kernel_size}; it must be odd: 1, 3, 5")
+    flag("use_bias", use_bias)
+    flag("pool", pool)
 
 
 class Conv(nn.Module):
@@ -147,15 +161,23 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Returns [batch, height, width, features] for `x` with any channels."""
+        """Returns [batch, height, width, features] for `x` with any channels.
+
+        Raises:
+          TypeError: a size that is no whole number, or a flag that is no bool.
+          ValueError: an even kernel, which has no middle.
+        """
+        check_kernel(self.kernel_size, self.features, self.use_bias, self.pool)
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
+        bias = None
+        if self.use_bias:
+            zeros = nn.initializers.zeros_init()
+            bias = self.param("bias", zeros, shape[3:], jnp.float32)
+        x, kernel, bias = promote_dtype(x, kernel, bias)
         if self.pool and jax.default_backend() == "cpu":
             y = patches_times_kernel(x, kernel, pool=True)
         else:
             y = convolve(x, kernel)
             y = max_pool(y) if self.pool else y
-        if not self.use_bias:
-            return y
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return y + bias.reshape(1, 1, 1, -1)
+        return y if bias is None else y + bias.reshape(1, 1, 1, -1)

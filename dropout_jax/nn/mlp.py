@@ -8,6 +8,8 @@ from typing import Any
 import flax.linen as nn
 import jax
 
+from dropout_jax.arguments import flag
+from dropout_jax.nn.checks import check_choice, check_images, check_rates, check_sizes
 from dropout_jax.nn.noise import NoiseConfig
 from dropout_jax.nn.noisy_weights import dense
 
@@ -63,7 +65,16 @@ class MLP(nn.Module):
           images: [batch, height, width] floats.
           rates: drop rate per entry of `sites`; floats or a traced vector.
           train: whether noise acts.
+
+        Raises:
+          TypeError: `train` is no bool, a size no whole number, or the rates no vector.
+          ValueError: no image, or another number of rates than sites.
         """
+        train, residual = flag("train", train), flag("residual", self.residual)
+        check_images(images, axes=None)
+        check_rates(rates, self.sites)
+        check_sizes(widths=self.widths, classes=self.classes)
+        check_choice("activation", self.activation, ACTIVATIONS)
         activate = ACTIVATIONS[self.activation]
         units = self.noise.on_units
         x = images.reshape(images.shape[0], -1)
@@ -73,7 +84,7 @@ class MLP(nn.Module):
             y = activate(
                 dense(f"dense_{i}", width, self.noise, x, rates[i], train=train)
             )
-            skip = self.residual and y.shape == x.shape
+            skip = residual and y.shape == x.shape
             # Dropping a whole sample makes sense where something goes past it.
             noise = units if skip or units.kind != "drop_path" else NoiseConfig()
             y = noise.layer(f"hidden_{i}")(y, rates[i + 1], deterministic=not train)

@@ -8,18 +8,22 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
+from dropout_jax.arguments import flag, whole_numbers
 from dropout_jax.nn.noise import PREFIX
+from dropout_jax.nn.stochastic import refuse_bool
 
 
 class NNXNoise(nnx.Module):
     """The twin of `Noise` for nnx models: one adapter for all transforms.
 
     Each call draws a fresh key from the layer's own fork of the stream `"dropout"`.
-    `model.eval()` and `model.train()` switch the noise off and on.
+    `model.eval()`, `model.train()` and `nnx.view(model, deterministic=True)` switch
+    the noise off and on. Where there is none, no key is needed.
 
     Args:
       kind: name in the transform registry.
@@ -31,11 +35,14 @@ class NNXNoise(nnx.Module):
       initial: start values of learned parameters, by name; the registry's if absent.
       batch_axis: axis of the input that counts examples, which the KL leaves out; None
         where there is none, as under `vmap` over examples.
-      deterministic: evaluation behaviour.
-      rngs: from which the layer forks its stream.
+      deterministic: evaluation behavior; None where every call says it.
+      rng_collection: name of the stream.
+      rngs: from which the layer forks its stream, or the stream that it forks; None
+        where every call that needs a key gives one.
 
     Raises:
       ValueError: no such transform, or a learned one without `features`.
+      TypeError: `rngs` is of another type.
 
     Example:
       >>> from flax import nnx
@@ -55,8 +62,9 @@ class NNXNoise(nnx.Module):
         options: Mapping[str, Any] = FrozenDict(),
         initial: Mapping[str, float] = FrozenDict(),
         batch_axis: int | None = 0,
-        deterministic: bool = False,
-        rngs: nnx.Rngs,
+        deterministic: bool | None = False,
+        rng_collection: str = "dropout",
+        rngs: nnx.Rngs | nnx.RngStream | None = None,
     ):
         transform = transforms.get(kind)
         if transform.learned and features is None:
@@ -64,13 +72,18 @@ class NNXNoise(nnx.Module):
                 f"kind is {kind!r}, whose noise is learned; give features, the size of "
                 "the last axis of its input, or the shape of its kernel"
             )
-        self.kind, self.rate, self.deterministic = kind, rate, deterministic
-        self.shared_axes, self.batch_axis = tuple(shared_axes), batch_axis
+        self.kind, self.rate, self.deterministic = kind, rate, None
+        self.set_view(deterministic)
+        self.shared_axes = whole_numbers("shared_axes", shared_axes)
+        self.batch_axis = batch_axis
         self.options = nnx.static(FrozenDict(options))
+        self.rng_collection = rng_collection
         for leaf in transform.learned:
-            start = jnp.full(features, initial.get(leaf.name, leaf.initial))
+            value = initial.get(leaf.name, leaf.initial)
+            start = jnp.full(features, value, jnp.float32)
             setattr(self, PREFIX + leaf.name, nnx.Param(start))
-        self.rngs = rngs["dropout"].fork()
+        stream = self._stream(rngs)
+        self.rngs = nnx.data(None) if stream is None else stream.fork()
 
     def __call__(
         self,
@@ -78,6 +91,7 @@ class NNXNoise(nnx.Module):
         rate: Any = None,
         *,
         deterministic: bool | None = None,
+        rngs: nnx.Rngs | nnx.RngStream | jax.Array | None = None,
         **arrays: jax.Array,
     ) -> jax.Array:
         """Returns noisy `x`, or what the transform defines as its expectation.
@@ -86,11 +100,15 @@ class NNXNoise(nnx.Module):
           x: any shape, floating dtype.
           rate: float or traced array instead of the layer's own.
           deterministic: static; instead of the layer's own.
+          rngs: a key, or what gives one, instead of the layer's own stream.
           **arrays: what the transform needs besides, as `kernel` or `previous`.
 
         Raises:
-          ValueError: there is no rate, neither here nor in the layer.
+          ValueError: there is no rate, no `deterministic` or no key, neither here nor
+            in the layer.
+          TypeError: `rngs` is of another type, or `rate` a bool.
         """
+        refuse_bool(rate)
         transform = transforms.get(self.kind)
         if transform.learned:
             parameters = self._learned(transform, x)
@@ -102,16 +120,32 @@ class NNXNoise(nnx.Module):
                     "layer or to the call"
                 )
         still = self.deterministic if deterministic is None else deterministic
+        if still is None:
+            raise ValueError(
+                f"kind is {self.kind!r} and deterministic is given to neither, layer "
+                "and call; give it: True for evaluation, False for training"
+            )
+        still = flag("deterministic", still)
+        key = None if still else self._key(rngs, parameters[0])
         shared = {"shared_axes": self.shared_axes} if self.shared_axes else {}
         return transform.apply(
-            None if still else self.rngs(),
+            key,
             x,
             *parameters,
-            deterministic=still,
+            deterministic=key is None,
             **shared,
             **self.options,
             **arrays,
         )
+
+    def set_view(self, deterministic: bool | None = None) -> None:
+        """Sets what `nnx.view` asks for.
+
+        Args:
+          deterministic: evaluation behavior; None leaves it as it is.
+        """
+        if deterministic is not None:
+            self.deterministic = flag("deterministic", deterministic)
 
     def kl(self, shape: Sequence[int] | None = None, **options: Any) -> jax.Array:
         """Returns the KL of the learned noise; 0 where nothing is learned.
@@ -149,3 +183,30 @@ class NNXNoise(nnx.Module):
         if not transform.layer:  # they belong to a kernel, not to x
             return values
         return [value.reshape((1,) * (x.ndim - 1) + value.shape) for value in values]
+
+    def _key(self, rngs: Any, rate: Any) -> jax.Array | None:
+        """Returns a fresh key; None at the rate 0 where there is none to be had."""
+        if isinstance(rngs, jax.Array | np.ndarray):
+            return jnp.asarray(rngs)
+        stream = self.rngs if rngs is None else self._stream(rngs)
+        if stream is not None:
+            return stream()
+        if isinstance(rate, int | float) and rate == 0:
+            return None
+        name = self.rng_collection
+        raise ValueError(
+            f"kind is {self.kind!r} and there is no stream {name!r}, in neither layer "
+            f"nor call; give rngs=nnx.Rngs({name}=0) to one, or deterministic=True"
+        )
+
+    def _stream(self, rngs: Any) -> nnx.RngStream | None:
+        """Returns the stream of `rngs` that is this layer's; None if there is none."""
+        if rngs is None or isinstance(rngs, nnx.RngStream):
+            return rngs
+        if not isinstance(rngs, nnx.Rngs):
+            raise TypeError(
+                f"rngs is of type {type(rngs).__name__}; give nnx.Rngs, nnx.RngStream "
+                "or None, or a key to the call"
+            )
+        found = self.rng_collection in rngs or "default" in rngs
+        return rngs[self.rng_collection] if found else None

@@ -4,19 +4,26 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
+from dropout_jax.arguments import flag, whole_numbers
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
+from dropout_jax.nn.checks import check_choice
+from dropout_jax.nn.kl import sow_kl
+from dropout_jax.nn.stochastic import deterministic_of, key_of, rate_of, refuse_bool
 
 # Learned noise parameters are leaves with this prefix, so that an optimiser can
 # give them their own learning rate and exempt them from weight decay.
 PREFIX = "noise_"
+SHARINGS = ("element", "spatial", "tied")
 
 
 class Noise(nn.Module):
@@ -24,20 +31,24 @@ class Noise(nn.Module):
 
     While training, the layer draws its key from the stream `"dropout"`; linen
     derives that key from the layer's path, hence the explicit name: removing one
-    layer leaves the masks of the others alone. A transform with learned parameters
+    layer leaves the masks of the others alone. In an `nn.Sequential` the name is the
+    place in its list, `layers_1`. A transform with learned parameters
     gets one value per feature (the last axis of `x`). The KL divergence of all factors
     that are drawn for one example (`transforms.kl_per_example`) is sown into the
     collection `"kl"`.
 
     Attributes:
       kind: name in the transform registry, or `"none"` for the identity.
-      shared_axes: axes of the input along which one draw is shared.
+      rate: drop rate (or standard deviation) used where a call gives none.
+      shared_axes: axes of the input along which one draw is shared; a number for one.
       options: further keyword arguments of the transform.
       initial: start values of learned parameters, by name; the registry's if absent.
       kl_options: keyword arguments of the transform's KL.
       batch_axis: axis of the input that counts examples, which the KL leaves out; None
         where there is none, as under `vmap` over examples. An input with one axis is
         one example.
+      deterministic: evaluation behavior; None where the call says it.
+      rng_collection: name of the stream that the keys are drawn from.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -50,11 +61,14 @@ class Noise(nn.Module):
     """
 
     kind: str
-    shared_axes: tuple[int, ...] = ()
+    rate: Any = None
+    shared_axes: tuple[int, ...] | int = ()
     options: Mapping[str, Any] = FrozenDict()
     initial: Mapping[str, float] = FrozenDict()
     kl_options: Mapping[str, Any] = FrozenDict()
     batch_axis: int | None = 0
+    deterministic: bool | None = None
+    rng_collection: str = "dropout"
 
     @nn.compact
     def __call__(
@@ -62,7 +76,8 @@ class Noise(nn.Module):
         x: jax.Array,
         rate: Any = None,
         *,
-        deterministic: bool,
+        deterministic: bool | None = None,
+        rng: jax.Array | None = None,
         **arrays: jax.Array,
     ) -> jax.Array:
         """Returns noisy `x` (or what the transform defines as its expectation).
@@ -70,18 +85,27 @@ class Noise(nn.Module):
         Args:
           x: any shape, floating dtype; the last axis holds the features.
           rate: probability of dropping, a float or a traced array broadcastable to
-            `x`. Ignored by transforms that learn their noise.
-          deterministic: evaluation behaviour; static.
+            `x`, instead of the layer's own. Ignored by transforms that learn their
+            noise.
+          deterministic: evaluation behaviour; static. Where the layer does not say it.
+          rng: key, instead of one of the layer's stream.
           **arrays: what the transform needs besides, as `previous`.
 
         Raises:
-          ValueError: the layer has no explicit name, no `"dropout"` key was given, the
+          TypeError: `deterministic` is no bool, an axis no whole number, or the rate no
+            number.
+          ValueError: the layer has no explicit name, no key was given, `deterministic`
+            is given to neither layer nor call or to both, there is no rate, the
             transform needs more than its input (a kernel, say), or it is learned and
             the features share a draw, whose KL is not defined.
         """
+        refuse_bool(rate)
+        deterministic = deterministic_of(self, deterministic)
+        shared_axes = whole_numbers("shared_axes", self.shared_axes)
         if self.kind == "none":
             return x
-        if self.name is not None and self.name.startswith("Noise_"):
+        # Also by a lifted class (VmapNoise_0) or that of a user's own layer.
+        if re.fullmatch(rf"(\w*Noise|{type(self).__name__})_\d+", self.name or ""):
             raise ValueError(
                 f"Noise layer {self.name!r} was named by flax; give it an explicit "
                 "name=..., so that adding or removing a layer does not change the "
@@ -94,33 +118,24 @@ class Noise(nn.Module):
                 "arrays that its docstring names, or, for noise on a kernel, use "
                 "NoisyDense, NoisyConv or NoisyKernel"
             )
-        arguments = [rate]
+        arguments = [rate_of(self, self.kind, rate)]
         if transform.learned:
             arguments = [self._learned(x, leaf) for leaf in transform.learned]
             if transform.kl is not None:
                 kl = transforms.kl_per_example(
                     transform.kl(*arguments, **self.kl_options),
                     x.shape,
-                    shared_axes=self.shared_axes,
+                    shared_axes=shared_axes,
                     batch_axis=self.batch_axis,
                 )
-                self.sow("kl", "value", kl)
-        if deterministic or self.is_initializing():
-            key, deterministic = None, True
-        elif self.has_rng("dropout"):
-            key = self.make_rng("dropout")
-        else:
-            raise ValueError(
-                f"Noise layer {self.name!r} needs a key of its own: call "
-                "apply(..., rngs={'dropout': key}), or pass deterministic=True / "
-                "train=False (the parameter key is never borrowed)"
-            )
-        shared = {"shared_axes": self.shared_axes} if self.shared_axes else {}
+                sow_kl(self, kl)
+        key = key_of(self, arguments[0], deterministic, rng)
+        shared = {"shared_axes": shared_axes} if shared_axes else {}
         return transform.apply(
             key,
             x,
             *arguments,
-            deterministic=deterministic,
+            deterministic=key is None,
             **shared,
             **self.options,
             **arrays,
@@ -129,7 +144,10 @@ class Noise(nn.Module):
     def _learned(self, x: jax.Array, leaf: transforms.Learned) -> jax.Array:
         start = self.initial.get(leaf.name, leaf.initial)
         value = self.param(
-            PREFIX + leaf.name, nn.initializers.constant(start), x.shape[-1:]
+            PREFIX + leaf.name,
+            nn.initializers.constant(start),
+            x.shape[-1:],
+            jnp.float32,
         )
         # Explicit rank: the tests run with implicit rank promotion switched off.
         return value.reshape((1,) * (x.ndim - 1) + x.shape[-1:])
@@ -155,6 +173,11 @@ class NoiseConfig:
     options: Mapping[str, Any] = FrozenDict()
     initial: Mapping[str, float] = FrozenDict()
     kl_options: Mapping[str, Any] = FrozenDict()
+
+    def __post_init__(self) -> None:
+        """Raises TypeError or ValueError for a flag or a sharing that is none."""
+        flag("on_input", self.on_input)
+        check_choice("sharing", self.sharing, SHARINGS)
 
     def layer(self, site: str, shared_axes: tuple[int, ...] = ()) -> Noise:
         """Returns the noise layer of `site`, named `noise_<site>`."""

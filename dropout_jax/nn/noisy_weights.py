@@ -9,13 +9,17 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from flax.traverse_util import flatten_dict
 
 from dropout_jax import transforms
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
-from dropout_jax.nn.convolution import convolve, max_pool
+from dropout_jax.nn.checks import check_sizes
+from dropout_jax.nn.convolution import check_kernel, convolve, max_pool
+from dropout_jax.nn.kl import sow_kl
 from dropout_jax.nn.noise import PREFIX, NoiseConfig
 from dropout_jax.nn.products import dot_general
+from dropout_jax.nn.stochastic import deterministic_of, key_of, rate_of, refuse_bool
 from dropout_jax.transforms import weight_noise
 
 
@@ -26,22 +30,27 @@ class _NoisyWeights(nn.Module, kw_only=True):
 
     Attributes:
       noise: of a kind that acts on weights.
+      deterministic: evaluation behavior; None where the call says it.
+      rng_collection: name of the stream that the keys are drawn from.
     """
 
     noise: NoiseConfig
+    deterministic: bool | None = None
+    rng_collection: str = "dropout"
 
     def noisy(
         self,
         x: jax.Array,
         rate: Any,
         kernel: jax.Array,
-        deterministic: bool,
+        deterministic: bool | None,
+        rng: jax.Array | None,
         **static: Any,
     ) -> jax.Array:
         """Returns the transform of `x` and `kernel`, with a key of this layer's own."""
         transform = transforms.get(self.noise.kind)
         parameters = self.learned(kernel) if transform.learned else [rate]
-        key = self.key(deterministic)
+        key = key_of(self, rate, deterministic_of(self, deterministic), rng)
         return transform.apply(
             key,
             x,
@@ -59,22 +68,13 @@ class _NoisyWeights(nn.Module, kw_only=True):
         for leaf in transform.learned:
             start = self.noise.initial.get(leaf.name, leaf.initial)
             initial = nn.initializers.constant(start)
-            parameters.append(self.param(PREFIX + leaf.name, initial, kernel.shape))
+            parameters.append(
+                self.param(PREFIX + leaf.name, initial, kernel.shape, jnp.float32)
+            )
         if transform.kl is not None:
             kl = transform.kl(*parameters, kernel=kernel, **self.noise.kl_options)
-            self.sow("kl", "value", jnp.sum(kl))
+            sow_kl(self, jnp.sum(kl))
         return parameters
-
-    def key(self, deterministic: bool) -> jax.Array | None:
-        """Returns a key of this layer's own; None where no noise acts."""
-        if deterministic or self.is_initializing():
-            return None
-        if not self.has_rng("dropout"):
-            raise ValueError(
-                f"layer {self.name!r} needs a key of its own: call apply(..., "
-                "rngs={'dropout': key}), or pass deterministic=True / train=False"
-            )
-        return self.make_rng("dropout")
 
 
 class NoisyDense(_NoisyWeights):
@@ -86,6 +86,7 @@ class NoisyDense(_NoisyWeights):
     Attributes:
       features: number of outputs.
       noise: of kind `"dropconnect_dense"` or `"variational_dense"`.
+      rate: probability of dropping a weight used where a call gives none.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -99,25 +100,40 @@ class NoisyDense(_NoisyWeights):
     """
 
     features: int
+    rate: Any = None
 
     @nn.compact
     def __call__(
-        self, x: jax.Array, rate: Any = None, *, deterministic: bool
+        self,
+        x: jax.Array,
+        rate: Any = None,
+        *,
+        deterministic: bool | None = None,
+        rng: jax.Array | None = None,
     ) -> jax.Array:
         """Returns [..., features].
 
         Args:
           x: [..., inputs].
-          rate: probability of dropping a weight; ignored where noise is learned.
-          deterministic: evaluation behaviour; static.
+          rate: probability of dropping a weight, instead of the layer's own; ignored
+            where noise is learned.
+          deterministic: evaluation behaviour; static. Where the layer does not say it.
+          rng: key, instead of one of the layer's stream.
 
         Raises:
-          ValueError: no `"dropout"` key was given.
+          ValueError: there is no key or no rate, or `deterministic` is given to neither
+            layer nor call or to both.
         """
+        refuse_bool(rate)
+        check_sizes(features=self.features)
         shape = (x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        y = self.noisy(x, rate, kernel, deterministic)
+        kernel = self.param(
+            "kernel", nn.initializers.lecun_normal(), shape, jnp.float32
+        )
+        bias = self.param("bias", nn.initializers.zeros_init(), shape[1:], jnp.float32)
+        x, kernel, bias = promote_dtype(x, kernel, bias)
+        rate = rate_of(self, self.noise.kind, rate)
+        y = self.noisy(x, rate, kernel, deterministic, rng)
         return y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
 
 
@@ -150,24 +166,34 @@ class NoisyConv(_NoisyWeights):
     pool: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, deterministic: bool) -> jax.Array:
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        deterministic: bool | None = None,
+        rng: jax.Array | None = None,
+    ) -> jax.Array:
         """Returns [batch, height, width, features]; halved with `pool`.
 
         Args:
           x: [batch, height, width, channels].
-          deterministic: evaluation behaviour; static.
+          deterministic: as for `NoisyDense`.
+          rng: as for `NoisyDense`.
 
         Raises:
-          ValueError: no `"dropout"` key was given.
+          ValueError: as `NoisyDense`.
         """
+        check_kernel(self.kernel_size, self.features, self.use_bias, self.pool)
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
-        y = self.noisy(x, None, kernel, deterministic, convolve=convolve)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
+        bias = None
+        if self.use_bias:
+            zeros = nn.initializers.zeros_init()
+            bias = self.param("bias", zeros, shape[3:], jnp.float32)
+        x, kernel, bias = promote_dtype(x, kernel, bias)
+        y = self.noisy(x, None, kernel, deterministic, rng, convolve=convolve)
         y = max_pool(y) if self.pool else y
-        if not self.use_bias:
-            return y
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return y + bias.reshape(1, 1, 1, -1)
+        return y if bias is None else y + bias.reshape(1, 1, 1, -1)
 
 
 class NoisyKernel(_NoisyWeights):
@@ -189,18 +215,25 @@ class NoisyKernel(_NoisyWeights):
     """
 
     @nn.compact
-    def __call__(self, kernel: jax.Array, *, deterministic: bool) -> jax.Array:
+    def __call__(
+        self,
+        kernel: jax.Array,
+        *,
+        deterministic: bool | None = None,
+        rng: jax.Array | None = None,
+    ) -> jax.Array:
         """Returns what stands in for `kernel`, [inputs, outputs].
 
         Args:
           kernel: the weights' means.
-          deterministic: evaluation behaviour; static.
+          deterministic: as for `NoisyDense`.
+          rng: as for `NoisyDense`.
 
         Raises:
-          ValueError: no `"dropout"` key was given.
+          ValueError: as `NoisyDense`.
         """
         (log_sigma2,) = self.learned(kernel)
-        key = self.key(deterministic)
+        key = key_of(self, None, deterministic_of(self, deterministic), rng)
         if key is None:
             threshold = self.noise.options.get("threshold", math.inf)
             return transforms.sparse_kernel(kernel, log_sigma2, threshold)

@@ -33,7 +33,7 @@ def orthogonal(key: jax.Array, size: int) -> jax.Array:
       groups, Notices of the AMS 54, section 5; Giraud, Langou, Rozloznik 2005, The
       loss of orthogonality in the Gram-Schmidt orthogonalization process, section 3.
     """
-    normal = jax.random.normal(key, (size, size))
+    normal = jax.random.normal(key, (size, size), jnp.float32)
 
     def add_row(i, rows):
         row = normal[:, i]

@@ -50,7 +50,10 @@ def dot_general(
 def summed_over_rows(x: jax.Array, y: jax.Array) -> jax.Array:
     """Returns `x.T @ y`, [inputs, outputs], for [rows, inputs] and [rows, outputs]."""
     (rows, inputs), outputs = x.shape, y.shape[1]
-    if rows * inputs <= rows * outputs + inputs * outputs:
+    # The smaller factor is transposed. A symbolic number of rows, of jax.export, is
+    # taken for a large one.
+    few = isinstance(rows, int) and rows * (inputs - outputs) <= inputs * outputs
+    if inputs <= outputs or few:
         return lax.optimization_barrier(x.T) @ y
     return lax.optimization_barrier(lax.optimization_barrier(y.T) @ x).T
 

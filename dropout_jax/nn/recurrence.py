@@ -26,8 +26,8 @@ def recurrence(
     bias: jax.Array,
     steps: Any,
     shared: Any,
-) -> jax.Array:
-    """Returns the hidden states of all steps.
+) -> tuple[jax.Array, Carry]:
+    """Returns the hidden states of all steps, and the carry after the last one.
 
     product_t = [x_t, read(carry_(t-1), steps_t, shared)] @ [kernel_x; kernel_h] + bias
     carry_t = update(product_t, carry_(t-1), steps_t, shared)
@@ -48,7 +48,7 @@ def recurrence(
       shared: pytree of arrays, the same at every step.
 
     Returns:
-      [time, batch, units], the first array of each carry.
+      [time, batch, units], the first array of each carry; and the last carry.
     """
     return _forward(read, update, start, x, kernels, bias, steps, shared)[0]
 
@@ -63,12 +63,13 @@ def _forward(read, update, start, x, kernels, bias, steps, shared):
         carry = update(affine, carry, steps_t, shared)
         return carry, (carry, affine)
 
-    _, (carries, products) = lax.scan(body, start, (x, steps))
+    last, (carries, products) = lax.scan(body, start, (x, steps))
     kept = (start, x, kernels, steps, shared, carries, products)
-    return carries[0], kept
+    return (carries[0], last), kept
 
 
-def _backward(read, update, kept, d_states):
+def _backward(read, update, kept, cotangents):
+    d_states, d_last = cotangents
     start, x, (kernel_x, kernel_h), steps, shared, carries, products = kept
     # The carry that each step began with.
     before = jax.tree.map(
@@ -88,9 +89,9 @@ def _backward(read, update, kept, d_states):
         d_shared = jax.tree.map(jnp.add, d_shared, d_more)
         return (d_before, d_shared), (d_product, d_steps)
 
-    nothing = jax.tree.map(jnp.zeros_like, (start, shared))
+    nothing = jax.tree.map(jnp.zeros_like, shared)
     (d_start, d_shared), (d_products, d_steps) = lax.scan(
-        body, nothing, (d_states, products, before, steps), reverse=True
+        body, (d_last, nothing), (d_states, products, before, steps), reverse=True
     )
     states = jax.vmap(read, in_axes=(0, 0, None))(before, steps, shared)
     rows = jnp.concatenate([x, states], axis=2)

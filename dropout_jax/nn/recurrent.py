@@ -8,14 +8,17 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from dropout_jax.arguments import flag
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
+from dropout_jax.nn.checks import check_choice, check_sizes
 from dropout_jax.nn.noise import NoiseConfig
 from dropout_jax.nn.noisy_weights import NoisyKernel
 from dropout_jax.nn.orthogonal import orthogonal
 from dropout_jax.nn.products import product
-from dropout_jax.nn.recurrence import recurrence
+from dropout_jax.nn.recurrence import Carry, recurrence
 
 GATES = {"lstm": 4, "gru": 3}
 
@@ -110,6 +113,31 @@ def _gru_step(previous, projected, recurrent, bias, noise: InnerNoise):
     return _renewed(new, previous, noise.renewal)
 
 
+def _goes_on(lengths: jax.Array, x: jax.Array) -> jax.Array:
+    """Returns [time, batch, 1]: which steps of `x` [time, batch, n] there are."""
+    lengths, batch = jnp.asarray(lengths), x.shape[1]
+    if lengths.shape != (batch,) or not jnp.issubdtype(lengths.dtype, jnp.integer):
+        raise ValueError(
+            f"seq_lengths has shape {lengths.shape} and dtype {lengths.dtype}; it must "
+            f"be one whole number for each of the {batch} sequences"
+        )
+    steps = jnp.arange(x.shape[0], dtype=lengths.dtype)
+    return (steps[:, None] < lengths[None])[..., None]
+
+
+def _held(noise: InnerNoise, goes_on: jax.Array) -> InnerNoise:
+    """Returns the noise under which what does not go on keeps its state."""
+
+    def share(renewal: jax.Array | None) -> jax.Array:
+        if renewal is None:
+            return goes_on
+        return jnp.where(goes_on, renewal if renewal.ndim > 2 else renewal[None], 0.0)
+
+    return noise._replace(
+        renewal=share(noise.renewal), cell_renewal=share(noise.cell_renewal)
+    )
+
+
 class _Affine(nn.Module):
     """Holds kernel and bias of a projection, for whoever multiplies by them."""
 
@@ -120,7 +148,9 @@ class _Affine(nn.Module):
     def __call__(self, features: int) -> tuple[jax.Array, jax.Array]:
         """Returns kernel [features, columns] and bias [columns]."""
         shape = (features, self.columns)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        kernel = self.param(
+            "kernel", nn.initializers.lecun_normal(), shape, jnp.float32
+        )
         return kernel, self.param("bias", self.bias_init, shape[1:])
 
 
@@ -137,6 +167,13 @@ class RecurrentLayer(nn.Module):
       cell: `"lstm"` or `"gru"`.
       weight_noise: noise on the kernels, one draw for the batch and all steps: weight
         drop on the recurrent one, learned noise on both.
+
+    Example:
+      >>> layer, x = RecurrentLayer(4, "gru"), jnp.ones((2, 3, 5))
+      >>> variables = layer.init(jax.random.key(0), x)
+      >>> states, (last,) = layer.apply(variables, x, return_carry=True)
+      >>> states.shape, bool((states[:, -1] == last).all())
+      ((2, 3, 4), True)
     """
 
     units: int
@@ -150,15 +187,32 @@ class RecurrentLayer(nn.Module):
         noise: InnerNoise = QUIET,
         weight_rate: Any = None,
         deterministic: bool = True,
-    ) -> jax.Array:
-        """Returns the hidden states [batch, time, units] for `x` [batch, time, n].
+        *,
+        initial_carry: Carry | None = None,
+        seq_lengths: jax.Array | None = None,
+        return_carry: bool = False,
+    ) -> Any:
+        """Returns the hidden states [batch, time, units].
 
         Args:
-          x: input sequence.
+          x: input sequences, [batch, time, n].
           noise: what acts inside the time loop.
           weight_rate: rate of `weight_noise`.
           deterministic: whether `weight_noise` is off.
+          initial_carry: state before the first step, a tuple: the hidden state [batch,
+            units] and, of an LSTM, the cell behind it; zeros by default.
+          seq_lengths: number of steps of each sequence, whole numbers [batch]. What
+            stands behind them in `x`, NaN too, changes nothing: the state stays what
+            it is. By default every sequence has all steps.
+          return_carry: whether to return (hidden states, last state), the latter a
+            tuple as `initial_carry`.
+
+        Raises:
+          ValueError: `initial_carry` or `seq_lengths` is of another shape or kind.
         """
+        deterministic = flag("deterministic", deterministic)
+        check_choice("cell", self.cell, GATES)
+        check_sizes(units=self.units)
         columns = GATES[self.cell] * self.units
         recurrent = self.param(
             "recurrent_kernel", _orthogonal_gates, (self.units, columns)
@@ -172,20 +226,29 @@ class RecurrentLayer(nn.Module):
             recurrent = self.weight_noise.layer("weights")(
                 recurrent, weight_rate, deterministic=deterministic
             )
+        given = self._checked(x, initial_carry)
+        promoted: list[Any] = promote_dtype(x, kernel, recurrent, bias, *given)
+        x, kernel, recurrent, bias = promoted[:4]
+        start: Any = tuple(promoted[4:]) or self._zeros(x)
+        if seq_lengths is not None:
+            goes_on = _goes_on(seq_lengths, x)
+            x = jnp.where(goes_on, x, jnp.zeros((), x.dtype))
+            noise = _held(noise, goes_on)
+        noise = jax.tree.map(lambda factor: factor.astype(x.dtype), noise)
         fresh = {
             k: v for k, v in noise._asdict().items() if v is not None and v.ndim > 2
         }
         tied = noise._replace(**dict.fromkeys(fresh))
-        zeros = jnp.zeros((x.shape[1], self.units), x.dtype)
         if self.cell == "lstm":
-            kernels, start = (kernel, recurrent), (zeros, zeros)
-            states: Any = recurrence(
+            kernels = (kernel, recurrent)
+            found: Any = recurrence(
                 _read, _lstm_update, start, x, kernels, bias, fresh, tied
             )
+            states, last = found
         else:
-            candidate_bias = self.param(
-                "candidate_bias", nn.initializers.zeros_init(), (self.units,)
-            ).reshape(1, -1)
+            zeros, shape = nn.initializers.zeros_init(), (self.units,)
+            candidate_bias = self.param("candidate_bias", zeros, shape, jnp.float32)
+            candidate_bias = candidate_bias.astype(x.dtype).reshape(1, -1)
             # The reset gate comes between the two products: x has its own.
             projected = product(x, kernel) + bias.reshape(1, 1, -1)
 
@@ -197,8 +260,27 @@ class RecurrentLayer(nn.Module):
                 )
                 return hidden, hidden
 
-            _, states = lax.scan(body, zeros, (projected, fresh))
-        return states.swapaxes(0, 1)
+            hidden, states = lax.scan(body, start[0], (projected, fresh))
+            last = (hidden,)
+        states = states.swapaxes(0, 1)
+        return (states, last) if return_carry else states
+
+    def _zeros(self, x: jax.Array) -> Carry:
+        """Returns the state that `x` [time, batch, n] begins with by default."""
+        zeros = jnp.zeros((x.shape[1], self.units), x.dtype)
+        return (zeros, zeros) if self.cell == "lstm" else (zeros,)
+
+    def _checked(self, x: jax.Array, carry: Carry | None) -> Carry:
+        if carry is None:
+            return ()
+        shapes = tuple(jnp.shape(part) for part in carry)
+        wanted = tuple(part.shape for part in self._zeros(x))
+        if shapes != wanted:
+            raise ValueError(
+                f"initial_carry has the shapes {shapes}; that of {self.cell!r} with "
+                f"{self.units} units and {x.shape[1]} sequences has {wanted}"
+            )
+        return tuple(carry)
 
     def _noisy(self, name: str, kernel: jax.Array, deterministic: bool) -> jax.Array:
         layer = NoisyKernel(noise=self.weight_noise, name=f"noise_{name}")
@@ -206,7 +288,7 @@ class RecurrentLayer(nn.Module):
 
     def _bias(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         del key
-        bias = jnp.zeros(shape)
+        bias = jnp.zeros(shape, jnp.float32)
         if self.cell == "lstm":
             bias = bias.at[self.units : 2 * self.units].set(1.0)
         return bias

@@ -9,10 +9,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from dropout_jax.arguments import flag
 from dropout_jax.config.noise_fields import INNER_KINDS, WEIGHT_KINDS
+from dropout_jax.nn.checks import check_choice, check_images, check_rates, check_sizes
 from dropout_jax.nn.noise import NoiseConfig
 from dropout_jax.nn.noisy_weights import dense
 from dropout_jax.nn.recurrent import QUIET, InnerNoise, RecurrentLayer
+
+PLACES = ("auto", "none", "state", "candidate")
 
 
 class RNN(nn.Module):
@@ -80,7 +84,13 @@ class RNN(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, rates: Any, *, train: bool) -> jax.Array:
         """Returns logits [batch, classes]; arguments as in `MLP`."""
-        kind, still = self.noise.kind, not train
+        check_images(images)
+        check_rates(rates, self.sites)
+        check_sizes(widths=self.widths, classes=self.classes)
+        if not self.widths:
+            raise ValueError("widths is (); an RNN has at least one layer")
+        check_choice("recurrent", self.recurrent, PLACES)
+        kind, still = self.noise.kind, not flag("train", train)
         on_weights = kind == "weight_drop" or kind in WEIGHT_KINDS
         between = NoiseConfig() if kind in INNER_KINDS else self.noise.on_units
         shared_axes = (1,) if self.noise.sharing == "tied" else ()
@@ -103,14 +113,15 @@ class RNN(nn.Module):
                 x = between.layer(f"layer_{i}", shared_axes)(
                     x, rate, deterministic=still
                 )
-        return dense("logits", self.classes, self.noise, x, None, train=train)
+        return dense("logits", self.classes, self.noise, x, None, train=not still)
 
     def _inner_noise(
         self, i: int, x: jax.Array, units: int, rate: Any, still: bool
     ) -> InnerNoise:
         """Draws what acts inside the loop of layer i: the only part that is random."""
         kind, tied = self.noise.kind, self.noise.sharing == "tied"
-        ones = jnp.ones((x.shape[0], units), x.dtype)
+        # Of the precision that noise has: images may be bytes, or of half precision.
+        ones = jnp.ones((x.shape[0], units), jnp.float32)
         if not tied:
             ones = jnp.broadcast_to(ones[:, None], (x.shape[0], *x.shape[1:2], units))
 

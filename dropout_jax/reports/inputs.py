@@ -166,7 +166,7 @@ def _shown(name: str, value: Any, *, short: bool = False) -> str:
 
 
 def notes(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Says what else the numbers depend on: inputs, mixed runs, rounding."""
+    """Says what else the numbers depend on: inputs, mixed runs, models, rounding."""
     apart = fingerprint.conflicts(trial.inputs for trial in trials)
     said = [
         "Results of different inputs are methods of their own, and never paired: "
@@ -178,6 +178,8 @@ def notes(trials: Sequence[Trial]) -> tuple[str, ...]:
         for trial in trials
         if (mixture := parts.mixture(trial.parts))
     ]
+    remarks = dict.fromkeys((t.arm, remark) for t in trials for remark in t.remarks)
+    said += [f"{arm}: {remark}." for arm, remark in remarks]
     circumstances = [
         parts.circumstances(part) for trial in trials for part in trial.parts
     ]

@@ -120,6 +120,7 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         test_count=expect(result, "test_count", int, None),
         digest=expect(result, "metrics_sha256", str, ""),
         parts=tuple(parts.of_line(place, record)),
+        remarks=tuple(map(str, expect(result, "remarks", list, []))),
     )
 
 

@@ -63,6 +63,7 @@ class Trial:
       digest: of its metrics over the epochs; empty where the line has none.
       parts: with what and where it was computed, each stretch of its steps.
       inputs: those of its inputs that are not the same in all its study.
+      remarks: what the run said of its model, one line each.
     """
 
     arm: str
@@ -86,6 +87,7 @@ class Trial:
     withdrawn: str = ""
     test_count: int | None = None
     digest: str = ""
+    remarks: tuple[str, ...] = ()
 
     def without_test(self) -> "Trial":
         """The run as a choice may see it: nothing in it is of the test set."""

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from dropout_jax.theory.checks import check_rate
+from dropout_jax.arguments import whole
+from dropout_jax.theory.checks import check_rate, wide
 
 FAMILIES = ("gaussian", "logistic", "poisson", "softmax")
 _MOST_INPUTS = 16
@@ -56,7 +57,7 @@ def wager_penalty(
       Wager, Wang, Liang 2013, section 3.
     """
     rate = check_rate(rate)
-    _check(weights, inputs, family)
+    weights, inputs = _checked(weights, inputs, family)
     strength = 0.5 * rate / (1.0 - rate)
     eta, squares = inputs @ weights, jnp.square(inputs)
     if family == "softmax":
@@ -96,7 +97,7 @@ def dropout_penalty_exact(
       0.5
     """
     rate = check_rate(rate)
-    _check(weights, inputs, family)
+    weights, inputs = _checked(weights, inputs, family)
     masks = all_masks(inputs.shape[1])
     probability = mask_probabilities(masks, rate)
     normaliser = _normaliser(family)
@@ -124,7 +125,7 @@ def all_masks(units: int) -> jax.Array:
       >>> all_masks(2).tolist()
       [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
     """
-    if not 1 <= units <= _MOST_INPUTS:
+    if not 1 <= whole("units", units) <= _MOST_INPUTS:
         raise ValueError(
             f"there are {units} units; all masks are enumerated for 1 to {_MOST_INPUTS}"
         )
@@ -156,7 +157,9 @@ def _normaliser(family: str) -> Callable[[jax.Array], jax.Array]:
     }[family]
 
 
-def _check(weights, inputs, family):
+def _checked(weights, inputs, family):
+    """Returns weights and inputs in float32 or wider, of shapes that fit the family."""
+    weights, inputs = wide("weights", weights), wide("inputs", inputs)
     if family not in FAMILIES:
         raise ValueError(f"family is {family!r}; it must be one of {FAMILIES}")
     rank = 2 if family == "softmax" else 1
@@ -166,3 +169,4 @@ def _check(weights, inputs, family):
             f"{family!r} they must be [features{', classes' if rank == 2 else ''}] and "
             "[examples, features]"
         )
+    return weights, inputs

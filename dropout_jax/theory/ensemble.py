@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from dropout_jax.theory.adaptive import all_masks, mask_probabilities
-from dropout_jax.theory.checks import check_rate
+from dropout_jax.theory.checks import check_rate, wide
 
 
 def arithmetic_mean_predict(logits: jax.Array, weights: jax.Array) -> jax.Array:
@@ -28,6 +28,7 @@ def arithmetic_mean_predict(logits: jax.Array, weights: jax.Array) -> jax.Array:
       Srivastava et al. 2014, JMLR 15, section 7.5; Gal, Ghahramani 2016, Dropout as a
       Bayesian approximation, ICML, section 4.
     """
+    weights, logits = wide("weights", weights), wide("logits", logits)
     return jnp.tensordot(weights, jax.nn.softmax(logits, -1), 1)
 
 
@@ -53,6 +54,7 @@ def geometric_mean_predict(logits: jax.Array, weights: jax.Array) -> jax.Array:
       Hinton et al. 2012, Improving neural networks by preventing co-adaptation of
       feature detectors.
     """
+    weights, logits = wide("weights", weights), wide("logits", logits)
     return jax.nn.softmax(jnp.tensordot(weights, logits, 1), -1)
 
 
@@ -80,6 +82,7 @@ def weight_scaling_predict(
       Hinton et al. 2012 ("mean network"); Goodfellow, Bengio, Courville
       2016, Deep learning, section 7.12.
     """
+    x, kernel, bias = wide("x", x), wide("kernel", kernel), wide("bias", bias)
     logits = x @ kernel
     return jax.nn.softmax(logits + bias.reshape((1,) * (logits.ndim - 1) + (-1,)), -1)
 
@@ -109,6 +112,7 @@ def enumerate_softmax_layer(
       ((4, 2), 1.0)
     """
     checked = check_rate(rate)
+    x, kernel, bias = wide("x", x), wide("kernel", kernel), wide("bias", bias)
     masks = all_masks(x.shape[0])
     dropped = masks * x.reshape(1, -1) / (1.0 - checked)
     return dropped @ kernel + bias.reshape(1, -1), mask_probabilities(masks, checked)

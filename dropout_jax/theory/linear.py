@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from dropout_jax.theory.checks import check_rate
+from dropout_jax.theory.checks import check_rate, wide
 from dropout_jax.transforms import contract
 
 
@@ -54,7 +54,9 @@ def linear_dropout_moments(
       Srivastava et al. 2014, JMLR 15, section 9.1; textbook section 9.4, equation
       9.4.9 (which prints the covariance of the inputs).
     """
+    x, kernel = wide("x", x), wide("kernel", kernel)
     k = 1.0 - contract.parameter("rate", check_rate(rate, scaling), x)
+    k = k.astype(x.dtype)
     gain = 1.0 / k if scaling == "train" else 1.0
     variance = gain**2 * k * (1.0 - k) * jnp.square(x)
     covariance = jnp.einsum("...i,io,ip->...op", variance, kernel, kernel)

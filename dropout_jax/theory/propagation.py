@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from jax.scipy.stats import norm
 from jax.typing import ArrayLike
 
-from dropout_jax.theory.checks import check_rate
+from dropout_jax.arguments import whole
+from dropout_jax.theory.checks import check_rate, wide
 from dropout_jax.transforms import logit_normal_integrals
 
 _SMALL = 1e-12
@@ -43,6 +44,7 @@ def certain(x: jax.Array) -> Normal:
       >>> certain(jnp.ones(2)).variance.tolist()
       [0.0, 0.0]
     """
+    x = wide("x", x)
     return Normal(x, jnp.zeros_like(x))
 
 
@@ -62,7 +64,7 @@ def dropout(inputs: Normal, rate: ArrayLike) -> Normal:
       >>> dropout(certain(jnp.array([2.0])), 0.5).variance.tolist()
       [4.0]
     """
-    rate = check_rate(rate)
+    rate, inputs = check_rate(rate), _wide(inputs)
     power = jnp.square(inputs.mean) + inputs.variance
     return Normal(inputs.mean, inputs.variance + rate / (1.0 - rate) * power)
 
@@ -81,8 +83,10 @@ def dense(inputs: Normal, kernel: jax.Array, bias: jax.Array | None = None) -> N
       >>> dense(Normal(jnp.ones(2), jnp.ones(2)), jnp.ones((2, 1))).variance.tolist()
       [2.0]
     """
+    inputs, kernel = _wide(inputs), wide("kernel", kernel)
     mean = inputs.mean @ kernel
     if bias is not None:
+        bias = wide("bias", bias)
         mean = mean + bias.reshape((1,) * (mean.ndim - 1) + bias.shape)
     return Normal(mean, inputs.variance @ jnp.square(kernel))
 
@@ -103,6 +107,7 @@ def relu(inputs: Normal) -> Normal:
     References:
       Wang, Manning 2013 (rectified linear units).
     """
+    inputs = _wide(inputs)
     mean, std = inputs.mean, jnp.sqrt(inputs.variance + _SMALL)
     cdf, pdf = norm.cdf(mean / std), norm.pdf(mean / std)
     first = mean * cdf + std * pdf
@@ -127,6 +132,7 @@ def sigmoid(inputs: Normal) -> Normal:
     References:
       Atchison, Shen 1980, Biometrika 67 (the logit-normal law).
     """
+    inputs = _wide(inputs)
     width = jnp.sqrt(inputs.variance + _SMALL)
     mean = logit_normal_integrals.mean(inputs.mean, width)
     return Normal(mean, logit_normal_integrals.central(inputs.mean, width, 2))
@@ -142,6 +148,7 @@ def tanh(inputs: Normal) -> Normal:
       >>> round(float(tanh(Normal(jnp.ones(()), jnp.ones(()))).mean), 4)
       0.5504
     """
+    inputs = _wide(inputs)
     doubled = sigmoid(Normal(2.0 * inputs.mean, 4.0 * inputs.variance))
     return Normal(2.0 * doubled.mean - 1.0, 4.0 * doubled.variance)
 
@@ -165,12 +172,17 @@ def max_pool(inputs: Normal, axis: int = -1) -> Normal:
       Clark 1961, The greatest of a finite set of random variables, Operations
       Research 9(2).
     """
+    axis, inputs = whole("axis", axis), _wide(inputs)
     means = jnp.moveaxis(inputs.mean, axis, 0)
     variances = jnp.moveaxis(inputs.variance, axis, 0)
     largest = Normal(means[0], variances[0])
     for mean, variance in zip(means[1:], variances[1:], strict=True):
         largest = _maximum(largest, Normal(mean, variance))
     return largest
+
+
+def _wide(inputs: Normal) -> Normal:
+    return Normal(wide("mean", inputs.mean), wide("variance", inputs.variance))
 
 
 def _maximum(a: Normal, b: Normal) -> Normal:

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from dropout_jax.theory.checks import check_rate
+from dropout_jax.theory.checks import check_rate, wide
 
 
 def dropout_regression_loss(
@@ -44,6 +44,7 @@ def dropout_regression_loss(
       the model's own output for the target, which leaves no data in it.
     """
     k = 1.0 - check_rate(rate, scaling)
+    weights, inputs, targets = _wide(weights=weights, inputs=inputs, targets=targets)
     factor = 1.0 if scaling == "train" else k
     spread = (1.0 - k) / k if scaling == "train" else k * (1.0 - k)
     residual = targets - factor * (inputs @ weights)
@@ -82,6 +83,7 @@ def dropout_ridge_solution(
     """
     check_rate(rate, scaling)
     k = 1.0 - check_rate(rate)  # at rate 1 there is no solution in either form
+    inputs, targets = _wide(inputs=inputs, targets=targets)
     gram = inputs.T @ inputs
     ridge = gram + (1.0 - k) / k * jnp.diag(jnp.diag(gram))
     weights = jnp.linalg.solve(ridge, inputs.T @ targets)
@@ -111,5 +113,9 @@ def effective_l2(inputs: jax.Array, rate: ArrayLike) -> jax.Array:
       Wager, Wang, Liang 2013, Dropout training as adaptive regularization, NeurIPS,
       section 2.
     """
-    rate = check_rate(rate)
+    rate, (inputs,) = check_rate(rate), _wide(inputs=inputs)
     return rate / (1.0 - rate) * jnp.sum(jnp.square(inputs), 0)
+
+
+def _wide(**arrays: jax.Array) -> list[jax.Array]:
+    return [wide(name, array) for name, array in arrays.items()]

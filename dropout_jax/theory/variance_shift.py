@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from dropout_jax.theory.checks import check_rate
+from dropout_jax.theory.checks import check_rate, wide
 
 
 def variance_shift_ratio(
@@ -41,7 +41,7 @@ def variance_shift_ratio(
       normalization by variance shift, CVPR, section 3.1.
     """
     rate = check_rate(rate)
-    mean, variance = jnp.asarray(mean), jnp.asarray(variance)
+    mean, variance = wide("mean", mean), wide("variance", variance)
     return variance / (variance + rate / (1.0 - rate) * (jnp.square(mean) + variance))
 
 
@@ -77,6 +77,8 @@ def linear_variance_shift_ratio(
       Li, Chen, Hu, Yang 2019, section 3.1 (dropout, then a layer, then normalisation).
     """
     rate = check_rate(rate)
+    mean, covariance = wide("mean", mean), wide("covariance", covariance)
+    kernel = wide("kernel", kernel)
     test = jnp.einsum("io,ij,jo->o", kernel, covariance, kernel)
     power = jnp.square(mean) + jnp.diag(covariance)
     return test / (test + rate / (1.0 - rate) * (power @ jnp.square(kernel)))

@@ -51,6 +51,7 @@ class Lane:
         directory: RunDirectory,
         hparams: Hyperparameters,
         sites: Sequence[str],
+        remarks: Sequence[str] = (),
     ):
         """Prepares the trial.
 
@@ -59,8 +60,10 @@ class Lane:
           directory: its run directory.
           hparams: its traced hyperparameters.
           sites: names of the model's noise sites, the input first.
+          remarks: what whoever reads the result should know, one line each.
         """
         self._config, self._hparams, self._sites = config, hparams, list(sites)
+        self._remarks = {"remarks": list(remarks)} if remarks else {}
         self.directory = directory
         self.records: list[dict[str, Any]] = []
         self.result: dict[str, Any] | None = None
@@ -171,6 +174,7 @@ class Lane:
             "metrics_sha256": outcome.metrics_sha256(self.records),
             "inputs": parts.stretches(self.directory.parts()),
             "status": status,
+            **self._remarks,
         }
         if status == outcome.DIVERGED:
             self.result["reason"] = reason

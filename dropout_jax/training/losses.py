@@ -12,6 +12,7 @@ import optax
 from flax.traverse_util import flatten_dict
 
 from dropout_jax import transforms
+from dropout_jax.evaluation.labels import check_labels, possible_labels
 from dropout_jax.nn.noise import PREFIX
 from dropout_jax.training.optimizers import is_kernel
 
@@ -23,12 +24,22 @@ def cross_entropy(
 
     Args:
       logits: [batch, classes].
-      labels: [batch] integers.
+      labels: [batch] integers in [0, classes).
       label_smoothing: mass spread evenly over all classes, [0, 1).
+
+    Returns:
+      Scalar; NaN where labels are traced and one of them is no class.
+
+    Raises:
+      ValueError: a concrete label that is no class.
     """
+    check_labels(labels, logits.shape)
     targets = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     targets = optax.smooth_labels(targets, label_smoothing)
-    return jnp.mean(optax.softmax_cross_entropy(logits, targets))
+    loss = jnp.mean(optax.softmax_cross_entropy(logits, targets))
+    # Added, so that the gradient has the bits that it has without.
+    possible = possible_labels(labels, logits.shape[-1])
+    return loss + jnp.where(possible, 0.0, jnp.nan).astype(loss.dtype)
 
 
 def l2_penalty(params: Any) -> jax.Array:
@@ -70,4 +81,4 @@ def kl_warmup(step: jax.Array, warmup_steps: float) -> jax.Array:
     """
     if warmup_steps == 0:
         return jnp.ones(())
-    return jnp.minimum(1.0, step / warmup_steps)
+    return jnp.minimum(1.0, step.astype(jnp.float32) / warmup_steps)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -48,10 +50,10 @@ def make_schedule(config: Any, steps_per_epoch: int) -> optax.Schedule:
         schedule = optax.piecewise_constant_schedule(1.0, boundaries)
     else:
         schedule = optax.constant_schedule(1.0)
-    if warmup == 0:
-        return schedule
-    ramp = optax.linear_schedule(0.0, 1.0, warmup)
-    return optax.join_schedules([ramp, schedule], [warmup])
+    if warmup > 0:
+        ramp = optax.linear_schedule(0.0, 1.0, warmup)
+        schedule = optax.join_schedules([ramp, schedule], [warmup])
+    return _promoting(schedule)
 
 
 def make_optimizer(
@@ -94,7 +96,23 @@ def make_optimizer(
     ]
     if config.optimizer.clip_norm > 0:
         parts.insert(0, optax.clip_by_global_norm(config.optimizer.clip_norm))
-    return optax.chain(*parts)
+    chain = optax.chain(*parts)
+    return optax.GradientTransformation(chain.init, _promoting(chain.update))
+
+
+def _promoting(of_optax: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function under JAX's standard rules of promotion.
+
+    Optax computes with steps and decays, integers and floats; under
+    `jax_numpy_dtype_promotion=strict` that would be an error.
+    """
+
+    @functools.wraps(of_optax)
+    def call(*args: Any) -> Any:
+        with jax.numpy_dtype_promotion("standard"):
+            return of_optax(*args)
+
+    return call
 
 
 def project(config: Any, params: Any) -> Any:

@@ -14,6 +14,7 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.config.steps import check_steps
 from dropout_jax.config.validation import check_fields
 from dropout_jax.data import content
+from dropout_jax.training import inspection
 from dropout_jax.training.hyperparameters import Hyperparameters, traced
 from dropout_jax.training.mesh import make_devices
 from dropout_jax.training.parts import DataShape
@@ -29,6 +30,7 @@ class PreparedModel(NamedTuple):
     hparams: Hyperparameters
     seed: jax.Array  # shape (), uint32
     abstract: TrainState
+    remarks: tuple[str, ...]  # what to know of the model, one line each
 
 
 class Prepared(NamedTuple):
@@ -39,6 +41,7 @@ class Prepared(NamedTuple):
     hparams: Hyperparameters
     seed: jax.Array
     abstract: TrainState
+    remarks: tuple[str, ...]
 
 
 def prepare(config: Any) -> Prepared:
@@ -88,6 +91,14 @@ def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
         )
         hparams = traced(config, programs.model.sites)
         state = jax.eval_shape(programs.init, hparams, seed)
+        remarks = inspection.remarks(
+            config,
+            programs.model,
+            {"params": state.params, **state.model_state},
+            hparams.rates,
+            shape.image_shape,
+            shape.classes,
+        )
     except UserError:
         raise
     except Exception as error:
@@ -96,7 +107,7 @@ def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
         if isinstance(error, ValueError):
             raise UserError(str(error)) from error
         raise
-    return PreparedModel(programs, hparams, seed, state)
+    return PreparedModel(programs, hparams, seed, state, remarks)
 
 
 def _check_shift(shift: int, size: tuple[int, ...]) -> None:

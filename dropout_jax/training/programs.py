@@ -90,7 +90,7 @@ def _build(config, image_shape, classes, train_size) -> Programs:
         key = keys.stream(keys.root_key(seed), keys.PARAMS)
         blank = jnp.zeros((1, *image_shape))
         variables = dict(model.init(key, blank, hparams.rates, train=False))
-        variables.pop("kl", None)
+        variables.pop("kl", None)  # of a plugin's own layers; `Noise` sows none here
         params = variables.pop("params")
         optimizer = optimizers.make_optimizer(config, steps_per_epoch, hparams)
         return TrainState(

@@ -161,13 +161,21 @@ def run_group(
         ]
         stored = [None if test and _untested(found) else found for found in stored]
         trials = [
-            Lane(config, directory, found.hparams, found.programs.model.sites)
+            Lane(
+                config,
+                directory,
+                found.hparams,
+                found.programs.model.sites,
+                found.remarks,
+            )
             for config, directory, found in zip(
                 configs, directories, prepared, strict=True
             )
         ]
         for trial, result in zip(trials, stored, strict=True):
             trial.result = result
+        for remark in dict.fromkeys(r for found in prepared for r in found.remarks):
+            progress.note(remark)
         for number, directory in enumerate(directories):
             directory.write_lane(Path(group), number, len(directories))
         if all(result is not None for result in stored):

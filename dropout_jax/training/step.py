@@ -13,6 +13,7 @@ import optax
 from dropout_jax import keys
 from dropout_jax.config.errors import UserError
 from dropout_jax.data.augment import augment
+from dropout_jax.nn.kl import total_kl
 from dropout_jax.training import losses, optimizers
 from dropout_jax.training.hyperparameters import Hyperparameters
 from dropout_jax.training.noise_schedule import rate_factor
@@ -86,7 +87,7 @@ def make_train_step(config: Any, model: Any, steps_per_epoch: int, train_size: i
                 mutable=["kl", *state.model_state],
             )
             updates = dict(updates)
-            kl = sum(jax.tree.leaves(updates.pop("kl", {})), jnp.zeros(()))
+            kl = total_kl(updates.pop("kl", {}))
             kl += losses.concrete_weight_kl(params, readers, noise.length_scale)
             data_loss = losses.cross_entropy(logits, labels, hparams.label_smoothing)
             kl_factor = hparams.kl_weight * losses.kl_warmup(state.step, warmup_steps)
@@ -103,9 +104,10 @@ def make_train_step(config: Any, model: Any, steps_per_epoch: int, train_size: i
         optimizer = optimizers.make_optimizer(config, steps_per_epoch, hparams)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
+        right = jnp.sum(logits.argmax(-1) == labels)
         totals = Totals(
             loss=state.totals.loss + data_loss,
-            correct=state.totals.correct + jnp.sum(logits.argmax(-1) == labels),
+            correct=state.totals.correct + right.astype(jnp.float32),
             gradient_norm=state.totals.gradient_norm + optax.tree.norm(gradient),
         )
         return TrainState(

@@ -82,8 +82,8 @@ def gaussian_noise_moments(
       >>> float(gaussian_noise_moments(jnp.float32(3.0), 0.5).variance)
       0.25
     """
-    x = jnp.asarray(x)
-    std = _check_std(std, x)
+    x = contract.real("x", x)
+    std = _check_std(std, x).astype(x.dtype)
     axes = contract.normalise_axes(shared_axes, x.ndim)
     variance = jnp.broadcast_to(std**2, x.shape)
 

@@ -89,8 +89,8 @@ def alpha_dropout_moments(
       >>> round(float(m.mean), 3)
       0.703
     """
-    x = jnp.asarray(x)
-    rate = _check_rate(rate, x)
+    x = contract.real("x", x)
+    rate = _check_rate(rate, x).astype(x.dtype)
     axes = contract.normalise_axes(shared_axes, x.ndim)
     k, gain = 1.0 - rate, _gain(rate)
     spread, size = k * rate, gain * (x - _SATURATION)

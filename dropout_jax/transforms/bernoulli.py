@@ -94,6 +94,7 @@ def bernoulli_mask(
       Boolean array of the given shape.
 
     Raises:
+      TypeError: for a size that is no whole number.
       ValueError: for a concrete rate outside [0, 1].
 
     Example:
@@ -104,6 +105,7 @@ def bernoulli_mask(
       [False, False, True, True]
     """
     contract.check_range("rate", rate, 0.0, 1.0, "a probability in [0, 1]")
+    shape = contract.sizes("shape", shape)
     return draw_mask(key, 1.0 - jnp.asarray(rate, jnp.float32), shape)
 
 

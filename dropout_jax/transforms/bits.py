@@ -36,7 +36,8 @@ def bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     Args:
       key: typed key of shape (). Keys of another implementation than threefry2x32
         are passed on to `jax.random`.
-      shape: shape of the result.
+      shape: shape of the result. A shape with a symbolic size, of `jax.export`, is
+        passed on too: how many words it has is not known yet.
 
     Returns:
       uint32 array of the given shape.
@@ -50,6 +51,7 @@ def bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     fast = (
         jax.random.key_impl(key) == "threefry2x32"
         and jax.config.jax_threefry_partitionable  # pyright: ignore
+        and all(isinstance(size, int | np.integer) for size in shape)
         and math.prod(shape) <= 2**32
     )
     if not fast:

@@ -89,7 +89,11 @@ register(
         moments=spatial_dropout_moments,
         summary="each channel of each sample is dropped as a whole",
         reference="Tompson et al. 2015, CVPR, section 3.2",
-        examples=(Example((0.3,)), Example((0.5,), {"channel_axis": 1})),
+        examples=(
+            Example((0.3,)),
+            Example((0.5,), {"channel_axis": 1}),
+            Example((0.3,), {"scaling": "test"}),
+        ),
     )
 )
 register(
@@ -99,7 +103,7 @@ register(
         moments=drop_path_moments,
         summary="each sample is dropped as a whole: stochastic depth",
         reference="Huang et al. 2016, ECCV, section 3",
-        examples=(Example((0.5,)),),
+        examples=(Example((0.5,)), Example((0.3,), {"scaling": "test"})),
     )
 )
 register(
@@ -228,7 +232,7 @@ register(
         moments=dropout_moments,
         summary="dropout of a weight array, before a layer uses it",
         reference="Merity, Keskar, Socher 2018, ICLR, section 2",
-        examples=(Example((0.5,)),),
+        examples=(Example((0.5,)), Example((0.3,), {"scaling": "test"})),
     )
 )
 register(

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from dropout_jax.arguments import flag
 from dropout_jax.transforms import bits, contract
 from dropout_jax.transforms.gaussian import scale
 from dropout_jax.transforms.moments import Index, Moments, entry, multiplicative
@@ -59,7 +60,8 @@ def concrete_dropout(
       where the mean is x, and E[m] / (1 - rate) * x otherwise.
 
     Raises:
-      TypeError: for integer `x`, a traced `deterministic`, or no typed key.
+      TypeError: for integer `x`, a traced `deterministic`, a flag that is no bool, or
+        no typed key.
       ValueError: for a temperature out of range, a concrete value that is not
         finite, or shapes or axes that do not fit.
 
@@ -73,7 +75,8 @@ def concrete_dropout(
       Teh 2017, The concrete distribution, ICLR.
     """
     axes = contract.check_call(key, x, shared_axes, deterministic)
-    logit = _check(x, logit_rate, temperature)
+    logit, temperature = _check(x, logit_rate, temperature)
+    hard, unbiased = flag("hard", hard), flag("unbiased", unbiased)
     exact = unbiased or hard
     if not deterministic:
         x = jnp.asarray(x)
@@ -114,7 +117,8 @@ def concrete_dropout_moments(
       >>> round(float(m.mean), 3)
       1.453
     """
-    logit = _check(x, logit_rate, temperature)
+    logit, temperature = _check(x, logit_rate, temperature)
+    hard, unbiased = flag("hard", hard), flag("unbiased", unbiased)
     gain = _gain(logit, temperature, hard, unbiased)
     weights = _grid(temperature)[1]
 
@@ -149,9 +153,9 @@ def concrete_dropout_moments(
 
 def _check(x, logit_rate, temperature):
     text = f"in [{_COLDEST}, 10]"
-    contract.check_range("temperature", temperature, _COLDEST, 10.0, text)
+    temperature = contract.number("temperature", temperature, _COLDEST, 10.0, text)
     logit = contract.parameter("logit_rate", logit_rate, x)
-    return jnp.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT)
+    return jnp.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT), temperature
 
 
 def _mask(logit, temperature, hard):
@@ -159,14 +163,15 @@ def _mask(logit, temperature, hard):
     soft = jax.nn.sigmoid(-logit / temperature)
     if not hard:
         return soft
-    return soft + jax.lax.stop_gradient((logit < 0.0) - soft)
+    return soft + jax.lax.stop_gradient((logit < 0.0).astype(soft.dtype) - soft)
 
 
 def _grid(temperature):
     # The trapezoidal rule converges exponentially: the nearest pole of the mask lies
     # at distance pi * temperature, so a step of temperature leaves exp(-2 pi**2).
     step = min(temperature, 0.5)
-    nodes = step * jnp.arange(-math.ceil(40 / step), math.ceil(20 / step) + 1.0)
+    first, last = -math.ceil(40 / step), math.ceil(20 / step)
+    nodes = step * jnp.arange(first, last + 1.0, dtype=jnp.float32)
     return nodes, step * jax.nn.sigmoid(nodes) * jax.nn.sigmoid(-nodes)
 
 
@@ -180,7 +185,7 @@ def _mean(logit, temperature, hard):
     if hard:
         return jax.nn.sigmoid(-logit)
     narrow, wide = min(temperature, 1.0), max(temperature, 1.0)
-    nodes = _along(jnp.arange(-50.0, 21.0), logit)
+    nodes = _along(jnp.arange(-50.0, 21.0, dtype=jnp.float32), logit)
     weights = jax.nn.sigmoid(nodes) * jax.nn.sigmoid(-nodes)
     below = jax.nn.sigmoid(-(logit[..., None] + narrow * nodes) / wide)
     return jnp.sum(below * weights, -1)

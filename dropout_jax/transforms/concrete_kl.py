@@ -6,6 +6,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from dropout_jax.arguments import whole
 from dropout_jax.transforms import contract
 from dropout_jax.transforms.concrete import LARGEST_LOGIT
 from dropout_jax.transforms.kl import kl_bernoulli
@@ -61,7 +62,7 @@ def concrete_regularizer(
         known = "'cross_entropy' or 'regression'"
         raise ValueError(f"likelihood is {likelihood!r}; it must be {known}")
     contract.check_range("precision", precision, 1e-30, math.inf, "finite and > 0")
-    contract.check_range("examples", examples, 1, math.inf, "at least 1")
+    examples = whole("examples", examples, 1)
     weights = concrete_weight_kl(kernel, logit_rate, length_scale=length_scale)
     total = weights + jnp.sum(kl_bernoulli(_rates_of(kernel, logit_rate)))
     return (
@@ -113,5 +114,7 @@ def _rates_of(kernel, logit_rate):
             f"logit_rate has shape {jnp.shape(logit_rate)}; it must be a scalar or one "
             f"value per input of the kernel, {inputs}"
         )
-    logit = jnp.broadcast_to(jnp.float32(logit_rate), inputs)
+    contract.check_number("logit_rate", logit_rate)
+    contract.check_number("kernel", kernel)
+    logit = jnp.broadcast_to(jnp.asarray(logit_rate, jnp.float32), inputs)
     return jnp.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT)

@@ -11,7 +11,10 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
+from jax import export
 from jax.typing import ArrayLike
+
+from dropout_jax.arguments import shown, whole_numbers
 
 # The largest float32 below 1: a rate that would round to 1 is refused too.
 BELOW_ONE = 1.0 - 2.0**-24
@@ -26,16 +29,18 @@ def check_call(
     """Checks the arguments that all transforms share, in every mode.
 
     Args:
-      key: typed key of shape (); may be None where `deterministic` is True.
+      key: typed key of shape (), or a raw one that `jax.random` takes; may be None
+        where `deterministic` is True.
       x: input; must be floating or complex, deterministic or not.
-      shared_axes: axes of `x` that share one draw.
-      deterministic: must be a Python bool.
+      shared_axes: axes of `x` that share one draw; one axis alone may be a number.
+      deterministic: must be a Python bool or NumPy's.
 
     Returns:
       `shared_axes` as sorted non-negative integers.
 
     Raises:
-      TypeError: integer `x`, traced `deterministic`, or no usable key.
+      TypeError: integer `x`, an axis that is no whole number, traced `deterministic`,
+        or no usable key.
       ValueError: an axis that does not exist or is named twice.
     """
     check_floating("x", x)
@@ -47,6 +52,8 @@ def check_call(
 
 def check_floating(name: str, value: ArrayLike) -> None:
     """Raises TypeError unless `value`, called `name`, is floating or complex."""
+    if not hasattr(value, "dtype") and not isinstance(value, int | float | complex):
+        raise TypeError(f"{name} is {shown(value)}; it must be an array: jnp.asarray")
     dtype = jnp.result_type(value)
     if not jnp.issubdtype(dtype, jnp.inexact):
         raise TypeError(
@@ -55,11 +62,46 @@ def check_floating(name: str, value: ArrayLike) -> None:
         )
 
 
+def real(name: str, value: ArrayLike) -> jax.Array:
+    """Returns `value`, called `name`, in float32 or wider: where moments are computed.
+
+    Powers overflow in half precision: 300**2 is infinite in float16.
+
+    Raises:
+      TypeError: for integers, and for complex numbers, whose moments are not defined.
+    """
+    check_floating(name, value)
+    array = jnp.asarray(value)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        raise TypeError(
+            f"{name} has dtype {array.dtype}; it must be real: take {name}.real and "
+            f"{name}.imag by themselves"
+        )
+    return array.astype(compute_dtype(array))
+
+
+def sizes(name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """Returns a shape as a tuple of whole numbers, those of `jax.export` as they are.
+
+    Raises:
+      TypeError: a size that is no whole number.
+      ValueError: a negative one.
+    """
+    if isinstance(shape, Sequence) and any(map(export.is_symbolic_dim, shape)):
+        return tuple(shape)
+    return whole_numbers(name, shape, 0)
+
+
 def normalise_axes(
-    given: Sequence[int], ndim: int, name: str = "shared_axes"
+    given: Sequence[int] | int, ndim: int, name: str = "shared_axes"
 ) -> tuple[int, ...]:
-    """Returns the axes sorted and non-negative, or raises ValueError."""
-    axes = tuple(given)
+    """Returns the axes sorted and non-negative; one axis alone may be a number.
+
+    Raises:
+      TypeError: for an axis that is no whole number.
+      ValueError: for one that does not exist or is named twice.
+    """
+    axes = whole_numbers(name, given)
     if any(not -ndim <= axis < ndim for axis in axes):
         raise ValueError(
             f"{name} is {axes}; x has {ndim} axes, so each must be in "
@@ -72,7 +114,7 @@ def normalise_axes(
 
 
 def check_range(name: str, value: ArrayLike, low: float, high: float, text: str):
-    """Raises ValueError unless every concrete entry is in [low, high].
+    """Raises unless every concrete entry is a number in [low, high].
 
     Traced values pass unseen: they have no value yet.
 
@@ -82,7 +124,12 @@ def check_range(name: str, value: ArrayLike, low: float, high: float, text: str)
       low: smallest value allowed.
       high: largest value allowed.
       text: the allowed range in words, for the message.
+
+    Raises:
+      TypeError: for what is no real number.
+      ValueError: for a number out of range.
     """
+    check_number(name, value, text)
     if isinstance(value, jax.core.Tracer):
         return
     # tolist() reads the values on the host, also while something is being traced.
@@ -90,6 +137,39 @@ def check_range(name: str, value: ArrayLike, low: float, high: float, text: str)
     for entry in jax.tree.leaves(entries):
         if not (math.isfinite(entry) and low <= entry <= high):
             raise ValueError(f"{name} is {entry}; it must be {text}")
+
+
+def check_number(name: str, value: ArrayLike, text: str = "a real number"):
+    """Raises TypeError unless `value` is a real number, or an array of such.
+
+    A boolean is none: True for a rate would drop everything.
+    """
+    if type(value) is float:  # the usual case, at no cost
+        return
+    for entry in jax.tree.leaves(value, is_leaf=lambda leaf: leaf is None):
+        dtype = getattr(entry, "dtype", None)
+        if dtype is None:
+            fine = isinstance(entry, int | float) and not isinstance(entry, bool)
+        else:
+            fine = jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(
+                dtype, jnp.floating
+            )
+        if not fine:
+            of = "" if dtype is None else f" of dtype {dtype}"
+            raise TypeError(f"{name} is {shown(entry)}{of}; it must be {text}")
+
+
+def number(name: str, value: float, low: float, high: float, text: str) -> float:
+    """Returns a number that shapes the program, such as a temperature, as a float.
+
+    Raises:
+      TypeError: for what is no number, several, or a traced one.
+      ValueError: for a number out of range.
+    """
+    check_range(name, value, low, high, text)
+    if isinstance(value, jax.core.Tracer) or jnp.ndim(value):
+        raise TypeError(f"{name} is {shown(value)}; it must be one number, {text}")
+    return float(value)
 
 
 def parameter(name: str, value: ArrayLike, x: ArrayLike, of: str = "x") -> jax.Array:
@@ -103,9 +183,11 @@ def parameter(name: str, value: ArrayLike, x: ArrayLike, of: str = "x") -> jax.A
       of: what the user calls that array.
 
     Raises:
+      TypeError: if it is no real number.
       ValueError: if the value is not finite, or does not broadcast to the shape of
         `x`.
     """
+    check_number(name, value, "a finite number, or an array of such")
     array = jnp.asarray(value, jnp.float32)
     _check_finite(name, value)
     shape = jnp.shape(x)
@@ -166,20 +248,26 @@ def _is_deterministic(deterministic: bool) -> bool:
             "deterministic is a traced value; it must be a Python bool, so pass it "
             "through static_argnames, or trace the rate instead (rate 0 drops nothing)"
         )
-    if not isinstance(deterministic, bool):
+    if not isinstance(deterministic, bool | np.bool_):
         raise TypeError(f"deterministic is {deterministic!r}; it must be True or False")
-    return deterministic
+    return bool(deterministic)
 
 
 def _check_key(key: jax.Array | None) -> None:
-    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+    """Raises TypeError unless `jax.random` takes `key` for one key."""
+    if key is None:
+        got = "None; only deterministic=True needs no key"
+    elif not hasattr(key, "dtype"):
+        got = f"{key!r}"
+    elif jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         if key.shape == ():
             return
         got = f"an array of {key.shape} keys; use one key, or jax.vmap over them"
-    elif key is None:
-        got = "None; only deterministic=True needs no key"
-    elif hasattr(key, "dtype"):
-        got = f"a raw {key.dtype} array; wrap it with jax.random.wrap_key_data"
     else:
-        got = f"{key!r}"
-    raise TypeError(f"key must be one typed key, as jax.random.key(0), but is {got}")
+        try:
+            if jax.random.wrap_key_data(jnp.asarray(key)).shape == ():
+                return  # a raw key, as of jax.random.PRNGKey
+        except TypeError:  # of another dtype, or too long
+            pass
+        got = f"a {key.dtype} array of shape {key.shape}"
+    raise TypeError(f"key must be one key, as jax.random.key(0), but is {got}")

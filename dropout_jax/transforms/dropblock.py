@@ -131,7 +131,7 @@ def dropblock_moments(
       >>> float(m.covariance((0, 0, 0), (0, 1, 1)))
       3.0
     """
-    x = jnp.asarray(x)
+    x = contract.real("x", x)
     shared = contract.normalise_axes(shared_axes, x.ndim)
     axes, rate = _check(x, rate, block_size, axes, seed_rate, rescale, shared)
     if rescale != "position":
@@ -140,8 +140,8 @@ def dropblock_moments(
         )
     sides = tuple(x.shape[axis] for axis in axes)
     gamma = dropblock_seed_rate(rate, sides, block_size, seed_rate)
-    k = _keep_prob(gamma, x.shape, axes, block_size)
-    log_miss = jnp.log1p(-jnp.broadcast_to(gamma, x.shape))
+    k = _keep_prob(gamma, x.shape, axes, block_size).astype(x.dtype)
+    log_miss = jnp.log1p(-jnp.broadcast_to(gamma, x.shape)).astype(x.dtype)
 
     def covariance(a: Index, b: Index) -> jax.Array:
         free = set(range(x.ndim)) - set(axes) - set(shared)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from dropout_jax.arguments import whole, whole_numbers
 from dropout_jax.transforms import contract
 
 METHODS = ("exact", "paper")
@@ -49,7 +50,7 @@ def dropblock_seed_rate(
     contract.check_range("rate", rate, 0.0, 1.0, "a probability in [0, 1]")
     if method not in METHODS:
         raise ValueError(f"seed_rate is {method!r}; it must be 'exact' or 'paper'")
-    sides = tuple(map_shape)
+    sides = whole_numbers("map_shape", map_shape, 1)
     check_block(block_size, sides)
     rate = jnp.asarray(rate, jnp.float32)
     if method == "paper":
@@ -61,8 +62,7 @@ def dropblock_seed_rate(
 
 def check_block(block_size: int, sides: tuple[int, ...]) -> None:
     """Raises unless `block_size` is a whole number (TypeError) and fits the map."""
-    if not isinstance(block_size, int | np.integer) or isinstance(block_size, bool):
-        raise TypeError(f"block_size is {block_size!r}; it must be a whole number")
+    block_size = whole("block_size", block_size)
     if not 1 <= block_size <= min(sides):
         raise ValueError(
             f"block_size is {block_size}; it must be in [1, {min(sides)}], to fit a "

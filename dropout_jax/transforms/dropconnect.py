@@ -94,6 +94,7 @@ def dropconnect_dense_moments(
       (3.0, 9.0)
     """
     rate = _check(x, rate, kernel, sampling)
+    kernel = contract.real("kernel", kernel)
     factor = dropout_moments(jnp.ones_like(kernel), rate)
     excess = factor.fourth - 3.0 * factor.variance**2
     return noisy_linear.moments(
@@ -106,6 +107,7 @@ def weight_drop(
     x: ArrayLike,
     rate: ArrayLike,
     *,
+    scaling: str = "train",
     shared_axes: Sequence[int] = (),
     deterministic: bool = False,
 ) -> jax.Array:
@@ -120,12 +122,13 @@ def weight_drop(
       key: as for `dropout`.
       x: the weights, any shape, floating.
       rate: probability of dropping a weight, in [0, 1]; as for `dropout`.
+      scaling: as for `dropout`.
       shared_axes: axes of `x` that share one draw; (1,) drops whole rows of a
         [inputs, outputs] kernel, which is dropping inputs.
       deterministic: Python bool. True is evaluation: needs no key.
 
     Returns:
-      Array with the shape and dtype of `x`; `x` itself if `deterministic`.
+      Array with the shape and dtype of `x`; as `dropout` if `deterministic`.
 
     Raises:
       TypeError: as `dropout`.
@@ -139,7 +142,14 @@ def weight_drop(
       Merity, Keskar, Socher 2018, Regularizing and optimizing LSTM language models,
       ICLR, section 2 (weight-dropped LSTM).
     """
-    return dropout(key, x, rate, shared_axes=shared_axes, deterministic=deterministic)
+    return dropout(
+        key,
+        x,
+        rate,
+        scaling=scaling,
+        shared_axes=shared_axes,
+        deterministic=deterministic,
+    )
 
 
 def _check(x, rate, kernel, sampling):

@@ -25,11 +25,19 @@ def alpha_from_rate(rate: ArrayLike) -> jax.Array:
     Returns:
       float32 array of the shape of `rate`.
 
+    Raises:
+      ValueError: for a concrete rate outside [0, 1].
+
     Example:
       >>> float(alpha_from_rate(0.75))
       3.0
     """
-    rate = jnp.asarray(rate, jnp.float32)
+    contract.check_range("rate", rate, 0.0, 1.0, "a probability in [0, 1]")
+    return variance_of(jnp.asarray(rate, jnp.float32))
+
+
+def variance_of(rate: jax.Array) -> jax.Array:
+    """Returns `rate / (1 - rate)` for a rate that has been checked."""
     return rate / (1.0 - rate)
 
 
@@ -42,10 +50,14 @@ def rate_from_alpha(alpha: ArrayLike) -> jax.Array:
     Returns:
       float32 array of the shape of `alpha`.
 
+    Raises:
+      ValueError: for a concrete alpha that is negative or not finite.
+
     Example:
       >>> float(rate_from_alpha(3.0))
       0.75
     """
+    contract.check_range("alpha", alpha, 0.0, math.inf, "finite and >= 0")
     alpha = jnp.asarray(alpha, jnp.float32)
     return alpha / (1.0 + alpha)
 
@@ -193,5 +205,5 @@ def _noise(x, rate, mean, std) -> tuple[jax.Array, Any, Any]:
     if not (isinstance(mean, int | float) and mean == 1):
         raise ValueError(f"mean is {mean}; with a rate the mean is 1: give std instead")
     contract.check_range("rate", rate, 0.0, contract.BELOW_ONE, RATE_RANGE)
-    alpha = alpha_from_rate(jax.lax.stop_gradient(contract.parameter("rate", rate, x)))
+    alpha = variance_of(jax.lax.stop_gradient(contract.parameter("rate", rate, x)))
     return jnp.float32(1.0), alpha, None

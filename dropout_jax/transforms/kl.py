@@ -55,7 +55,7 @@ def kl_log_uniform(log_alpha: ArrayLike, method: str = "exact") -> jax.Array:
       Kingma, Salimans, Welling 2015, NeurIPS, appendix C (cubic
       fit); Molchanov, Ashukha, Vetrov 2017, ICML, equation 14 (sigmoid fit).
     """
-    log_alpha = jnp.asarray(log_alpha, jnp.float32)
+    log_alpha = _narrow("log_alpha", log_alpha)
     if method == "exact":
         return _exact(log_alpha)
     if method == "molchanov":
@@ -91,8 +91,13 @@ def kl_gaussian(
       Kingma and Welling 2014, Auto-encoding variational Bayes, appendix B.
     """
     mu_q, log_sigma_q, mu_p, log_sigma_p = (
-        jnp.asarray(value, jnp.float32)
-        for value in (mu_q, log_sigma_q, mu_p, log_sigma_p)
+        _narrow(name, value)
+        for name, value in (
+            ("mu_q", mu_q),
+            ("log_sigma_q", log_sigma_q),
+            ("mu_p", mu_p),
+            ("log_sigma_p", log_sigma_p),
+        )
     )
     ratio = 2.0 * (log_sigma_q - log_sigma_p)
     shift = (mu_q - mu_p) * jnp.exp(-log_sigma_p)
@@ -123,13 +128,19 @@ def kl_bernoulli(logit_q: ArrayLike, rate_p: ArrayLike = 0.5) -> jax.Array:
     """
     low, high = 2.0**-126, contract.BELOW_ONE  # normal numbers, and below 1
     contract.check_range("rate_p", rate_p, low, high, "a probability in (0, 1)")
-    logit_q = jnp.asarray(logit_q, jnp.float32)
+    logit_q = _narrow("logit_q", logit_q)
     logit_p = jax.scipy.special.logit(jnp.asarray(rate_p, jnp.float32))
     rate = jax.nn.sigmoid(logit_q)
     # log(q/p) at both outcomes, with the logits kept: no logarithm of 0.
     dropped = jax.nn.log_sigmoid(logit_q) - jax.nn.log_sigmoid(logit_p)
     kept = jax.nn.log_sigmoid(-logit_q) - jax.nn.log_sigmoid(-logit_p)
     return jnp.maximum(rate * dropped + jax.nn.sigmoid(-logit_q) * kept, 0.0)
+
+
+def _narrow(name, value):
+    """Returns a real `value` in float32; TypeError for what is none."""
+    contract.check_number(name, value)
+    return jnp.asarray(value, jnp.float32)
 
 
 @jax.custom_jvp

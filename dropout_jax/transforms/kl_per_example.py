@@ -41,6 +41,7 @@ def kl_per_example(
       over examples.
 
     Raises:
+      TypeError: `kl` is no real array, or a size or an axis no whole number.
       ValueError: `kl` does not broadcast to `shape`, an axis does not exist, or `kl`
         varies along the batch axis or an axis that shares one draw.
 
@@ -56,7 +57,8 @@ def kl_per_example(
       reparameterization trick, NeurIPS, sections 2.3 (a draw per example) and 3.2 (one
       scale per input unit).
     """
-    kl, ndim = jnp.asarray(kl), len(shape)
+    kl, shape = contract.real("kl", kl), contract.sizes("shape", shape)
+    ndim = len(shape)
     once = set(contract.normalise_axes(shared_axes, ndim))
     if batch_axis is not None and ndim > 1:
         once |= set(contract.normalise_axes((batch_axis,), ndim, "batch_axis"))

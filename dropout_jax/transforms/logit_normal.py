@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from dropout_jax.arguments import flag
 from dropout_jax.transforms import bits, contract, logit_normal_integrals
 from dropout_jax.transforms.moments import Index, Moments, entry, multiplicative
 
@@ -53,7 +54,8 @@ def logit_normal_dropout(
       itself where `rescale`, and E[m] * x otherwise.
 
     Raises:
-      TypeError: for integer `x`, a traced `deterministic`, or no typed key.
+      TypeError: for integer `x`, a traced `deterministic`, a flag that is no bool, or
+        no typed key.
       ValueError: for a negative epsilon_std, a concrete value that is not finite,
         or shapes or axes that do not fit.
 
@@ -70,6 +72,7 @@ def logit_normal_dropout(
     """
     axes = contract.check_call(key, x, shared_axes, deterministic)
     location, width = _logit(x, mu, log_sigma, epsilon_std)
+    rescale = flag("rescale", rescale)
     if not deterministic:
         x = jnp.asarray(x)
         return _multiply(key, x, location, width, rescale, axes)
@@ -106,6 +109,7 @@ def logit_normal_dropout_moments(
       (0.5, 0.0434)
     """
     location, width = _logit(x, mu, log_sigma, epsilon_std)
+    rescale = flag("rescale", rescale)
     mean = logit_normal_integrals.mean(location, width)
     gain = 1.0 / mean if rescale else jnp.ones_like(mean)
 
@@ -125,7 +129,8 @@ def logit_normal_dropout_moments(
 
 
 def _logit(x, mu, log_sigma, epsilon_std) -> tuple[jax.Array, jax.Array]:
-    contract.check_range("epsilon_std", epsilon_std, 0.0, math.inf, "finite and >= 0")
+    text = "finite and >= 0"
+    epsilon_std = contract.number("epsilon_std", epsilon_std, 0.0, math.inf, text)
     location = contract.parameter("mu", mu, x)
     log_sigma = contract.parameter("log_sigma", log_sigma, x)
     log_epsilon = math.log(epsilon_std) if epsilon_std > 0.0 else -math.inf

@@ -11,8 +11,8 @@ from jax.typing import ArrayLike
 from dropout_jax.transforms import bits, contract
 from dropout_jax.transforms.gaussian import (
     RATE_RANGE,
-    alpha_from_rate,
     scale,
+    variance_of,
 )
 from dropout_jax.transforms.moments import Index, Moments, entry, multiplicative
 
@@ -92,7 +92,7 @@ def lognormal_dropout_moments(
       (2.0, 4.0)
     """
     rate = _check_rate(rate, x)
-    alpha = alpha_from_rate(rate)
+    alpha = variance_of(rate)
 
     def cross(a: Index, b: Index) -> jax.Array:
         logs = jnp.log1p(-entry(rate, x, a)) * jnp.log1p(-entry(rate, x, b))

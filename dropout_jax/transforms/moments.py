@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from dropout_jax.transforms.contract import normalise_axes
+from dropout_jax.transforms.contract import normalise_axes, real
 
 Index = tuple[int, ...]
 
 
 class Moments(NamedTuple):
-    """Moments of `y` given `x`.
+    """Moments of `y` given `x`, in float32, or in float64 where `x` is.
 
     Attributes:
       mean: E[y], shape of y.
@@ -42,7 +42,7 @@ def multiplicative(
     """Returns the moments of `y = x * m`, given those of the factor `m`.
 
     Args:
-      x: real input, any shape.
+      x: real input, any shape; half precision is computed with in float32.
       mean: E[m], broadcastable to x.
       variance: Var[m], broadcastable to x.
       fourth: fourth central moment of m, broadcastable to x.
@@ -51,15 +51,21 @@ def multiplicative(
 
     Returns:
       The moments of y given x.
+
+    Raises:
+      TypeError: for integer or complex `x`.
     """
-    x = jnp.asarray(x)
+    x = real("x", x)
     axes = normalise_axes(shared_axes, x.ndim)
 
+    def covariance(a: Index, b: Index) -> jax.Array:
+        return x[a] * x[b] * cross(a, b).astype(x.dtype)
+
     return Moments(
-        mean=x * mean,
-        variance=x**2 * variance,
-        fourth=x**4 * fourth,
-        covariance=shared(lambda a, b: x[a] * x[b] * cross(a, b), axes),
+        mean=x * mean.astype(x.dtype),
+        variance=x**2 * variance.astype(x.dtype),
+        fourth=x**4 * fourth.astype(x.dtype),
+        covariance=shared(covariance, axes),
     )
 
 

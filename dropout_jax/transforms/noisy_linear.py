@@ -30,8 +30,8 @@ def dense(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def check(x: ArrayLike, kernel: jax.Array, sampling: str) -> None:
     """Raises ValueError unless `x` [..., inputs] meets `kernel` [inputs, outputs]."""
     check_sampling(sampling)
-    check_real(x)
-    contract.check_floating("kernel", kernel)
+    check_real("x", x)
+    check_real("kernel", kernel)
     if jnp.ndim(x) < 1 or kernel.ndim != 2 or jnp.shape(x)[-1] != kernel.shape[0]:
         raise ValueError(
             f"x has shape {jnp.shape(x)} and kernel {kernel.shape}; they must be "
@@ -46,11 +46,12 @@ def check_sampling(sampling: str) -> None:
         raise ValueError(f"sampling is {sampling!r}; it must be {known}")
 
 
-def check_real(x: ArrayLike) -> None:
-    """Raises TypeError for complex input, whose noise would have to be defined."""
-    dtype = jnp.result_type(x)
+def check_real(name: str, value: ArrayLike) -> None:
+    """Raises TypeError for complex numbers, whose noise would have to be defined."""
+    contract.check_floating(name, value)
+    dtype = jnp.result_type(value)
     if jnp.issubdtype(dtype, jnp.complexfloating):
-        raise TypeError(f"x has dtype {dtype}; a noisy layer needs a real dtype")
+        raise TypeError(f"{name} has dtype {dtype}; a noisy layer needs a real dtype")
 
 
 def local(
@@ -129,7 +130,7 @@ def moments(
     Returns:
       The moments of the output, [..., outputs].
     """
-    x = jnp.asarray(x)
+    x = contract.real("x", x)
     spread = dense(x**2, variance)
     fourth = 3.0 * spread**2
     if sampling != "local":
@@ -138,7 +139,7 @@ def moments(
     def covariance(a: Index, b: Index) -> jax.Array:
         if a[-1] != b[-1]:
             return jnp.zeros((), x.dtype)
-        return jnp.sum(x[a[:-1]] * x[b[:-1]] * variance[:, a[-1]])
+        return jnp.sum(x[a[:-1]] * x[b[:-1]] * variance[:, a[-1]].astype(x.dtype))
 
     shares = sampling == "weight" and x.ndim > 1
     return Moments(dense(x, mean), spread, fourth, covariance if shares else None)

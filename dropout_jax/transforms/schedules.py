@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from dropout_jax.arguments import whole, whole_numbers
 from dropout_jax.transforms import contract
 
 Schedule = Callable[[ArrayLike], jax.Array]
@@ -53,7 +54,7 @@ def linear(first: float, last: float, steps: int) -> Schedule:
       Ghiasi, Lin, Le 2018, DropBlock, NeurIPS, section 3 (scheduled DropBlock).
     """
     _check_rates(first=first, last=last)
-    _check_steps("steps", steps)
+    whole("steps", steps, 1)
 
     def schedule(step: ArrayLike) -> jax.Array:
         done = jnp.clip(jnp.asarray(step, jnp.float32) / steps, 0.0, 1.0)
@@ -89,7 +90,7 @@ def early(rate: float, steps: int, shape: str = "linear") -> Schedule:
     if shape != "constant":
         raise ValueError(f"shape is {shape!r}; it must be 'linear' or 'constant'")
     _check_rates(rate=rate)
-    _check_steps("steps", steps)
+    whole("steps", steps, 1)
     return piecewise((rate, 0.0), (steps,))
 
 
@@ -111,7 +112,7 @@ def late(rate: float, start: int) -> Schedule:
       Liu et al. 2023 (late dropout, against overfitting).
     """
     _check_rates(rate=rate)
-    _check_steps("start", start)
+    whole("start", start, 1)
     return piecewise((0.0, rate), (start,))
 
 
@@ -176,7 +177,8 @@ def piecewise(rates: Sequence[float], boundaries: Sequence[int]) -> Schedule:
       >>> [round(float(steps(step)), 1) for step in (9, 10, 19, 20)]
       [0.5, 0.2, 0.2, 0.0]
     """
-    rates, boundaries = tuple(rates), tuple(boundaries)
+    rates = tuple(rates)
+    boundaries = whole_numbers("boundaries", boundaries)
     ascending = all(a < b for a, b in zip((0, *boundaries), boundaries, strict=False))
     if len(rates) != len(boundaries) + 1 or not ascending:
         raise ValueError(
@@ -197,6 +199,7 @@ def piecewise(rates: Sequence[float], boundaries: Sequence[int]) -> Schedule:
 
 def _approach(first: float, last: float, gamma: float) -> Schedule:
     _check_rates(rate=first + last)  # one of them is 0
+    contract.check_number("gamma", gamma)
     if not 0.0 < gamma < math.inf:
         raise ValueError(f"gamma is {gamma}; it must be finite and > 0, in 1 / steps")
 
@@ -205,10 +208,6 @@ def _approach(first: float, last: float, gamma: float) -> Schedule:
         return last + (first - last) * left
 
     return schedule
-
-
-def _check_steps(name: str, steps: float) -> None:
-    contract.check_range(name, steps, 1, math.inf, "a number of steps, at least 1")
 
 
 def _check_rates(**rates: float) -> None:

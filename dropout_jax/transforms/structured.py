@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from dropout_jax.arguments import whole
 from dropout_jax.transforms import contract
 from dropout_jax.transforms.bernoulli import dropout, dropout_moments
 from dropout_jax.transforms.moments import Moments
@@ -19,6 +20,7 @@ def spatial_dropout(
     *,
     batch_axis: int = 0,
     channel_axis: int = -1,
+    scaling: str = "train",
     shared_axes: Sequence[int] = (),
     deterministic: bool = False,
 ) -> jax.Array:
@@ -35,11 +37,12 @@ def spatial_dropout(
       rate: probability of dropping a map, in [0, 1]; as for `dropout`.
       batch_axis: axis of the samples.
       channel_axis: axis of the channels; 1 for [batch, channels, height, width].
+      scaling: as for `dropout`.
       shared_axes: further axes that share one draw, e.g. (0,) for one per batch.
       deterministic: Python bool. True is evaluation: needs no key.
 
     Returns:
-      Array with the shape and dtype of `x`; `x` itself if `deterministic`.
+      Array with the shape and dtype of `x`; as `dropout` if `deterministic`.
 
     Raises:
       TypeError: as `dropout`.
@@ -57,7 +60,9 @@ def spatial_dropout(
     """
     kept = {"batch_axis": batch_axis, "channel_axis": channel_axis}
     axes = _all_but(x, shared_axes, **kept)
-    return dropout(key, x, rate, shared_axes=axes, deterministic=deterministic)
+    return dropout(
+        key, x, rate, scaling=scaling, shared_axes=axes, deterministic=deterministic
+    )
 
 
 def spatial_dropout_moments(
@@ -66,6 +71,7 @@ def spatial_dropout_moments(
     *,
     batch_axis: int = 0,
     channel_axis: int = -1,
+    scaling: str = "train",
     shared_axes: Sequence[int] = (),
 ) -> Moments:
     """Returns the moments of `spatial_dropout` given `x`.
@@ -77,6 +83,7 @@ def spatial_dropout_moments(
       rate: as for `spatial_dropout`.
       batch_axis: as for `spatial_dropout`.
       channel_axis: as for `spatial_dropout`.
+      scaling: as for `dropout`.
       shared_axes: as for `spatial_dropout`.
 
     Returns:
@@ -89,7 +96,7 @@ def spatial_dropout_moments(
     """
     kept = {"batch_axis": batch_axis, "channel_axis": channel_axis}
     axes = _all_but(x, shared_axes, **kept)
-    return dropout_moments(x, rate, shared_axes=axes)
+    return dropout_moments(x, rate, scaling=scaling, shared_axes=axes)
 
 
 def drop_path(
@@ -98,6 +105,7 @@ def drop_path(
     rate: ArrayLike,
     *,
     batch_axis: int = 0,
+    scaling: str = "train",
     shared_axes: Sequence[int] = (),
     deterministic: bool = False,
 ) -> jax.Array:
@@ -106,19 +114,21 @@ def drop_path(
     y[n] = x[n] * m[n] / (1 - rate),  m ~ Bernoulli(1 - rate)
 
     Put on the branch f of `h + drop_path(key, f(h), rate)`, so that a block is
-    skipped. Dividing by 1 - rate, where the paper multiplies at test time, leaves
-    nothing to do at test time. Some code calls this drop connect, which it is not.
+    skipped. The paper multiplies by 1 - rate at test time (scaling="test"); dividing by
+    it while training leaves nothing to do at test time. Some code calls this drop
+    connect, which it is not.
 
     Args:
       key: as for `dropout`, whose masks these are.
       x: output of the branch, at least one axis, floating or complex.
       rate: probability of dropping a sample, in [0, 1]; as for `dropout`.
       batch_axis: axis of the samples.
+      scaling: as for `dropout`; "test" is the paper's.
       shared_axes: (batch_axis,) for one draw for the whole batch, as in the paper.
       deterministic: Python bool. True is evaluation: needs no key.
 
     Returns:
-      Array with the shape and dtype of `x`; `x` itself if `deterministic`.
+      Array with the shape and dtype of `x`; as `dropout` if `deterministic`.
 
     Raises:
       TypeError: as `dropout`.
@@ -133,7 +143,9 @@ def drop_path(
       ECCV, section 3 (one draw per batch, unscaled).
     """
     axes = _all_but(x, shared_axes, batch_axis=batch_axis)
-    return dropout(key, x, rate, shared_axes=axes, deterministic=deterministic)
+    return dropout(
+        key, x, rate, scaling=scaling, shared_axes=axes, deterministic=deterministic
+    )
 
 
 def drop_path_moments(
@@ -141,6 +153,7 @@ def drop_path_moments(
     rate: ArrayLike,
     *,
     batch_axis: int = 0,
+    scaling: str = "train",
     shared_axes: Sequence[int] = (),
 ) -> Moments:
     """Returns the moments of `drop_path` given `x`.
@@ -151,6 +164,7 @@ def drop_path_moments(
       x: real input.
       rate: as for `drop_path`.
       batch_axis: as for `drop_path`.
+      scaling: as for `dropout`.
       shared_axes: as for `drop_path`.
 
     Returns:
@@ -162,7 +176,7 @@ def drop_path_moments(
       (1.0, 0.0)
     """
     axes = _all_but(x, shared_axes, batch_axis=batch_axis)
-    return dropout_moments(x, rate, shared_axes=axes)
+    return dropout_moments(x, rate, scaling=scaling, shared_axes=axes)
 
 
 def linear_depth_rates(max_rate: ArrayLike, depth: int) -> jax.Array:
@@ -188,8 +202,7 @@ def linear_depth_rates(max_rate: ArrayLike, depth: int) -> jax.Array:
       Huang et al. 2016, section 3 (linear decay rule).
     """
     contract.check_range("max_rate", max_rate, 0.0, 1.0, "a probability in [0, 1]")
-    if depth < 1:
-        raise ValueError(f"depth is {depth}; it must be at least 1")
+    depth = whole("depth", depth, 1)
     blocks = jnp.arange(1, depth + 1, dtype=jnp.float32)
     return blocks / depth * jnp.asarray(max_rate, jnp.float32)
 
@@ -197,6 +210,8 @@ def linear_depth_rates(max_rate: ArrayLike, depth: int) -> jax.Array:
 def _all_but(x: ArrayLike, shared_axes: Sequence[int], **kept: int) -> tuple[int, ...]:
     """Returns all axes of `x` but those `kept`, and `shared_axes`."""
     ndim = jnp.ndim(x)
+    for name, axis in kept.items():
+        whole(name, axis)
     inside = {axis % ndim for axis in kept.values() if -ndim <= axis < ndim}
     if len(inside) < len(kept):
         given = " and ".join(f"{name} is {axis}" for name, axis in kept.items())

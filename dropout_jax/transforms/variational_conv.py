@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
+from dropout_jax.arguments import whole_numbers
 from dropout_jax.transforms import contract, noisy_linear, weight_noise
 from dropout_jax.transforms.moments import Index, Moments
 
@@ -117,7 +117,8 @@ def variational_conv_moments(
     """
     log_sigma2 = _check(x, log_sigma2, kernel, sampling)
     _check_window(strides, padding)
-    x, static = jnp.asarray(x), (tuple(strides), padding)
+    x, kernel = contract.real("x", x), contract.real("kernel", kernel)
+    static = (tuple(strides), padding)
     variance = weight_noise.variance(kernel, log_sigma2)
     spread = _convolve(x**2, variance, *static)
 
@@ -127,7 +128,7 @@ def variational_conv_moments(
     def covariance(a: Index, b: Index) -> jax.Array:
         if sampling == "separate" and a[0] != b[0]:
             return jnp.zeros((), x.dtype)
-        return jnp.sum(slope(a) * slope(b) * variance)
+        return jnp.sum(slope(a) * slope(b) * variance.astype(kernel.dtype))
 
     return Moments(
         mean=_convolve(x, kernel, *static),
@@ -139,8 +140,8 @@ def variational_conv_moments(
 
 def _check(x, log_sigma2, kernel, sampling):
     noisy_linear.check_sampling(sampling)
-    noisy_linear.check_real(x)
-    contract.check_floating("kernel", kernel)
+    noisy_linear.check_real("x", x)
+    noisy_linear.check_real("kernel", kernel)
     if jnp.ndim(x) != 4 or kernel.ndim != 4 or jnp.shape(x)[-1] != kernel.shape[2]:
         raise ValueError(
             f"x has shape {jnp.shape(x)} and kernel {kernel.shape}; they must be "
@@ -150,9 +151,8 @@ def _check(x, log_sigma2, kernel, sampling):
 
 
 def _check_window(strides, padding):
-    given = tuple(strides) if isinstance(strides, Sequence) else ()
-    whole = all(isinstance(stride, int | np.integer) for stride in given)
-    if len(given) != 2 or not whole or min(given) < 1:
+    given = whole_numbers("strides", strides)
+    if len(given) != 2 or min(given) < 1:
         raise ValueError(
             f"strides is {strides}; it must be two whole numbers of at least 1"
         )

@@ -102,13 +102,16 @@ def sampler(
     def sample(shape):
         drawn = bits.normal(key, shape)
         lead = (1,) * (len(shape) - kernel.ndim)
-        wide = kernel.reshape(lead + kernel.shape)
-        return wide + std.reshape(lead + kernel.shape) * drawn
+        dtype = contract.compute_dtype(kernel)
+        wide = kernel.reshape(lead + kernel.shape).astype(dtype)
+        noise = std.reshape(lead + kernel.shape) * drawn
+        return wide + noise.astype(dtype)
 
     return sample
 
 
 def _is_noise(kernel, log_sigma2, threshold):
+    contract.check_number("threshold", threshold, "a number, inf to keep all")
     if not isinstance(threshold, jax.core.Tracer) and np.isnan(threshold).any():
         raise ValueError("threshold is nan; it must be a number, inf to keep all")
     return weight_log_alpha(kernel, log_sigma2) >= threshold

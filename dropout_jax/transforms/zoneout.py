@@ -90,8 +90,9 @@ def zoneout_moments(
       >>> float(m.mean), float(m.variance)
       (2.0, 1.0)
     """
-    x = jnp.asarray(x)
-    rate = _check(x, rate, previous)
+    x = contract.real("x", x)
+    rate = _check(x, rate, previous).astype(x.dtype)
+    previous = contract.real("previous", previous).astype(x.dtype)
     axes = contract.normalise_axes(shared_axes, x.ndim)
     change, spread = x - previous, rate * (1.0 - rate)
 

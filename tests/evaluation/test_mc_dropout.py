@@ -39,6 +39,16 @@ def test_chunks_and_more_samples_change_no_sample(chunk):
     np.testing.assert_array_equal(more[:5], one)
 
 
+@pytest.mark.parametrize("impl", ["rbg", "unsafe_rbg", "raw"])
+def test_chunks_change_no_sample_of_other_keys(impl):
+    """Under vmap keys of other kinds draw other bits: those passes run one by one."""
+    key = jax.random.PRNGKey(3) if impl == "raw" else jax.random.key(3, impl=impl)
+    wanted = [noisy(jnp.eye(4), X, step_key(key, n)) for n in range(5)]
+    for chunk in (1, 2, 5, 8):
+        found = mc_predict(noisy, jnp.eye(4), X, key, n_samples=5, chunk=chunk)
+        np.testing.assert_array_equal(found, jnp.stack(wanted))
+
+
 def test_their_mean_is_that_of_the_law():
     """False alarms: 1e-6, the mean of 4000 passes of a bounded sum (Hoeffding)."""
     found = mc_predict(noisy, jnp.eye(4), X, KEY, n_samples=4000, chunk=500)

@@ -156,7 +156,97 @@ def test_shapes_that_do_not_fit_are_refused(shapes):
 def test_other_bad_input_is_refused():
     with pytest.raises(TypeError, match="float32"):
         metrics.nll(jnp.zeros((2, 2)), jnp.zeros(2))
-    with pytest.raises(ValueError, match="bins is 0"):
+    with pytest.raises(ValueError, match="bins is 0; it must be at least 1"):
         metrics.ece(jnp.zeros((2, 2)), jnp.zeros(2, jnp.int32), bins=0)
     with pytest.raises(ValueError, match="bins is -1"):
         metrics.adaptive_ece(jnp.zeros((2, 2)), jnp.zeros(2, jnp.int32), bins=-1)
+
+
+METRICS = ("accuracy", "nll", "brier", "ece", "adaptive_ece")
+IMPOSSIBLE = ([0, -1], [0, 3], [2**32, 1], [-(2**31), 0])
+
+
+@pytest.mark.parametrize("labels", IMPOSSIBLE, ids=repr)
+def test_a_label_that_no_class_has_is_told(labels):
+    """Of the last class's likelihood -1 would have the share; of 2**32 that of 0."""
+    place = int(np.flatnonzero((np.array(labels) < 0) | (np.array(labels) > 2))[0])
+    says = rf"labels hold {labels[place]} \(at {place}\); .* give labels in \[0, 2\]"
+    logits = jnp.zeros((2, 3))
+    for given in (labels, np.array(labels)):
+        for name in (*METRICS, "reliability", "summary", "evaluation"):
+            with pytest.raises(ValueError, match=says) as caught:
+                getattr(metrics, name)(logits, given)
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [jnp.int32, jnp.uint8, jnp.int8])
+def test_a_label_that_no_class_has_is_nan_inside_of_jit(dtype):
+    logits = jnp.zeros((2, 200))
+    summary = jax.jit(metrics.summary)
+    fine = summary(logits, jnp.array([0, 1], dtype))
+    assert all(np.isfinite(value) for value in fine.values())
+    wrong = jnp.array([0, -1 if dtype == jnp.int8 else 201], dtype)
+    found = summary(logits, wrong)
+    assert all(np.isnan(value) for value in found.values())
+    bins = jax.jit(metrics.reliability)(logits, wrong)
+    assert np.isnan(bins.confidence).all() and np.isnan(bins.accuracy).all()
+    assert int(bins.count.sum()) == 2
+    assert np.isnan(jax.jit(metrics.adaptive_ece)(logits, wrong))
+
+
+def confident(confidences):
+    """Logits of two classes with these confidences, exact in float32."""
+    top = np.asarray(confidences, np.float32)
+    return np.stack([top, np.zeros_like(top)], 1)
+
+
+@pytest.fixture
+def taken_as_they_are(monkeypatch):
+    """Metrics whose softmax is the identity, compiled anew."""
+    monkeypatch.setattr(jax.nn, "softmax", lambda logits, axis=-1: logits)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
+@pytest.mark.usefixtures("taken_as_they_are")
+@pytest.mark.parametrize("bins", [3, 7, 10, 15, 20, 100])
+def test_a_confidence_on_an_edge_begins_its_bin(bins):
+    """Of every edge, where float32 misses k/bins too; one ulp below lies below."""
+    edges = (np.arange(bins) / bins).astype(np.float32)
+    labels = np.zeros(bins, np.int32)
+    found = metrics.reliability(confident(edges), labels, bins)
+    assert found.count.tolist() == [1] * bins
+    below = np.nextafter(edges[1:], np.float32(0))
+    found = metrics.reliability(confident(below), labels[1:], bins)
+    assert found.count.tolist() == [1] * (bins - 1) + [0]
+
+
+@pytest.mark.usefixtures("taken_as_they_are")
+def test_ece_of_tenths_is_that_of_torchmetrics():
+    logits, labels = confident([0.6, 0.7, 0.8, 0.9]), np.array([1, 0, 1, 0])
+    found = metrics.ece(logits, labels, 10)
+    expected = (0.6 + 0.3 + 0.8 + 0.1) / 4
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        reference_ece(logits, labels, 10), expected, rtol=1e-6
+    )  # which has its edges by float32's linspace
+
+
+@pytest.mark.parametrize("bins", [2, 3, 5])
+def test_examples_of_equal_confidence_have_no_order(bins):
+    logits = np.log(np.array([[0.75, 0.25]] * 4 + [[0.9, 0.1]] * 3, np.float32))
+    labels = np.array([0, 0, 1, 1, 0, 1, 0])
+    orders = [np.roll(np.arange(7), shift) for shift in range(7)]
+    found = {float(metrics.adaptive_ece(logits[o], labels[o], bins)) for o in orders}
+    assert len(found) == 1
+    # Each bin by hand: an example of a tie is right as often as the tie is.
+    over = np.array([0.75 - 0.5] * 4 + [0.9 - 2 / 3] * 3)
+    bin_of = np.arange(7) * bins // 7
+    expected = sum(abs(over[bin_of == b].sum()) for b in range(bins)) / 7
+    np.testing.assert_allclose(found.pop(), expected, rtol=1e-5)
+
+
+def test_complex_logits_are_refused():
+    with pytest.raises(TypeError, match="logits are complex64: give real numbers"):
+        metrics.nll(jnp.zeros((2, 2), jnp.complex64), jnp.zeros(2, jnp.int32))

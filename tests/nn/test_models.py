@@ -155,8 +155,13 @@ def test_too_many_blocks_are_refused_with_their_number(variables_of):
 
 
 def test_a_wrong_number_of_rates_is_refused(variables_of):
-    with pytest.raises(ValueError, match="zip"):
-        variables_of(small(CNN), IMAGES, (0.5,), train=False)
+    for model in (small(MLP), small(CNN), small(RNN)):
+        right = half(model)
+        for rates in (right[:-1], (*right, 0.5), jnp.asarray(right[:-1])):
+            with pytest.raises(ValueError, match=r"\d rates and \d sites.*of input"):
+                variables_of(model, IMAGES, rates, train=False)
+        with pytest.raises(TypeError, match=r"rates is 0\.5; give one rate for each"):
+            variables_of(model, IMAGES, 0.5, train=False)
 
 
 def test_models_by_name():

@@ -104,6 +104,22 @@ def test_the_kl_is_that_of_the_linen_layer(kind, options):
     ("make", "match"),
     [
         (
+            lambda r: NNXNoise("dropout", 0.5)(X),
+            r"no stream 'dropout', .* rngs=nnx.Rngs\(dropout=0\)",
+        ),
+        (
+            lambda r: NNXNoise("dropout", 0.5, rngs=nnx.Rngs(params=0))(X),
+            "no stream 'dropout'",
+        ),
+        (
+            lambda r: NNXNoise("dropout", 0.5, rngs=r)(X, rngs=nnx.Rngs(noise=0)),
+            "no stream 'dropout'",
+        ),
+        (
+            lambda r: NNXNoise("dropout", 0.5, deterministic=None, rngs=r)(X),
+            "deterministic is given to neither",
+        ),
+        (
             lambda r: NNXNoise("concrete_dropout", features=3, rngs=r).kl(),
             r"no shape was given; .* kl\(x.shape\)",
         ),
@@ -115,3 +131,25 @@ def test_the_kl_is_that_of_the_linen_layer(kind, options):
 def test_what_is_missing_is_said(make, match):
     with pytest.raises(ValueError, match=match):
         make(nnx.Rngs(0))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda r: NNXNoise("dropout", 0.5, rngs=jax.random.key(0)),
+        lambda r: NNXNoise("dropout", 0.5, rngs=0),
+        lambda r: NNXNoise("dropout", 0.5)(X, rngs="key"),
+        lambda r: NNXNoise("dropout", 0.5, deterministic="False", rngs=r),
+        lambda r: NNXNoise("dropout", 0.5, rngs=r)(X, deterministic="False"),
+        lambda r: nnx.view(NNXNoise("dropout", 0.5, rngs=r), deterministic="False"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(make):
+    with pytest.raises(TypeError, match=r"rngs is of type|must be True or False"):
+        make(nnx.Rngs(0))
+
+
+def test_numpy_booleans_switch_it():
+    layer = NNXNoise("dropout", 0.5, deterministic=np.False_, rngs=nnx.Rngs(0))
+    assert layer(X, deterministic=np.True_) is X
+    assert nnx.view(layer, deterministic=np.True_)(X) is X

@@ -27,7 +27,8 @@ def plain(read, update, start, x, kernels, bias, steps, shared):
         carry = update(product + bias[None], carry, steps_t, shared)
         return carry, carry[0]
 
-    return lax.scan(body, start, (x, steps))[1]
+    last, states = lax.scan(body, start, (x, steps))
+    return states, last
 
 
 def noises():

@@ -76,10 +76,20 @@ MISTAKES = {
         "is None; only deterministic=True needs no key",
         lambda right: {"key": None},
     ),
-    "a raw key": Mistake(
+    "a raw key of another length": Mistake(
         TypeError,
-        "raw uint32 array; wrap it with",
-        lambda right: {"key": jnp.array([0, 1], jnp.uint32)},
+        r"is a uint32 array of shape \(3,\)",
+        lambda right: {"key": jnp.zeros(3, jnp.uint32)},
+    ),
+    "many raw keys": Mistake(
+        TypeError,
+        r"is a uint32 array of shape \(3, 2\)",
+        lambda right: {"key": jnp.zeros((3, 2), jnp.uint32)},
+    ),
+    "numbers for a key": Mistake(
+        TypeError,
+        r"is a int32 array of shape \(2,\)",
+        lambda right: {"key": jnp.zeros(2, jnp.int32)},
     ),
     "many keys": Mistake(
         TypeError,

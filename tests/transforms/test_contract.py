@@ -44,11 +44,11 @@ def test_complex_input_takes_real_noise_or_is_refused(transform, example):
     f = functools.partial(apply, transform, example, KEY)
     if "kernel" in example.options:
         with pytest.raises(TypeError) as caught:
-            f(x + 2j * x)
+            f(jax.lax.complex(x, 2 * x))
         message = "x has dtype complex64; a noisy layer needs a real dtype"
         assert str(caught.value) == message
         return
-    y = f(x + 2j * x)
+    y = f(jax.lax.complex(x, 2 * x))
     assert y.dtype == jnp.complex64
     np.testing.assert_allclose(y.real, f(x), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(y.imag, f(3 * x) - f(x), rtol=1e-5, atol=1e-5)

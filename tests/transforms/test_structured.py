@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spatial dropout, stochastic depth and DropBlock: which elements share their fate."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -224,3 +226,21 @@ def test_dropblock_refuses_what_it_cannot_do(options, match):
             )
     with pytest.raises(ValueError, match="moments are known for 'position' alone"):
         dropblock_moments(jnp.ones((1, 6, 6)), 0.5, block_size=2, rescale="count")
+
+
+@pytest.mark.parametrize(
+    ("side", "timm", "miguelvr"), [(7, 0.930, 0.055), (14, 0.209, 0.074)]
+)
+def test_shares_that_other_dropblocks_drop(side, timm, miguelvr):
+    """The numbers of docs/transforms.md: seeds everywhere, blocks cut at the border."""
+    block, rate = 7, 0.1
+    places = np.arange(side)
+    along = (np.abs(places[:, None] - places[None]) <= block // 2).sum(0)
+    covering = np.outer(along, along)
+    simple = rate / block**2
+    paper = simple * side**2 / (side - block + 1) ** 2
+    for gamma, expected in ((paper, timm), (simple, miguelvr)):
+        assert round(float(np.mean(1 - (1 - gamma) ** covering)), 3) == expected
+    page = (Path(__file__).parents[2] / "docs" / "transforms.md").read_text()
+    for share in (timm, miguelvr):
+        assert f"{share:.3f}".removeprefix("0") in page
