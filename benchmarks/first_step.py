@@ -3,7 +3,7 @@
 
 python -m benchmarks.first_step STARTED --config=configs/mlp.py --workdir=runs/a
 
-STARTED is `time.time()` of the moment when the process was asked for.
+STARTED is `time.monotonic()`, which processes share, when this one was asked for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
     show = progress.TerminalProgress.advance
 
     def advance(*arguments) -> None:
-        found.append(time.time() - started)
+        found.append(time.monotonic() - started)
         show(*arguments)
 
     progress.TerminalProgress.advance = advance

@@ -11,6 +11,7 @@ beside arguments and results.
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from benchmarks import measure
+from dropout_jax.config.guard import guarded
 from dropout_jax.transforms import dropout
 
 NAME = "memory"
@@ -172,4 +174,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

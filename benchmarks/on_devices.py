@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from benchmarks import measure
 from benchmarks.ours import configure, ours
 from benchmarks.step_cost import side
 from dropout_jax import data
+from dropout_jax.config.guard import guarded
 from dropout_jax.training.hyperparameters import traced
 from dropout_jax.training.lanes import lanes, stack
 
@@ -80,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -10,6 +10,7 @@ everything else stays as it is.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from benchmarks.models import MODELS
 from benchmarks.ours import ours
 from benchmarks.step_cost import side
 from dropout_jax import data
+from dropout_jax.config.guard import guarded
 from dropout_jax.nn import convolution, recurrent
 from dropout_jax.training import programs
 from dropout_jax.transforms import bits, concrete, logit_normal_integrals
@@ -212,4 +214,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

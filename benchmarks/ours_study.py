@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+
+from dropout_jax.config.guard import guarded
 
 TRIAL_RATES = (0.1, 0.2, 0.35, 0.5)
 
@@ -62,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -19,6 +20,7 @@ from benchmarks.on_devices import FIELDS, trials_side
 from benchmarks.ours import ours
 from benchmarks.step_cost import side
 from dropout_jax import data
+from dropout_jax.config.guard import guarded
 
 NAME = "scaling"
 STEPS = 40 if machine.on_cpu() else 200
@@ -180,4 +182,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from benchmarks import measure, processes
+from dropout_jax.config.guard import guarded
 
 NAME = "startup"
 CONFIGS = ("mlp", "cnn", "rnn")
@@ -33,7 +35,7 @@ def start(config: str, cache: Path) -> float:
     size = importlib.import_module(f"configs.{config}").get_config().train.batch_size
     with tempfile.TemporaryDirectory() as directory:
         arguments = [
-            *("-m", "benchmarks.first_step", str(time.time())),
+            *("-m", "benchmarks.first_step", str(time.monotonic())),
             f"--config=configs/{config}.py",
             "--config.train.epochs=1",
             f"--config.data.train_size={size}",
@@ -115,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -6,6 +6,7 @@ python -m benchmarks.step_cost --models=mlp,lstm --rounds=7
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -14,6 +15,7 @@ from benchmarks.models import MODELS, Model
 from benchmarks.ours import Advance, ours
 from benchmarks.peers import threads
 from dropout_jax import data
+from dropout_jax.config.guard import guarded
 
 NAME = "step_cost"
 KINDS = ("dropout", "gaussian_dropout")
@@ -93,4 +95,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks import machine, measure, processes
+from dropout_jax.config.guard import guarded
 
 NAME = "study"
 
@@ -102,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks import disturbed, measure, processes
 from dropout_jax.config import canonical, config_id, defaults
+from dropout_jax.config.guard import guarded
 from dropout_jax.config.loading import override
 from dropout_jax.sweeps import StudyDirectory, plan
 
@@ -228,4 +229,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -11,6 +11,7 @@ losses are printed, so that a fast wrong program shows.
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 
 from benchmarks import machine, measure
@@ -18,6 +19,7 @@ from benchmarks.models import MODELS, Model
 from benchmarks.ours import Advance, ours
 from benchmarks.peers import threads
 from dropout_jax import data
+from dropout_jax.config.guard import guarded
 
 NAME = "training_speed"
 
@@ -138,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -10,6 +10,7 @@ the memory sets.
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ import torch
 
 from benchmarks import machine, measure
 from benchmarks.peers import threads
+from dropout_jax.config.guard import guarded
 from dropout_jax.transforms import dropout, gaussian_dropout
 from dropout_jax.transforms.bernoulli import bernoulli_mask
 
@@ -200,4 +202,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -7,9 +7,11 @@ python -m benchmarks.trial_cost_study --model=mlp --size=1000 --workdir=/tmp/s
 from __future__ import annotations
 
 import argparse
+import sys
 
 from benchmarks.trial_cost import CLOCKS, MODELS, SIZES, Cell
 from dropout_jax import sweeps
+from dropout_jax.config.guard import guarded
 
 RATES = (0.1, 0.2, 0.35, 0.5)
 
@@ -38,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

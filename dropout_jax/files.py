@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear whole, and one line that says why when they cannot."""
+"""Files that appear whole, directories that are private, locks that a death frees."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import fcntl
 import json
 import os
-import shutil
-from collections.abc import Iterator
+import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from dropout_jax.config.causes import reason, writing
 from dropout_jax.config.errors import UserError
+
+ABSENT = (FileNotFoundError, NotADirectoryError)  # there is no such file
+# What a file system says that has no locks.
+_LOCKLESS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -35,6 +39,21 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             raise
 
 
+def content(path: Path) -> bytes | None:
+    """Returns what a file holds; None where there is none.
+
+    One look: a file that is asked for first and read afterwards may be gone in between,
+    while other processes are at work.
+
+    Raises:
+      OSError: there is one, and it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except ABSENT:
+        return None
+
+
 def remove_unfinished(directory: Path, name: str = "*") -> None:
     """Removes what a killed process left of writing files; nobody else may write them.
 
@@ -44,34 +63,6 @@ def remove_unfinished(directory: Path, name: str = "*") -> None:
     """
     for left in directory.glob(f".{name}.*.tmp"):
         left.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def writing(path: Path, needed: int) -> Iterator[None]:
-    """Turns what the system has against writing `needed` bytes into one line.
-
-    Raises:
-      UserError: instead of an OSError; names the path, the reason, the bytes.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(no_room(path, needed, error.strerror)) from error
-        raise UserError(
-            f"{path} cannot be written ({error.strerror}); choose a place you may "
-            "write to"
-        ) from error
-
-
-def no_room(path: Path, needed: int, reason: str | None) -> str:
-    """Returns the line for a user whose file of `needed` bytes finds no room."""
-    place = next((p for p in (path, *path.absolute().parents) if p.exists()), path)
-    free = shutil.disk_usage(place).free
-    return (
-        f"{path} cannot be written ({reason}): it takes {needed:,} bytes, {free:,} are "
-        "free; make room there, and the same command goes on"
-    )
 
 
 def make_private(directory: Path) -> None:
@@ -89,29 +80,50 @@ def refuse_odd(directory: Path) -> None:
     The target of a link would be written to; a pipe would never end to be read. The
     directory may itself be a link; a user named it.
     """
-    for path in directory.glob("*"):
-        if path.is_symlink():
+    try:
+        names = sorted(os.listdir(directory))
+    except ABSENT:
+        return
+    for path in (directory / name for name in names):
+        try:
+            kind = path.lstat().st_mode
+        except FileNotFoundError:  # others are at work, and it was theirs
+            continue
+        if stat.S_ISLNK(kind):
             raise UserError(
                 f"{path} is a link, and none is followed inside a run or a study; put "
                 "what it points at in its place"
             )
-        if path.exists() and not path.is_file() and not path.is_dir():
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
             raise UserError(f"{path} is a pipe or a device; remove it")
 
 
-@contextlib.contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turns what the system has against reading there into one line.
+def lock(file: IO[Any], path: Path, *, wait: bool = False) -> bool:
+    """Locks an open file until it is closed; the system frees it when its holder dies.
+
+    Args:
+      file: to be locked.
+      path: of it, for the message.
+      wait: whether to wait while another process has it.
+
+    Returns:
+      False if another process has it.
 
     Raises:
-      UserError: instead of an OSError; names the path and the reason.
+      UserError: the file system has no locks.
     """
     try:
-        yield
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
     except OSError as error:
+        if error.errno not in _LOCKLESS:
+            raise
         raise UserError(
-            f"{path} cannot be read ({error.strerror}); choose a place of your own"
+            f"{path} cannot be locked ({reason(error)}), so that two processes might "
+            "work on the same; choose a place on a file system with locks"
         ) from error
+    return True
 
 
 def to_json(value: Any) -> str:

@@ -6,14 +6,17 @@ Whatever a file holds, reading it gives the values that are asked for or `Damage
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config.causes import of_content, reason, unreadable
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import to_json
+from dropout_jax.files import content, to_json
 
 FORMAT = 2  # of the files written here; those of format 1 do not carry a number
 SEAL = "sha256"
@@ -56,6 +59,27 @@ def check_format(place: object, found: Any) -> int:
     return number
 
 
+def check_seed(place: object, found: Any) -> None:
+    """Raises Damaged for a result whose seed is not that of its configuration.
+
+    Results are paired by the one, and known by the other.
+
+    Args:
+      place: where it stands, for the message.
+      found: the result, with its `config`; its own `seed` may lack.
+
+    Example:
+      >>> check_seed("a.jsonl line 1", {"seed": 3, "config": {"seed": 3}})
+    """
+    seed = expect(place, found, "seed", int, None)
+    of_config = expect(place, found, "config", dict).get("seed")
+    if seed is not None and seed != of_config:
+        raise Damaged(
+            f"{place}: seed is {seed}, and that of its configuration "
+            f"{of_config!r:.40}: they must be the same"
+        )
+
+
 def parse(text: str | bytes, place: object) -> Any:
     """Returns the value of a JSON text.
 
@@ -91,39 +115,76 @@ def _deep(value: Any) -> bool:
     return True
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Returns the object in a JSON file.
+@contextlib.contextmanager
+def damage(path: Path) -> Iterator[None]:
+    """Turns what the system has against reading there into one line.
 
     Raises:
-      Damaged: it cannot be read, or holds anything else.
+      Damaged: instead of an OSError that what lies there may be the cause of.
+      Unreadable: instead of any other: it may all be whole.
     """
     try:
-        return record(path.read_bytes(), path)
+        yield
     except OSError as error:
-        raise Damaged(f"{path} cannot be read ({error.strerror})") from error
+        if of_content(error):
+            raise Damaged(f"{path} cannot be read ({reason(error)})") from error
+        raise unreadable(path, error) from error
 
 
-def sealed(content: dict[str, Any]) -> str:
-    """Returns `content` as indented JSON that carries the SHA-256 of its own text."""
-    digest = hashlib.sha256(to_json(content).encode()).hexdigest()
-    return to_json({**content, SEAL: digest})
+def written(path: Path) -> bytes | None:
+    """Returns what a file holds; None where there is none.
+
+    Raises:
+      Damaged: it is no file.
+      Unreadable: the system does not let it be read, which is no damage.
+    """
+    with damage(path):
+        return content(path)
+
+
+def read_if_there(path: Path) -> dict[str, Any] | None:
+    """Returns the object in a JSON file; None where there is no file.
+
+    Raises:
+      Damaged: it holds anything else.
+      Unreadable: the system does not let it be read.
+    """
+    found = written(path)
+    return None if found is None else record(found, path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Returns the object in a JSON file, as `read_if_there`; none is `Damaged`."""
+    if (found := read_if_there(path)) is None:
+        raise Damaged(f"{path} cannot be read (there is no such file)")
+    return found
+
+
+def sealed(values: dict[str, Any]) -> str:
+    """Returns `values` as indented JSON that carries the SHA-256 of its own text."""
+    digest = hashlib.sha256(to_json(values).encode()).hexdigest()
+    return to_json({**values, SEAL: digest})
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
     """Returns what `sealed` was given, to the last bit.
 
     Raises:
-      Damaged: a byte of the file has changed, or it cannot be read.
+      Damaged: a byte of the file has changed, or there is none.
+      Unreadable: the system does not let it be read.
     """
-    found = read(path)
-    content = {name: value for name, value in found.items() if name != SEAL}
+    text = written(path)
+    if text is None:
+        raise Damaged(f"{path} cannot be read (there is no such file)")
+    found = record(text, path)
+    values = {name: value for name, value in found.items() if name != SEAL}
     try:
-        same = sealed(content).encode() == path.read_bytes()
+        same = sealed(values).encode() == text
     except ValueError:  # an infinite number, which is never written
         same = False
     if not same:
         raise Damaged(f"{path} is not what was written: its {SEAL} is that of another")
-    return content
+    return values
 
 
 def record(text: str | bytes, place: object) -> dict[str, Any]:

@@ -10,10 +10,12 @@ ran to its end, from which it differs by its seed alone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config.guard import guarded
 from dropout_jax.files import write_atomically
 from dropout_jax.reports.numbers import plain
 from experiments import evidence
@@ -89,4 +91,4 @@ def main(path: Path = PATH) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -20,8 +20,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dropout_jax import transforms
+from dropout_jax.config.guard import guarded
 from dropout_jax.reports.figures import style
 from dropout_jax.reports.palette import BASELINE_COLOUR, COLOURS, MARKS
+from dropout_jax.slow import told_if_slow
 from dropout_jax.transforms import schedules
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "transforms"
@@ -207,7 +209,7 @@ def main() -> int:
     """Draws all transforms of the package; returns the exit code."""
     matplotlib.use("agg")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with style():
+    with style(), told_if_slow(print, "drawing"):
         figures = {name: draw(name) for name in (*transforms.names(), *FORMS)}
         figures |= {"schedules": draw_schedules(), "recurrent": draw_recurrent()}
         for name, figure in figures.items():
@@ -219,4 +221,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

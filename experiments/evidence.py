@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from dropout_jax import stored
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
 from dropout_jax.files import to_json, write_atomically
 from dropout_jax.reports.render import grid
@@ -43,8 +44,10 @@ def load(name: str) -> Experiment:
     """
     known = experiments()
     if name not in known:
+        words = [*known, "all", "today", "list"]
         raise UserError(
-            f"there is no experiment {name!r}; there are {', '.join(known)}, and all"
+            f"there is no experiment {name!r}; there are {', '.join(words)}"
+            f"{hint(name, words)}"
         )
     return import_module(known[name]).EXPERIMENT
 
@@ -124,7 +127,7 @@ def trainings(name: str, *, quick: bool) -> dict[str, float] | None:
 def found(name: str, *, quick: bool = False) -> dict[str, Any] | None:
     """Returns what an experiment found when it last ran; None if it has not."""
     path = results(quick=quick) / f"{name}.json"
-    return stored.read(path) if path.exists() else None
+    return stored.read_if_there(path)
 
 
 def check_of(name: str, check: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dropout_jax import reports
-from dropout_jax.config.command_line import guarded
+from dropout_jax.config.guard import guarded
 from dropout_jax.config.loading import load_config
 from dropout_jax.reports.captions import figure_captions
 from dropout_jax.reports.documents import document

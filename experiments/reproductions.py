@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config.guard import guarded
 from dropout_jax.evaluation.comparison import ACCURACY, Comparison, Paired, compare
 from dropout_jax.evaluation.statistics import Interval, percent_right
 from dropout_jax.files import write_atomically
@@ -217,4 +219,4 @@ def main(path: Path = PATH) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

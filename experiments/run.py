@@ -18,11 +18,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-
 from dropout_jax.config.arguments import Parser
-from dropout_jax.config.command_line import guarded
+from dropout_jax.config.guard import guarded
 from dropout_jax.reports.figures import style
+from dropout_jax.terminal import Console
 from experiments import evidence
 
 DAYS = 7  # within which `today` has been all experiments

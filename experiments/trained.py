@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dropout_jax import stored
+from dropout_jax.config.causes import writing
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import writing
 from dropout_jax.sweeps import (
     StudyDirectory,
     Trial,
@@ -26,6 +26,7 @@ from dropout_jax.sweeps import (
     run_local,
     unfinished,
 )
+from dropout_jax.sweeps.kept import keep
 from dropout_jax.sweeps.local import divide
 from dropout_jax.training import load_run
 from dropout_jax.training.load import LoadedRun
@@ -90,6 +91,8 @@ def train(
     if missing := unfinished(study, trials):
         inputs.check(study, trials)  # before the plan is written
         study.extend(trials)
+        if look is not None or look_at_arm is not None:
+            keep(study)
         divided, _ = divide(study, len(missing))
         workers, threads = divided.workers, divided.threads
         run_local(study, trials, workers=workers, threads=threads)
@@ -123,7 +126,7 @@ class Seen:
     def __init__(self, path: Path, study: StudyDirectory):
         self._path, self._study = path, study
         self._known: dict[tuple[str, ...], dict[str, Any]] = {}
-        for text in stored.whole_lines(path.read_bytes()) if path.exists() else ():
+        for text in stored.whole_lines(stored.written(path) or b""):
             entry = stored.record(text, path)
             key = (entry.pop("look"), *entry.pop("trials"))
             of = entry.pop("parameters_sha256", None)

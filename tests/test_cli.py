@@ -6,6 +6,7 @@ Wrong command lines are in test_cli_errors.py.
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from absl import flags
 from dropout_jax.config import Interrupted, command_line, validate
 
 ROOT = Path(__file__).parents[1]
+NO_RATES = "--config.noise.rates="
 MLP, RNN = "--config=configs/mlp.py", "--config=configs/rnn.py"
 
 
@@ -62,6 +64,7 @@ def test_no_config_means_the_defaults(tmp_path):
         (["--config.noise.rates=[0.3, 0.5]"], (0.3, 0.5)),
         (["--config.noise.rates=0.3", "--config.noise.rates=0.5"], (0.3, 0.5)),
         (["--config.noise.rates=0"], (0,)),
+        (["--config.noise.kind=none", "--config.noise.input_rate=0", NO_RATES], ()),
     ],
 )
 def test_a_tuple_may_be_written_in_several_ways(args, rates, tmp_path):
@@ -147,9 +150,10 @@ def test_interruption_names_the_command_that_resumes(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_the_run_is_quiet(number, tmp_path, capsys):
-    before = signal.getsignal(number)
+    # Whoever runs the tests under nohup has SIGHUP ignored.
+    outside = signal.signal(number, before := signal.default_int_handler)
 
     def stopped(flag_values):
         try:
@@ -159,7 +163,7 @@ def test_a_signal_before_the_run_is_quiet(number, tmp_path, capsys):
 
     assert answer([f"--workdir={tmp_path}/run"], stopped) == 128 + number
     assert capsys.readouterr().err.count("\n") == 1
-    assert signal.getsignal(number) is before
+    assert signal.signal(number, outside) is before
 
 
 def test_a_bug_is_not_hidden(tmp_path):
@@ -303,3 +307,35 @@ def by_origin(stderr: str) -> tuple[set[str], list[str]]:
     lines = stderr.splitlines()
     said = [line for line in lines if not line.startswith("import time:")]
     return {re.split(r"\|\s*", line)[-1].strip() for line in lines}, said
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [MLP, "--config.noise.kind=none"],
+        [RNN, "--config.noise.kind=none"],
+        [MLP, "--config.noise.kind=variational_dropout"],
+        ["--config=configs/cnn.py", "--config.noise.kind=none"],
+        [
+            *(
+                RNN,
+                "--config.noise.sharing=tied",
+                "--config.model.recurrent_noise=state",
+            ),
+            *("--config.noise.schedule=linear", "--config.noise.schedule_epochs=3"),
+            "--config.noise.kind=none",
+        ],
+    ],
+    ids=str,
+)
+def test_the_command_that_a_message_gives_works(args, tmp_path, capsys, monkeypatch):
+    """A natural first experiment, typed again as it is told to."""
+    workdir = f"--workdir={tmp_path}/run"
+    monkeypatch.setattr(sys, "orig_argv", ["python", "train.py", *args, workdir])
+    assert answer([*args, workdir], never) == 2
+    told = capsys.readouterr().err.partition(" back: ")[2]
+    program, script, *flags_again = shlex.split(told)
+    assert (program, script) == ("python", "train.py")
+    seen = []
+    assert answer(flags_again, seen.append) == 0
+    assert seen[0].config.noise.kind == args[-1].partition("=")[2]

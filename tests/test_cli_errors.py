@@ -86,6 +86,14 @@ WRONG = [
     (["--config.plugin=no/such.py"], ["config.plugin='no/such.py'", "no such Python"]),
     (["--config.plugin=no.such"], ["config.plugin='no.such'", "no module no on Py"]),
     (["--config.plugin=None"], ["config.plugin='None'", "name of a module"]),
+    (["--config.noise.kind=droput"], ["; did you mean dropout?"]),
+    (["--config.noise.kind=Gaussian"], ["gaussian_dropout (a factor) or gaussian_no"]),
+    (["--config.noise.kind=zzz"], ["(or a name config.plugin adds)\n"]),
+    (["--config.optimizer.name=adam"], ["; did you mean adamw, which is Adam with"]),
+    (["--config.optimizer.name=nesterof"], ["; did you mean nesterov?"]),
+    (["--config.model.name=lstm"], ["; did you mean rnn with config.model.cell=lstm?"]),
+    (["--config.noise.schedule=anneal"], ["; did you mean annealed?"]),
+    (["--config.data.name=mnist"], ["; did you mean fashion_mnist?"]),
     # Unknown fields and wrong nesting.
     (["--config.noise.rate=0.5"], ["config.noise.rate ", "config.noise.rates"]),
     (["--config.optimizer.lr=1"], ["optimizer.lr ", "config.optimizer.learning_rate"]),
@@ -101,10 +109,35 @@ WRONG = [
     (["--config.model.cell=gru"], ["model.cell='gru'", "model.name=rnn"]),
     (["--config.optimizer.momentum=0.5"], ["no effect", "optimizer.name=momentum"]),
     ([MLP, "--config.noise.sharing=tied"], ["noise.sharing='tied'", "model.name=rnn"]),
+    # All that a flag leaves without effect, and the command that mends it.
+    (
+        [MLP, "--config.noise.kind=none"],
+        [
+            "noise.input_rate=0.1 has no effect with config.noise.kind=none; ",
+            "noise.rates=(0.3,) has no effect with config.noise.kind=none; to set them",
+            "--config.noise.kind=none --config.noise.input_rate=0.0 "
+            "'--config.noise.rates=()'\n",
+        ],
+    ),
+    (
+        [RNN, "--config.model.name=mlp"],
+        [
+            "model.cell='gru' has no effect",
+            "to set it back: ",
+            " --config.model.cell=ls",
+        ],
+    ),
+    (
+        [CNN, "--config.model.name=mlp"],
+        ["model.channels=(32, 64, 128)", "batch_norm=False; and then", "4 rates for 1"],
+    ),
     # Schedules.
     (["--config.optimizer.schedule=step"], ["step_epochs=()", "increasing"]),
     (["--config.optimizer.warmup_epochs=20"], ["warmup_epochs=20.0", "epochs=20"]),
     # Config files.
+    (["--config=smoke"], ["the nearest is configs/smoke.py"]),
+    (["--config=mlp.py"], ["the nearest is configs/mlp.py"]),
+    (["--config=configs/rates.py"], ["the nearest is configs/sweeps/rates.py"]),
     (["--config=configs/mpl.py"], ["'configs/mpl.py'", "configs/mlp.py"]),
     (["--config=no/where.py"], ["'no/where.py'", "no config files there"]),
     (["--config=configs"], ["configs is a directory"]),
@@ -127,16 +160,19 @@ WRONG = [
     (["--seed=3"], ["--seed is no flag", "--config.seed"]),
     (["--workdri=a"], ["--workdri is no flag", "--workdir"]),
     (["--confg.seed=3"], ["--confg.seed is no flag", "--config.seed"]),
-    (["--device=gup"], ["--device='gup'", "auto|cpu|gpu|tpu"]),
+    (["--device=gup"], ["--device='gup'", "auto|cpu|gpu|tpu>; did you mean gpu?"]),
     (["--device"], ["--device needs a value"]),
     (["--workdir="], ["--workdir is missing", "--workdir=runs/a"]),
     (["--workdir={tmp}/empty.py"], ["--workdir=", "empty.py'", "it is a file"]),
     (["--workdir={tmp}/empty.py/run"], ["--workdir=", "Not a directory"]),
-    (["--workdir=/proc/none"], ["--workdir='/proc/none' cannot be written", "may"]),
+    (
+        ["--workdir=/proc/none"],
+        ["--workdir='/proc/none' cannot be written", "another place"],
+    ),
     (["--workdir=" + "w" * 300], ["--workdir='www", "File name too long"]),
-    (["--config=" + "c" * 300], ["no config file 'ccc"]),
-    (["--config.data.name=" + "d" * 300], ["data.name='ddd", "nothing at that path"]),
-    (["--config.data.name=a\0b"], [r"data.name='a\x00b'", "nothing at that path"]),
+    (["--config=" + "c" * 300], ["config file 'ccc", "File name too long"]),
+    (["--config.data.name=" + "d" * 300], ["data.name='ddd", "File name too long"]),
+    (["--config.data.name=a\0b"], [r"data.name='a\x00b'", "it is no path"]),
     (["--noconfig.data.flip=true"], ["--noconfig.data.flip='true'", "no value"]),
 ]
 

@@ -4,5 +4,6 @@
 import sys
 
 from dropout_jax.config.description import markdown
+from dropout_jax.config.guard import guarded
 
-sys.stdout.write(markdown())
+sys.exit(guarded(lambda: print(markdown(), end=""), shows=True))

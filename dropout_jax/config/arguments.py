@@ -2,6 +2,7 @@
 """Flags of the commands that train nothing."""
 
 import argparse
+import sys
 from typing import NoReturn
 
 from dropout_jax.config.errors import UserError
@@ -13,6 +14,12 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, description: str | None):
         """Makes the parser of a command, `python -m ...`."""
         super().__init__(prog=prog, description=description, allow_abbrev=False)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Ends after --help: with 2 where it could not be shown (`guarded`)."""
+        del message
+        sys.stdout.flush()
+        raise SystemExit(status or (2 if getattr(sys.stdout, "unshown", "") else 0))
 
     def error(self, message: str) -> NoReturn:
         """Raises UserError."""

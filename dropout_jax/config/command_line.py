@@ -5,11 +5,9 @@ absl and ml_collections parse; this file sees to it that whatever they, or the
 user's config file, complain about reaches the user as one line.
 """
 
-import difflib
 import gc
 import os
 import re
-import shlex
 import stat
 import sys
 import tempfile
@@ -20,13 +18,17 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
+from dropout_jax.config.alike import closest, hint
+from dropout_jax.config.causes import unwritable
 from dropout_jax.config.description import help_text
-from dropout_jax.config.errors import Interrupted, UserError
-from dropout_jax.config.field import show
+from dropout_jax.config.errors import UserError
+from dropout_jax.config.field import WithoutEffect, show
+from dropout_jax.config.guard import guarded
 from dropout_jax.config.loading import load_config
 from dropout_jax.config.nearest import nearest
+from dropout_jax.config.places import refuse_place
 from dropout_jax.config.schema import BY_PATH
-from dropout_jax.config.signals import caught
+from dropout_jax.config.together import together
 from dropout_jax.config.validation import unknown, validate
 
 # Allocations between two looks of Python's collector for cycles. Tracing a program
@@ -48,6 +50,7 @@ def main(
     default_workdir: str = "",
     directory: str = "workdir",
     define: Callable[[flags.FlagValues], object] | None = None,
+    shows: bool = False,
     argv: Sequence[str] | None = None,
 ) -> int:
     """Parses the command line, calls `run`, and turns its end into an exit code.
@@ -61,22 +64,22 @@ def main(
       default_workdir: the same for the directory; empty: the flag must be given.
       directory: name of the flag for the directory of what is written.
       define: defines further flags in the FlagValues it is given.
+      shows: as for `guarded`; --help shows always.
       argv: the command line, program first; by default that of the process.
 
     Returns:
-      0; 2 after a mistake of the user's; 130 after Ctrl-C and 143 after SIGTERM; or
-      what `run` returned.
-      An exception that is none of these passes through: it is a bug.
+      The exit code, as `guarded` says.
     """
     argv = sys.argv if argv is None else argv
     gc.set_threshold(_COLLECT_EVERY)
+    wants_help = any(arg in _HELP for arg in argv[1:])
 
     def attempt() -> int | None:
         flag_values = flags.FlagValues()
         _define_shared(flag_values, default_config, directory, default_workdir)
         if define is not None:
             define(flag_values)
-        if any(arg in _HELP for arg in argv[1:]):
+        if wants_help:
             print(help_text(description or "", flag_values))
             return 0
         parse(argv, flag_values)
@@ -84,52 +87,7 @@ def main(
         _use_device(flag_values.device)
         return run(flag_values)
 
-    return guarded(attempt)
-
-
-def guarded(command: Callable[[], int | None]) -> int:
-    """Returns the exit code of a command; what stops it is told in one line."""
-    with caught() as signals:
-        try:
-            return command() or 0
-        except BaseException as error:
-            signals.heeded = False
-            if isinstance(error, UserError):
-                _say(f"error: {error}")
-                return 2
-            if isinstance(error, Interrupted):
-                # As it was typed: of `python -m package` sys.argv does not know.
-                typed = shlex.join(["python", *sys.orig_argv[1:]])
-                _say(f"{error}; to go on: {typed}")
-                return error.exit_code
-            # An import that is interrupted may end with any exception.
-            if signals.numbers:
-                _say("interrupted; the same command goes on from the last checkpoint")
-                return 128 + signals.numbers[0]
-            if _no_platform():
-                _say(
-                    f"error: JAX_PLATFORMS={os.environ['JAX_PLATFORMS']!r}: JAX finds "
-                    "no such device here; unset JAX_PLATFORMS, or name one that it has"
-                )
-                return 2
-            if str(error).startswith("RESOURCE_EXHAUSTED"):  # JAX's words
-                said = str(error).splitlines()[0].rstrip(".")
-                _say(
-                    f"error: {said}; a smaller model or batch, or fewer lanes, take "
-                    "less memory"
-                )
-                return 2
-            raise
-
-
-def _no_platform() -> bool:
-    """Whether JAX_PLATFORMS leaves JAX without a device; how it fails then differs."""
-    if "jax" not in sys.modules or not os.environ.get("JAX_PLATFORMS"):
-        return False
-    try:
-        return not sys.modules["jax"].devices()
-    except Exception:
-        return True
+    return guarded(attempt, shows=shows or wants_help)
 
 
 def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
@@ -149,11 +107,7 @@ def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
     path = next((text for name, text in reversed(given) if name == "config"), path)
     config = load_config(path or "")
     del flag_values.config
-    rest = [(name, text) for name, text in given if name != "config"]
-    for name, text in rest:
-        field = BY_PATH.get(name.removeprefix("config."))
-        if field is not None and field.is_tuple and _NO_TUPLE.match(text or ""):
-            raise field.error(text)
+    rest = [(name, _entries(name, text)) for name, text in given if name != "config"]
     args = [f"--{name}" if text is None else f"--{name}={text}" for name, text in rest]
     args.insert(0, argv[0])
     try:
@@ -164,9 +118,20 @@ def parse(argv: Sequence[str], flag_values: flags.FlagValues) -> None:
             )
             flag_values(args)
     except flags.IllegalFlagValueError as error:
-        raise _illegal(str(error), rest) from None
+        raise _illegal(str(error), rest, flag_values) from None
     flags.DEFINE_string("config_file", path, "", flag_values=flag_values)
-    validate(flag_values.config)
+    try:
+        validate(flag_values.config)
+    except WithoutEffect as error:
+        raise together(error, flag_values.config, given) from None
+
+
+def _near(path: str | Path) -> str:
+    """Returns a path as seen from here; as it is where there is no here any more."""
+    try:
+        return os.path.relpath(path)
+    except OSError:
+        return str(path)
 
 
 def _define_shared(
@@ -175,7 +140,7 @@ def _define_shared(
     flags.DEFINE_string(
         "config",
         str(config),
-        f"Config file; when left out, {os.path.relpath(config)}.",
+        f"Config file; when left out, {_near(config)}.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -216,6 +181,16 @@ def _given(
     return given
 
 
+def _entries(name: str, text: str | None) -> str | None:
+    """Returns the text of a flag as ml_collections takes it; no entries are ()."""
+    field = BY_PATH.get(name.removeprefix("config."))
+    if field is None or not field.is_tuple:
+        return text
+    if _NO_TUPLE.match(text or ""):
+        raise field.error(text)
+    return text or "()"
+
+
 def _may_stand_bare(name: str, text: str, flag_values: flags.FlagValues) -> bool:
     """Whether a flag is boolean; UserError when there is no such flag."""
     root, dot, path = name.partition(".")
@@ -231,12 +206,14 @@ def _may_stand_bare(name: str, text: str, flag_values: flags.FlagValues) -> bool
     positive = name.removeprefix("no")
     if positive in flag_values and flag_values[positive].boolean:
         return True
-    near = [] if dot else difflib.get_close_matches(name, list(flag_values), 1)
-    best = near[0] if near else f"config.{nearest(path or name)}"
+    near = None if dot else closest(name, flag_values)
+    best = near or f"config.{nearest(path or name)}"
     raise UserError(f"--{name} is no flag: the nearest is --{best} (--help lists all)")
 
 
-def _illegal(message: str, given: list[tuple[str, str | None]]) -> UserError:
+def _illegal(
+    message: str, given: list[tuple[str, str | None]], flag_values: flags.FlagValues
+) -> UserError:
     """Absl says "flag --name=value: reason"; a field says what it allows instead."""
     for name, text in given:
         # A bare --noname is reported under its positive name.
@@ -245,7 +222,9 @@ def _illegal(message: str, given: list[tuple[str, str | None]]) -> UserError:
             if positive.startswith("config."):
                 return BY_PATH[positive.removeprefix("config.")].error(text)
             reason = message.removeprefix(f"flag --{positive}={text}: ")
-            return UserError(f"--{positive}={show(text)}: {reason}")
+            known = getattr(flag_values[positive].parser, "enum_values", ())
+            near = hint(text or "", known)
+            return UserError(f"--{positive}={show(text)}: {reason}{near}")
     return UserError(message)
 
 
@@ -255,6 +234,7 @@ def _check_directory(flag: str, path: str) -> None:
             f"--{flag} is missing: name a directory for what is written, e.g. "
             f"--{flag}=runs/a"
         )
+    refuse_place(f"--{flag}", path)
     try:
         usable, why = stat.S_ISDIR(os.stat(path).st_mode), "it is a file"
     except FileNotFoundError:
@@ -273,10 +253,7 @@ def _check_room_for(flag: str, path: Path) -> None:
         with tempfile.TemporaryDirectory(dir=nearest_there):
             pass
     except OSError as error:
-        raise UserError(
-            f"--{flag}={show(str(path))} cannot be written ({error.strerror}); choose "
-            "a directory you may write to"
-        ) from None
+        raise unwritable(f"--{flag}={show(str(path))}", error) from None
 
 
 def _use_device(device: str) -> None:
@@ -298,7 +275,3 @@ def _use_device(device: str) -> None:
             f"--device={device}: JAX finds none here ({error}); choose --device=cpu, "
             f"or install JAX for the {device} as README says"
         ) from None
-
-
-def _say(line: str) -> None:
-    print(" ".join(line.split()), file=sys.stderr)

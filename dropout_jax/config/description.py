@@ -23,9 +23,10 @@ python train.py --config=configs/mlp.py --config.noise.rates=0.3 --workdir=runs/
 ```
 
 A field of many entries takes `0.3`, `"(0.3, 0.5)"`, or the flag once per entry;
-`"()"` is the empty one. A value outside its range, an unknown field, and a changed
-field that would have no effect are refused in one line with exit code 2, before JAX
-is imported and before the run directory exists. `--help` shows the table below.
+`"()"` and nothing at all are the empty one. A value outside its range, an unknown
+field, and a changed field that would have no effect are refused in one line with exit
+code 2, before JAX is imported and before the run directory exists. `--help` shows
+the table below.
 
 From Python: `defaults()`, `validate(config)`, `canonical(config)` (as JSON) and
 `from_json(...)` back, `config_id(config)` (the id of a trial: every field but

@@ -36,6 +36,21 @@ def _printable(character: str) -> str:
     return " " if character.isspace() else repr(character)[1:-1]
 
 
+def told(error: BaseException) -> str:
+    """Returns an exception as part of a line: its type, and what it says.
+
+    Of a group, what its first ones say.
+
+    Example:
+      >>> told(KeyError("rate")), told(SystemExit())
+      ("KeyError: 'rate'", 'SystemExit')
+    """
+    said = str(error)
+    if isinstance(error, BaseExceptionGroup):
+        said = f"{error.message}: {'; '.join(map(told, error.exceptions[:3]))}"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 class InUse(UserError):
     """Another process is at work in the directory."""
 
@@ -45,10 +60,10 @@ class Interrupted(Exception):
 
     Args:
       workdir: the run directory, from which the same command resumes.
-      number: of the signal that asked: SIGINT (Ctrl-C) or SIGTERM.
+      number: of the signal that asked: SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 
     Attributes:
-      exit_code: as shells have it, 128 and the number: 130 or 143.
+      exit_code: as shells have it, 128 and the number: 130, 143 or 129.
     """
 
     def __init__(self, workdir: str | Path, number: int = signal.SIGINT):

@@ -6,6 +6,7 @@ import itertools
 import sys
 from typing import Any, NoReturn
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
 
 Values = dict[str, Any]  # of every field, by dotted path
@@ -27,6 +28,7 @@ class Field:
       besides: a further bound, in words, that depends on other fields.
       choices: the allowed names, for a field that names one of several things.
       extensible: a plugin may register further names than `choices`.
+      others: (name, choice): names that others use for a choice.
       only_with: (path, values): the field acts only while that other field has
         one of these values; changed elsewhere, it is refused rather than ignored.
       example: entries of a tuple field whose default is empty, for its type and its
@@ -42,6 +44,7 @@ class Field:
     besides: str = ""
     choices: tuple[str, ...] = ()
     extensible: bool = False
+    others: tuple[tuple[str, str], ...] = ()
     only_with: tuple[str, tuple[str, ...]] | None = None
     example: tuple = ()
     identity: bool = True
@@ -106,7 +109,13 @@ class Field:
 
     def error(self, value: Any) -> UserError:
         """The complaint about `value`: field, value, and what is allowed."""
-        return UserError(f"config.{self.path}={show(value)}: must be {self.allowed}")
+        near = ""
+        if isinstance(value, str):
+            meant = dict(self.others).get(value.lower())
+            near = f"; did you mean {meant}?" if meant else hint(value, self.choices)
+        return UserError(
+            f"config.{self.path}={show(value)}: must be {self.allowed}{near}"
+        )
 
     def _check_entry(self, entry: Any, value: Any) -> Any:
         if self.of in (bool, str):
@@ -114,12 +123,26 @@ class Field:
         else:
             # bool is a subclass of int: True would count as 1.
             right = isinstance(entry, self.of | int) and not isinstance(entry, bool)
+        if not _is_text(entry):
+            raise UserError(
+                f"config.{self.path}={show(entry)}: must be text, and has bytes that "
+                "are no UTF-8; rename the file"
+            )
         if not right or (self.within and not _inside(entry, self.within)):
             raise self.error(value)
         if self.choices and not self.extensible and entry not in self.choices:
             raise self.error(value)
         # Adding zero turns -0.0 into 0.0.
         return float(entry) + 0.0 if self.of is float else entry
+
+
+def _is_text(value: Any) -> bool:
+    """Whether text can be written and read back: a name of a file need not be."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _inside(number: float, interval: str) -> bool:
@@ -145,6 +168,19 @@ def show(value: Any) -> str:
     """`value` as one would write it, on one line and at most 60 characters."""
     text = "".join(c if c.isprintable() else " " for c in repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+class WithoutEffect(UserError):
+    """The complaint about a changed field that has no effect.
+
+    Attributes:
+      path: of the field.
+      why: the complaint, without field and value.
+    """
+
+    def __init__(self, values: Values, path: str, why: str):
+        super().__init__(f"config.{path}={show(values[path])}: {why}")
+        self.path, self.why = path, why
 
 
 def refuse(values: Values, path: str, why: str) -> NoReturn:

@@ -1,22 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """Config files: Python files whose `get_config()` returns the configuration."""
 
-import difflib
-import importlib.machinery
-import importlib.util
+import inspect
 import os
-import traceback
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import FrozenConfigDict
 
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import UserError, told
 from dropout_jax.config.field import show
+from dropout_jax.config.modules import attempt, run_file
+from dropout_jax.config.near_files import nearest_config
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.config.validation import check_fields, unknown
+
+
+def split(path: str | Path) -> tuple[str, str | None]:
+    """Returns the file that `--config` names, and the text for its functions.
+
+    A path may have colons itself: the text begins after the first one that a file
+    stands in front of.
+
+    Args:
+      path: "file.py" or "file.py:text".
+
+    Returns:
+      The file, which need not be there, and the text; None without a colon for it.
+
+    Example:
+      >>> split("no/such.py:cnn"), split("no/such:1/file.py")
+      (('no/such.py', 'cnn'), ('no/such:1/file.py', None))
+    """
+    whole = str(path)
+    colons = [place for place, letter in enumerate(whole) if letter == ":"]
+    if not os.path.isfile(whole):
+        for place in colons:
+            if os.path.isfile(whole[:place]):
+                return whole[:place], whole[place + 1 :]
+        for place in [] if whole.endswith(".py") else reversed(colons):
+            if whole[:place].endswith(".py"):  # it would be the file
+                return whole[:place], whole[place + 1 :]
+    return whole, None
 
 
 def load_config(path: str | Path) -> ConfigDict:
@@ -32,7 +61,7 @@ def load_config(path: str | Path) -> ConfigDict:
       UserError: there is no such file, it does not run, or it returns something
         else than a configuration.
     """
-    file = str(path).partition(":")[0]
+    file, _ = split(path)
     config = call(
         path,
         "get_config",
@@ -43,7 +72,17 @@ def load_config(path: str | Path) -> ConfigDict:
             f"get_config() of {file} returned {show(config)}: it must return a "
             "configuration made from dropout_jax.config.defaults()"
         )
-    check_fields(config)
+    try:
+        check_fields(config)
+    except UserError:
+        raise
+    except Exception as error:  # such as a placeholder without a value
+        raise UserError(
+            f"get_config() of {file} returned a configuration that cannot be read: "
+            f"{told(error)}"
+        ) from error
+    if isinstance(config, FrozenConfigDict):  # flags go on top of it
+        config = ConfigDict(config)
     return config.lock()
 
 
@@ -58,41 +97,47 @@ def call(path: str | Path, name: str, duty: str) -> Any:
     Raises:
       UserError: there is no such file or function, or it does not run.
     """
-    file, colon, argument = str(path).partition(":")
+    file, text = split(path)
     function = getattr(load_module(file), name, None)
     if not callable(function):
         raise UserError(f"{file} has no function {name}(): {duty}")
-    arguments = [argument] if colon else []
+    arguments = [] if text is None else [text]
+    if not _takes(function, *arguments):
+        if text is None and _takes(function, ""):
+            raise UserError(f"{file}: {name}() needs a text: {file}:TEXT")
+        if text is not None and _takes(function):
+            raise UserError(f"{file}: {name}() takes no text: leave out {show(text)}")
 
     def run() -> Any:
         found = function(*arguments)
         return list(found) if isinstance(found, Iterator) else found
 
-    return _attempt(file, run)
+    return attempt(file, run)
+
+
+def _takes(function: Any, *arguments: str) -> bool:
+    """Whether a function can be called so, as far as can be known without a call."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:  # it does not say
+        pass
+    return True
 
 
 def load_module(path: str | Path) -> types.ModuleType:
-    """Runs a Python file and returns it as a module.
+    """Runs a Python file and returns it as a module, as `run_file` does.
 
     Args:
       path: a Python file. It is executed: never load a file you do not trust.
 
-    Returns:
-      The module, which is not entered into `sys.modules`.
-
     Raises:
       UserError: there is no such file, or it does not run; with the line.
     """
-    file = Path(path)
-    if not os.path.isfile(file):
-        raise _no_file(file)
-    # A loader chosen by hand: the file may have any suffix.
-    loader = importlib.machinery.SourceFileLoader(f"config_file_{file.stem}", str(file))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    _attempt(str(file), lambda: loader.exec_module(module))
-    return module
+    if not os.path.isfile(path):
+        raise _no_file(Path(path))
+    return run_file(str(path))
 
 
 def override(config: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
@@ -123,25 +168,8 @@ def _no_file(file: Path) -> UserError:
         return UserError(f"{file} is a directory: name a config file in it")
     if os.path.exists(file):
         return UserError(f"{file} is a pipe or a device: name a config file")
-    there = os.path.isdir(file.parent)
-    beside = sorted(str(p) for p in file.parent.glob("*.py")) if there else []
-    near = difflib.get_close_matches(str(file), beside, 1, cutoff=0.0)
-    hint = f"the nearest is {near[0]}" if near else "there are no config files there"
+    if (why := missing(file)) != NOTHING or os.path.islink(file):
+        return UserError(f"config file {show(str(file))}: {why}")
+    near = nearest_config(file)
+    hint = f"the nearest is {near}" if near else "there are no config files there"
     return UserError(f"there is no config file {show(str(file))}: {hint}")
-
-
-def _attempt(file: str, action: Callable[[], Any]) -> Any:
-    """Runs code of the user's file; whatever it raises becomes one line."""
-    try:
-        return action()
-    except SyntaxError as error:
-        where, what = error.lineno, f"does not run: {type(error).__name__}: {error.msg}"
-    # A config file that calls sys.exit() is as broken as one that raises.
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        where = next((f.lineno for f in reversed(frames) if f.filename == file), None)
-        what = f"does not run: {type(error).__name__}: {error}"
-        if isinstance(error, UserError):  # the file itself says what is wrong
-            what = str(error)
-    line = f", line {where}" if where else ""
-    raise UserError(f"{file}{line}: {what}")

@@ -3,6 +3,7 @@
 
 import difflib
 
+from dropout_jax.config.alike import likeness
 from dropout_jax.config.schema import BY_PATH
 
 
@@ -13,14 +14,11 @@ def nearest(path: str) -> str:
       >>> nearest("noise.rate"), nearest("optimizer.lr"), nearest("epochs")
       ('noise.rates', 'optimizer.learning_rate', 'train.epochs')
     """
-    leaf = path.rpartition(".")[2].lower()
+    leaf = path.rpartition(".")[2]
 
-    def likeness(candidate: str) -> tuple[float, float]:
-        name = candidate.rpartition(".")[2]
-        initials = "".join(word[0] for word in name.split("_"))
-        # lr, bs, wd: everybody's abbreviations are the initials.
-        by_name = difflib.SequenceMatcher(None, leaf, name).ratio()
+    def alike(candidate: str) -> tuple[float, float]:
+        by_name = likeness(leaf, candidate.rpartition(".")[2])
         by_path = difflib.SequenceMatcher(None, path.lower(), candidate).ratio()
-        return max(by_name, by_path, float(leaf == initials)), by_path
+        return max(by_name, by_path), by_path
 
-    return max(BY_PATH, key=likeness)
+    return max(BY_PATH, key=alike)

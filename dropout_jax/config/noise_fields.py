@@ -86,6 +86,13 @@ NOISE_FIELDS = (
         "The noise: a transform's name, or none.",
         choices=("none", *NOISE_KINDS),
         extensible=True,
+        others=(
+            ("bernoulli", "dropout"),
+            ("gaussian", "gaussian_dropout (a factor) or gaussian_noise (added)"),
+            ("variational", "variational_dropout, or noise.sharing=tied"),
+            ("dropconnect", "dropconnect_dense"),
+            ("stochastic_depth", "drop_path"),
+        ),
     ),
     Field(
         "noise.input_rate",

@@ -3,7 +3,7 @@
 
 import math
 
-from dropout_jax.config.field import Values, increasing, refuse
+from dropout_jax.config.field import Values, WithoutEffect, increasing, refuse
 from dropout_jax.config.noise_fields import (
     ADDING_KINDS,
     FIXED_RATE_KINDS,
@@ -39,7 +39,7 @@ def check_noise(values: Values) -> None:
     _check_size_of_rates(values)
     if values["noise.hard"] and not values["noise.unbiased"]:
         why = "has no effect with config.noise.hard=true: leave it at true"
-        refuse(values, "noise.unbiased", why)
+        raise WithoutEffect(values, "noise.unbiased", why)
     bound = values["noise.max_alpha"]
     if bound and values["noise.log_alpha_init"] > math.log(bound):
         refuse(
@@ -59,7 +59,7 @@ def _check_kind(values: Values) -> None:
         fit = " or ".join(models)
         refuse(values, "noise.kind", f"needs config.model.name={fit}, not {name}")
     if kind in WEIGHT_KINDS and name == "cnn" and values["noise.input_rate"]:
-        refuse(
+        raise WithoutEffect(
             values,
             "noise.input_rate",
             f"has no effect with config.noise.kind={kind} in a cnn, whose first layer "
@@ -73,7 +73,7 @@ def _check_kind(values: Values) -> None:
     where, tied = values["model.recurrent_noise"], values["noise.sharing"] == "tied"
     if where != "auto" and kind in ("none", *INNER_KINDS, *WEIGHT_KINDS):
         why = f"has no effect with config.noise.kind={kind}: leave it at 'auto'"
-        refuse(values, "model.recurrent_noise", why)
+        raise WithoutEffect(values, "model.recurrent_noise", why)
     inside = where in ("state", "candidate") or (where == "auto" and tied)
     if inside and kind in ADDING_KINDS:
         refuse(

@@ -81,6 +81,10 @@ FIELDS = (
         "The network.",
         choices=("mlp", "cnn", "rnn"),
         extensible=True,
+        others=(
+            ("lstm", "rnn with config.model.cell=lstm"),
+            ("gru", "rnn with config.model.cell=gru"),
+        ),
     ),
     Field(
         "model.widths",
@@ -178,6 +182,9 @@ FIELDS = (
         "adamw",
         "The update rule.",
         choices=("adamw", "sgd", "momentum", "nesterov"),
+        others=(
+            ("adam", "adamw, which is Adam with config.regularizer.weight_decay=0"),
+        ),
     ),
     Field("optimizer.learning_rate", 1e-3, "Peak learning rate.", "(0, 10]"),
     Field(

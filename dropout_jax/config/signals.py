@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C and SIGTERM while a command runs: one exception, at a moment that bears it."""
+"""Ctrl-C, SIGTERM and SIGHUP in a command: one exception, at a moment that bears it."""
 
 import contextlib
 import dataclasses
@@ -11,10 +11,20 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # An import is given this long to end, with a look so often, in seconds: interrupted
 # sooner, it may swallow the interrupt.
 _PATIENCE, _LOOK = 30.0, 0.05
+
+
+def ending() -> tuple[signal.Signals, ...]:
+    """Returns the signals that ask a command to end.
+
+    SIGHUP, which comes when a terminal is closed, is one, unless it is ignored: so
+    `nohup` wants it.
+    """
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return _SIGNALS[: 2 if ignored else 3]
 
 
 @dataclasses.dataclass
@@ -33,10 +43,10 @@ class Signals:
 
 @contextlib.contextmanager
 def caught() -> Iterator[Signals]:
-    """Makes SIGTERM end a command as Ctrl-C does; gives the signals that came.
+    """Makes SIGTERM and SIGHUP end a command as Ctrl-C does; gives what came.
 
     Raises:
-      KeyboardInterrupt: inside, for either; in the middle of an import after it, since
+      KeyboardInterrupt: inside, for each; in the middle of an import after it, since
         C extensions print a traceback where theirs is interrupted; and once more where
         Python drops it, in a finalizer or in what JAX has the collector call.
     """
@@ -61,7 +71,7 @@ def caught() -> Iterator[Signals]:
             report(unraisable)
 
     try:
-        previous = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+        previous = {number: signal.signal(number, interrupt) for number in ending()}
     except ValueError:  # not the main thread, to which Python delivers none
         previous = {}
     sys.unraisablehook = dropped

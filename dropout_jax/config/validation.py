@@ -11,11 +11,16 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
-from dropout_jax.config.field import Values, increasing, refuse, show
+from dropout_jax.config.field import Values, WithoutEffect, increasing, refuse, show
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.noise_rules import check_noise
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
+
+_DATA = ("fashion_mnist", "synthetic")  # that go by a name
 
 
 def validate(config: ConfigDict | Mapping) -> None:
@@ -98,21 +103,24 @@ def _leaves(config: ConfigDict | Mapping) -> Iterator[tuple[str, Any]]:
 
 def _check_places(values: Values) -> None:
     """Files and directories that the configuration names are there."""
-    # os.path answers False, not with an exception, to names no file can have.
     name, plugin = values["data.name"], values["plugin"]
-    if name not in ("fashion_mnist", "synthetic") and not os.path.exists(name):
+    if name not in _DATA and (why := missing(name)):
+        near = hint(name, _DATA) or hint_of_path(name, "*.npz")
         refuse(
             values,
             "data.name",
             "must be fashion_mnist, synthetic, or the path of an .npz file or of a "
-            "directory of IDX files, and there is nothing at that path",
+            f"directory of IDX files, and {why}{near if why == NOTHING else ''}",
         )
     source = values["data.source_dir"]
+    # os.path answers False, not with an exception, to names no file can have.
     if source and not os.path.isdir(source):
-        refuse(values, "data.source_dir", "must be a directory, or empty")
+        why = missing(source) or "it is a file"
+        refuse(values, "data.source_dir", f"must be a directory, or empty; {why}")
     if plugin.endswith(".py") or "/" in plugin:
         if not os.path.isfile(plugin):
-            refuse(values, "plugin", "there is no such Python file")
+            why = missing(plugin) or "it is no file"
+            refuse(values, "plugin", f"there is no such Python file; {why}")
     elif plugin:
         parts = plugin.split(".")
         if not all(
@@ -137,7 +145,7 @@ def _check_effects(values: Values) -> None:
         known = values[other] in BY_PATH[other].choices or not BY_PATH[other].extensible
         if values[other] in needed or not known:
             continue
-        refuse(
+        raise WithoutEffect(
             values,
             field.path,
             f"has no effect with config.{other}={values[other]}: leave it at "
@@ -155,7 +163,7 @@ def _check_model(values: Values) -> None:
     if values["model.residual"] and not any(
         a == b for a, b in itertools.pairwise(widths)
     ):
-        refuse(
+        raise WithoutEffect(
             values,
             "model.residual",
             f"has no effect with config.model.widths={show(widths)}: two neighbouring "

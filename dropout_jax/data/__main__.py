@@ -4,7 +4,7 @@
 import sys
 
 from dropout_jax.config.arguments import Parser
-from dropout_jax.config.command_line import guarded
+from dropout_jax.config.guard import guarded
 from dropout_jax.data import Dataset, cache, load
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dropout_jax.config.causes import writing
 from dropout_jax.data.dataset import Part
-from dropout_jax.files import write_atomically, writing
+from dropout_jax.files import write_atomically
 
 NAME = "arrays.npz"
 _SPLITS = ("train", "test")

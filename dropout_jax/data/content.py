@@ -2,6 +2,7 @@
 """Which content a data set has now, and whether its files were touched."""
 
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,15 @@ def stamp(*paths: str) -> Stamp:
     """
     found = []
     for path in map(Path, filter(None, paths)):
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        for file in filter(Path.exists, files):
-            known = file.stat()
+        try:
+            files = sorted(path / name for name in os.listdir(path))
+        except (OSError, ValueError):  # a file, or nothing
+            files = [path]
+        for file in files:
+            try:
+                known = file.stat()
+            except (OSError, ValueError):  # none, or being replaced: reading will tell
+                continue
             # A time of writing can be set; those of the inode cannot.
             kept = (known.st_mtime_ns, known.st_ctime_ns, known.st_ino, known.st_size)
             found.append((str(file.absolute()), *kept))

@@ -80,6 +80,10 @@ def fetch(work: Path) -> Path:
         run(*apt, "download", PACKAGE)
     except Unavailable as reason:
         raise update_failed or reason from None
-    (package,) = work.glob(f"{PACKAGE}_*.deb")
-    run("dpkg-deb", "--extract", package.name, ".")
-    return installed(work)
+    packages = sorted(work.glob(f"{PACKAGE}_*.deb"))
+    if not packages:
+        raise Unavailable(f"apt-get left no {PACKAGE}_*.deb")
+    run("dpkg-deb", "--extract", packages[0].name, ".")
+    if not (work / FOLDER).is_dir():
+        raise Unavailable(f"{packages[0].name} has no {FOLDER}")
+    return work / FOLDER

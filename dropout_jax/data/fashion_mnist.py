@@ -2,16 +2,22 @@
 """Fashion-MNIST out of the cache, where TFDS prepares it once."""
 
 import contextlib
+import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config import causes
 from dropout_jax.config.errors import UserError
 from dropout_jax.data import arrays, cache, idx, sources
 from dropout_jax.data.dataset import Dataset
 from dropout_jax.data.fashion_files import SHA256, Prepared, read_files
+from dropout_jax.slow import told_if_slow
+
+_LOG = logging.getLogger(__name__)
 
 VALIDATION = 5_000  # the last of the 60,000 training images
 
@@ -38,7 +44,10 @@ def load(source_dir: Path | None = None) -> Dataset:
     directory = cache.directory() / "fashion_mnist"
     prepared = _read_prepared(directory)
     if prepared is None:
-        with cache.locked(directory.parent):
+        waiting = f"waiting for another process to prepare {directory}"
+        with contextlib.ExitStack() as held:
+            with told_if_slow(_LOG.info, waiting):
+                held.enter_context(cache.locked(directory.parent))
             # Another process may have prepared it while this one waited.
             prepared = _read_prepared(directory) or _prepare(directory, given)
     train, test = prepared.parts["train"], prepared.parts["test"]
@@ -56,14 +65,15 @@ def _prepare(directory: Path, given: Prepared | None) -> Prepared:
     """Build the data set beside `directory` and move it there; holds the lock."""
     from dropout_jax.data import builder
 
-    try:
+    with causes.writing(directory.parent, 0, cache.ELSEWHERE):
         shutil.rmtree(directory, ignore_errors=True)
         for left in directory.parent.glob("work-*"):  # of a killed preparation
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="work-", dir=directory.parent) as work:
             parts, source = given or sources.find(Path(work))
             aside = Path(work, "prepared")
-            builder.prepare(aside, parts, source)
+            with told_if_slow(_LOG.info, f"preparing Fashion-MNIST in {directory}"):
+                builder.prepare(aside, parts, source)
             prepared = _read_prepared(aside)
             if prepared is None:
                 raise UserError(
@@ -72,17 +82,11 @@ def _prepare(directory: Path, given: Prepared | None) -> Prepared:
                 )
             aside.rename(directory)
             return prepared
-    except OSError as error:
-        raise UserError(
-            f"{directory.parent}: the data set cannot be kept there "
-            f"({error.strerror or error}); make room, or point {cache.VARIABLE} "
-            "to another disk"
-        ) from None
 
 
 def _read_prepared(directory: Path) -> Prepared | None:
     """The data set in `directory` if it is there and right to the last bit."""
-    if not directory.exists():
+    if not os.path.exists(directory):
         return None  # and TFDS need not be imported to know it
     prepared = _believed(arrays.read, directory)
     if prepared is None:
@@ -97,10 +101,21 @@ def _read_prepared(directory: Path) -> Prepared | None:
 
 
 def _believed(read: Callable[..., Any], directory: Path) -> Prepared | None:
-    """What is read from `directory`, if it has the right content."""
+    """What is read from `directory`, if it has the right content.
+
+    Raises:
+        UserError: the system does not let it be read, which is no damage: nothing is
+            fetched anew for it.
+    """
     try:
         parts, source = read(directory)
         train, test = parts["train"], parts["test"]
+    except MemoryError:
+        raise
+    except OSError as error:
+        if not causes.of_content(error):
+            raise causes.unreadable(directory, error) from None
+        return None
     except Exception:  # a damaged store fails wherever the damage happens to lie
         return None
     if idx.sha256(*train, *test) != SHA256:

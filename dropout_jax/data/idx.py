@@ -8,6 +8,7 @@ dimensions, and each dimension as a big-endian 32-bit integer.
 import gzip
 import hashlib
 import math
+import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.places import NOTHING, missing
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -56,8 +58,10 @@ def write(path: Path, array: np.ndarray) -> None:
 def find(directory: Path, name: str) -> Path:
     """The file `name`, or `name.gz`, in `directory`; UserError if neither is there."""
     for path in (directory / name, directory / f"{name}.gz"):
-        if path.is_file():
+        if os.path.isfile(path):
             return path
+        if (why := missing(path)) not in ("", NOTHING):
+            raise UserError(f"{path}: {why}")
     raise UserError(f"{directory}: has neither {name} nor {name}.gz")
 
 
@@ -100,8 +104,8 @@ def read(path: Path, dimensions: int, shape: Sequence[int] | None = None) -> np.
             # One byte more than claimed, to notice what is left over.
             content = file.read(size + 1)
     except (OSError, EOFError, zlib.error, OverflowError, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: cannot be read: {reason}") from None
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UserError(f"{path}: cannot be read: {said}") from None
     if len(content) != size:
         found = "more" if len(content) > size else f"{len(content)}"
         raise UserError(

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a data set's name to its arrays, cut to size."""
 
-import difflib
 from pathlib import Path
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.data import drawn, fashion_mnist, own, synthetic
 from dropout_jax.data.dataset import ALL_TRAIN, Dataset
 
@@ -117,10 +119,11 @@ def _check(field: str, size: int, data: Dataset, which: str, all_: str) -> None:
 
 
 def _existing(name: str) -> Path:
-    if Path(name).exists():
+    if not (why := missing(name)):
         return Path(name)
-    near = difflib.get_close_matches(name, NAMES, n=1)
+    if why != NOTHING:
+        raise UserError(f"data.name={name!r:.100}: {why}")
     raise UserError(
         f"data.name={name!r}: neither {' nor '.join(NAMES)} nor a file or directory "
-        "that exists" + (f"; did you mean {near[0]!r}?" if near else "")
+        f"that exists{hint(name, NAMES) or hint_of_path(name, '*.npz')}"
     )

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fashion-MNIST as its authors publish it, through TFDS's download manager.
 
-`python -m dropout_jax.data.original DIRECTORY` is the downloading half, a process
-of its own: TFDS sets no time limit on a connection and tries ten times, and only
-a process can be ended from outside.
+`main` is the downloading half, in a process of its own: TFDS sets no time limit on a
+connection and tries ten times, and only a process can be ended from outside.
 """
 
-import os
 import sys
 import urllib.request
 from pathlib import Path
 
+from dropout_jax.config.errors import told
 from dropout_jax.data import watched
 from dropout_jax.data.fashion_files import FILES
 
@@ -18,6 +17,12 @@ URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
 _NAMES = [f"{file.name}.gz" for file in FILES]
 _SECONDS = 10.0
+_HALF = """\
+import sys
+sys.path.insert(0, sys.argv[1])
+from dropout_jax.data import original
+original.main(sys.argv[2])
+"""
 
 
 def fetch(work: Path) -> Path:
@@ -32,15 +37,10 @@ def fetch(work: Path) -> Path:
     Raises:
         Unavailable: the server cannot be reached, or stopped sending.
     """
+    # Not by PYTHONPATH, in which no directory can have a colon.
     package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    watched.run(
-        [sys.executable, "-m", __name__, str(work)],
-        work,
-        first=_SECONDS,
-        later=_SECONDS,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    command = [sys.executable, "-c", _HALF, package, str(work)]
+    watched.run(command, work, first=_SECONDS, later=_SECONDS)
     return work
 
 
@@ -61,8 +61,9 @@ def _download(work: Path) -> None:
         Path(paths[name]).rename(work / name)
 
 
-if __name__ == "__main__":
+def main(directory: str) -> None:
+    """Download into a directory, or end the process with one line."""
     try:
-        _download(Path(sys.argv[1]))
+        _download(Path(directory))
     except Exception as error:  # whatever happens in there, one line tells it
-        sys.exit(" ".join(str(error).split()))
+        sys.exit(" ".join(told(error).split()))

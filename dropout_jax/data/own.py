@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.places import missing
 from dropout_jax.data import idx
 from dropout_jax.data.dataset import Dataset, Part
 
@@ -46,6 +48,8 @@ def read(path: Path) -> Dataset:
     Raises:
         UserError: something is missing, damaged or does not fit; one line.
     """
+    if why := missing(path):
+        raise UserError(f"{path}: {why}: give an .npz file or a directory of IDX")
     if not path.is_dir() and not path.is_file():  # a pipe, or a device without an end
         raise UserError(f"{path} is no file: give an .npz file or a directory of IDX")
     parts = _from_idx(path) if path.is_dir() else _from_npz(path)
@@ -84,15 +88,17 @@ def _from_idx(path: Path) -> dict[str, Part]:
 
 
 def _from_npz(path: Path) -> dict[str, Part]:
-    if not zipfile.is_zipfile(path):
+    with reading(path), path.open("rb") as opened:
+        packed = zipfile.is_zipfile(opened)
+    if not packed:
         raise UserError(f"{path}: not an .npz file; save one with numpy.savez")
     try:
         # Unpickling would run whatever code the file brings along.
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except _DAMAGE as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read: {reason}") from None
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: cannot be read: {said}") from None
     parts = {}
     for split in _PREFIXES:
         names = (f"{split}_images", f"{split}_labels")

@@ -9,6 +9,7 @@ from dropout_jax.config.errors import UserError
 from dropout_jax.data import debian, original
 from dropout_jax.data.fashion_files import Prepared, read_files
 from dropout_jax.data.unavailable import Unavailable
+from dropout_jax.slow import told_if_slow
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,9 +38,9 @@ def find(work: Path) -> Prepared:
     for number, (name, get) in enumerate(SOURCES):
         directory = work / str(number)
         directory.mkdir()
-        _LOG.info("Fashion-MNIST: trying %s", name)
         try:
-            return Prepared(read_files(get(directory)), name)
+            with told_if_slow(_LOG.info, f"getting Fashion-MNIST: {name}"):
+                return Prepared(read_files(get(directory)), name)
         except (Unavailable, UserError) as reason:
             reasons.append(f"{name}: {reason}")
     raise UserError(

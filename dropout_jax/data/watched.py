@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a program that fetches files, and end it when nothing comes."""
 
+import contextlib
+import os
 import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from dropout_jax.config.causes import reason
 from dropout_jax.data.unavailable import Unavailable
+from dropout_jax.silence import Silence
 
 _POLL_SECONDS = 0.05
 
@@ -19,7 +23,6 @@ def run(
     *,
     first: float,
     later: float,
-    env: Mapping[str, str] | None = None,
 ) -> None:
     """Run `command` in `work` without a word to the terminal.
 
@@ -28,7 +31,6 @@ def run(
         work: The directory below which what it fetches arrives.
         first: Seconds in which the first byte must arrive.
         later: Seconds that may pass after that without another byte.
-        env: Its environment; None: that of this process.
 
     Raises:
         Unavailable: there is no such program, it failed, or it was ended because
@@ -40,13 +42,15 @@ def run(
             process = subprocess.Popen(
                 command,
                 cwd=work,
-                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,
             )
-        except OSError:
+        except FileNotFoundError:
             raise Unavailable(f"there is no {command[0]}") from None
+        except OSError as error:
+            why = reason(error)
+            raise Unavailable(f"{command[0]} cannot be started ({why})") from None
         try:
             _watch(process, work, first, later)
         finally:
@@ -61,25 +65,24 @@ def run(
 
 def _watch(process: subprocess.Popen, work: Path, first: float, later: float) -> None:
     """Return when the process has ended; raise when it is silent for too long."""
-    patience = first
-    arrived, since = _bytes_below(work), time.monotonic()
+    patience, silence = first, Silence()
+    begun = _bytes_below(work)
+    silence.look(begun)
     while process.poll() is None:
         time.sleep(_POLL_SECONDS)
-        now = _bytes_below(work)
-        if now != arrived:
+        arrived = _bytes_below(work)
+        if arrived != begun:
             patience = later
-            arrived, since = now, time.monotonic()
-        elif time.monotonic() - since > patience:
+        if silence.look(arrived) > patience:
             raise Unavailable(f"nothing came for {patience:g} s")
 
 
 def _bytes_below(directory: Path) -> int:
     total = 0
-    for path in directory.rglob("*"):
-        try:
-            status = path.stat()
-        except OSError:  # just renamed, or not for our eyes
-            continue
-        if stat.S_ISREG(status.st_mode):
-            total += status.st_size
+    for place, _, names in os.walk(directory):  # passes over what is gone
+        for name in names:
+            with contextlib.suppress(OSError):  # just renamed, or not for our eyes
+                status = os.stat(os.path.join(place, name))
+                if stat.S_ISREG(status.st_mode):
+                    total += status.st_size
     return total

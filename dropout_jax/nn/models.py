@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ import flax.linen as nn
 from flax.core import FrozenDict
 
 from dropout_jax import transforms
+from dropout_jax.config.alike import hint
 from dropout_jax.config.noise_fields import WEIGHT_KINDS
 from dropout_jax.nn.cnn import CNN
 from dropout_jax.nn.mlp import MLP
@@ -131,11 +131,10 @@ def build_model(config: Any, classes: int = 10) -> Any:
       ValueError: `model.name` or `noise.kind` is not registered.
     """
     if config.model.name not in _MODELS:
-        near = difflib.get_close_matches(config.model.name, _MODELS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"model.name {config.model.name!r} is not registered; "
-            f"known: {', '.join(sorted(_MODELS))}{hint}"
+            f"known: {', '.join(sorted(_MODELS))}"
+            f"{hint(config.model.name, _MODELS)}"
         )
     noise = noise_from_config(config.noise)
     return _MODELS[config.model.name](config.model, noise, classes)

@@ -5,11 +5,8 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from dropout_jax.config.arguments import Parser
-from dropout_jax.config.command_line import guarded
-from dropout_jax.reports import TerminalTable, load_study, tabulate, write_report
+from dropout_jax.config.guard import guarded
 from dropout_jax.training.fingerprint import ACCEPT
 
 
@@ -45,22 +42,26 @@ def report(arguments: Sequence[str] | None) -> int:
     )
     options = parser.parse_args(arguments)
     again = shlex.join(sys.argv[1:] if arguments is None else arguments)
-    study = load_study(
+    # Matplotlib and SciPy, for which what is wrong with the flags need not wait.
+    from dropout_jax import reports, terminal
+
+    console = terminal.Console()
+    study = reports.load_study(
         options.ledger,
         name=options.study,
         knobs=options.knobs,
         accept_changes=options.accept_changes,
     )
-    paths = write_report(
+    paths = reports.write_report(
         study,
         options.out,
         title=options.title or f"Study {study.name}",
         baseline=options.baseline,
         command=f"{parser.prog} {again}",
     )
-    console = Console()
-    console.print(TerminalTable(tabulate(study, baseline=options.baseline)))
-    console.print(str(paths["report.html"]), markup=False, highlight=False)
+    table = reports.tabulate(study, baseline=options.baseline)
+    console.print(reports.TerminalTable(table))
+    terminal.say(console, str(paths["report.html"]))
     return 0
 
 

@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from dropout_jax.reports import fonts
 from dropout_jax.reports.curves import FEW
 from dropout_jax.reports.knobs import Curve, curves, grids
 from dropout_jax.reports.numbers import bracketed, counted
@@ -76,6 +77,15 @@ def figure_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
             f"{up(tested)} Across: median time of a run, bars from the first to the "
             "third quartile.",
         ),
+    )
+
+
+def printed_captions(selection: Selection, table: Table) -> tuple[Drawing, ...]:
+    """Captions of the figures as this machine draws them: with letters that lack."""
+    lack = fonts.told(row.arm for row in table.rows)
+    return tuple(
+        drawing._replace(caption=f"{drawing.caption} {lack}".rstrip())
+        for drawing in figure_captions(selection, table)
     )
 
 

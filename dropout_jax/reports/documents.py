@@ -3,7 +3,7 @@
 
 from collections.abc import Collection
 
-from dropout_jax.reports.captions import figure_captions
+from dropout_jax.reports.captions import printed_captions
 from dropout_jax.reports.render import escaped, grid, markdown
 from dropout_jax.reports.selection import Selection
 from dropout_jax.reports.settings import (
@@ -48,7 +48,7 @@ def captions_document(
     return "\n".join(
         f"**{drawing.name}.png, {drawing.name}.svg.** "
         f"{escaped(drawing.heading)}. {escaped(drawing.caption)}\n"
-        for drawing in figure_captions(selection, table)
+        for drawing in printed_captions(selection, table)
         if f"{drawing.name}.png" in drawn
     )
 

@@ -7,7 +7,8 @@ Sizes are in inches for a two-column page: 3.4 for a column, 7 for the page, typ
 
 import functools
 import io
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,9 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.reports import fonts
 from dropout_jax.reports.knob_figures import grid_figure, knobs_figure
 from dropout_jax.reports.numbers import bracketed, difference
-from dropout_jax.reports.palette import Style, short, styles
+from dropout_jax.reports.palette import INK, Style, short, styles
 from dropout_jax.reports.panels import curves_figure, reliability_figure
 from dropout_jax.reports.phrases import NOUNS
 from dropout_jax.reports.selection import choose
@@ -29,7 +31,6 @@ from dropout_jax.reports.table import Table
 from dropout_jax.reports.time_figure import time_figure
 
 COLUMN = 3.4
-INK = "#222222"
 FIGURES = {
     f"{name}.{kind}"
     for name in (
@@ -44,7 +45,7 @@ FIGURES = {
     for kind in ("png", "svg")
 }
 _STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # ships with Matplotlib: the same on every machine
+    "font.family": [fonts.FAMILY],
     "font.size": 7.5,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7.5,
@@ -71,11 +72,17 @@ _STYLE: dict[Any, Any] = {
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """House style from Matplotlib's defaults, whatever the user's own settings."""
-    with matplotlib.rc_context():
+def style(names: Iterable[str] = ()) -> Iterator[None]:
+    """House style from Matplotlib's defaults, whatever the user's own settings.
+
+    Args:
+      names: of methods that are drawn, in any script; fonts that have their letters are
+        taken, as far as there are any (`fonts.told`).
+    """
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=fonts.WARNING)
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update({**_STYLE, "font.family": fonts.families(names)})
         yield
 
 
@@ -94,7 +101,7 @@ def figures(study: Study, table: Table) -> dict[str, bytes]:
     """
     selection = choose(study)
     final = selection.study
-    with style():
+    with style(row.arm for row in table.rows):
         drawn = {
             "accuracy": accuracy_figure(table),
             "differences": differences_figure(table),

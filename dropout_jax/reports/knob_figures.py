@@ -20,7 +20,7 @@ from dropout_jax.reports.knobs import (
     validation,
 )
 from dropout_jax.reports.numbers import value_text
-from dropout_jax.reports.palette import Style, short, styles
+from dropout_jax.reports.palette import INK, Style, short, styles
 from dropout_jax.reports.selection import Selection
 from dropout_jax.reports.table import Table
 
@@ -105,7 +105,7 @@ def _curve(axes: Axes, line: Curve, places: Axis, look: Style, dash) -> None:
         "o",
         markersize=9,
         markerfacecolor="none",
-        markeredgecolor="#222222",
+        markeredgecolor=INK,
         markeredgewidth=0.9,
         zorder=4,
     )
@@ -182,7 +182,7 @@ def _heat(axes: Axes, grid: Grid, low: float, high: float, kind: str):
         )
     line, column = grid.chosen
     frame = Rectangle((column - 0.5, line - 0.5), 1, 1, fill=False, clip_on=False)
-    axes.add_patch(frame).set(linewidth=2.2, edgecolor="#222222", zorder=5)
+    axes.add_patch(frame).set(linewidth=2.2, edgecolor=INK, zorder=5)
     inner = Rectangle((column - 0.42, line - 0.42), 0.84, 0.84, fill=False)
     axes.add_patch(inner).set(linewidth=1.0, edgecolor="white", zorder=5)
     axes.set_xticks(range(len(grid.columns)), [value_text(v) for v in grid.columns])

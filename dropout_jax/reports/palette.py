@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
+PAGE = 7.0  # inches, the width of a figure
+INK = "#222222"
 BASELINE_COLOUR = "#767676"
 # Okabe and Ito 2008; the light ones last.
 COLOURS = (

@@ -8,11 +8,10 @@ from matplotlib.ticker import MaxNLocator
 
 from dropout_jax.reports.curves import Curve, curve, pooled_bins
 from dropout_jax.reports.numbers import plain
-from dropout_jax.reports.palette import Style, styles, wrapped
+from dropout_jax.reports.palette import PAGE, Style, styles, wrapped
 from dropout_jax.reports.study import Study
 from dropout_jax.reports.table import Row, Table
 
-PAGE = 7.0  # inches
 PER_LINE = 5
 MOST = 20  # panels: more fill no page, and take minutes to draw
 DIAGONAL = "#b0b0b0"

@@ -14,6 +14,7 @@ from dropout_jax import stored
 from dropout_jax.config import canonical, defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.reports.trial import METRICS, STATUSES, WITHDRAWN, TestedSet, Trial
 from dropout_jax.training import parts
 from dropout_jax.training.outcome import REQUIRED
@@ -35,7 +36,8 @@ def records(path: Path) -> list[tuple[str, dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the ledger {path}: {error}") from None
+        near = hint_of_path(path, "*.jsonl")
+        raise UserError(f"cannot read the ledger {path}: {error}{near}") from None
     found = []
     lines = text.split("\n")
     for number, line in enumerate(lines, start=1):
@@ -82,6 +84,7 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         )
     if withdrawn := expect(record, "withdrawn", str, ""):
         status = WITHDRAWN
+    stored.check_seed(place, record)
     config = _DEFAULTS | flat(expect(record, "config", dict))
     test, found = {}, {}
     if status == "done":

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from dropout_jax.config.errors import one_line
@@ -33,6 +32,7 @@ from dropout_jax.reports.numbers import (
 from dropout_jax.reports.phrases import NOUNS
 from dropout_jax.reports.table import Row, Table
 from dropout_jax.reports.verdict import sentences, verdict
+from dropout_jax.terminal import Grid
 
 VERDICTS = {
     Outcome.HIGHER: "higher",
@@ -43,11 +43,6 @@ VERDICTS = {
     Outcome.DESCRIPTIVE: "descriptive",
 }
 _MEANS = {"accuracy": "test accuracy, %", "nll": "NLL, nats"}
-# Left out where a terminal is narrow; the files have them.
-_WIDE = (
-    *("seeds in", "minimum detectable", "interval corrected", "p, corrected"),
-    *("NLL, not", "Brier", "published", "search trials", "median time"),
-)
 
 
 class Part(NamedTuple):
@@ -165,8 +160,8 @@ def _seeds(row: Row) -> str:
 class TerminalTable:
     """The verdict, the table and its notes, for `rich.console.Console.print`.
 
-    A terminal narrower than 116 columns is spared some of them; the files of the
-    report have all. Names of methods are never read as markup.
+    What a terminal has no room for beside the rest stands below. Names of methods are
+    never read as markup.
     """
 
     table: Table
@@ -177,29 +172,21 @@ class TerminalTable:
         yield _text(verdict(self.table), style="bold")
         for part in parts(self.table):
             yield _text(f"\n{part.caption}")
-            yield self._grid(part, wide=options.max_width >= 116)
+            yield self._grid(part)
         for note in self.table.notes:
             yield _text(note, style="dim")
 
-    def _grid(self, part: Part, *, wide: bool) -> RichTable:
-        grid = RichTable(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-        shown = [
-            n
-            for n, heading in enumerate(part.headings)
-            if wide or not heading.startswith(_WIDE)
-        ]
-        for n in shown:
-            grid.add_column(
-                Text("\n".join(textwrap.wrap(part.headings[n], 14))),
-                justify="left" if n == 0 else "right",
-                no_wrap=not part.headings[n].startswith(("seeds", "setting")),
-                min_width=5,
-                overflow="fold",
-            )
+    def _grid(self, part: Part) -> Grid:
+        grid = Grid(
+            *("\n".join(textwrap.wrap(heading, 14)) for heading in part.headings),
+            justify="right",
+            box=box.SIMPLE_HEAD,
+            collapse_padding=True,
+            pad_edge=False,
+        )
         for row in part.rows:
             cells = [_stacked(h, c) for h, c in zip(part.headings, row, strict=True)]
-            style = "dim" if row[0] == self.table.baseline else ""
-            grid.add_row(*(_text(cells[n]) for n in shown), style=style)
+            grid.add_row(*cells, style="dim" if row[0] == self.table.baseline else "")
         return grid
 
 

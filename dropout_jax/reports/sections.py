@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-from dropout_jax.reports.captions import Drawing, chart_captions, figure_captions
+from dropout_jax.reports.captions import Drawing, chart_captions, printed_captions
 from dropout_jax.reports.charts import Chart
 from dropout_jax.reports.configurations import configurations, environment
 from dropout_jax.reports.markup import headings, number, table
@@ -59,7 +59,7 @@ def sections(
     """
     final = selection.study
     drawn = _charts(chart_captions(selection, results), charts)
-    printed = _printed(figure_captions(selection, results), figures)
+    printed = _printed(printed_captions(selection, results), figures)
     found = [
         Section("answer", "Answer", _answer(results)),
         Section("table", "Table", _results(results)),

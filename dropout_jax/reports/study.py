@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
 from dropout_jax.reports.fields import differing_fields
 from dropout_jax.reports.inputs import keep_apart
@@ -122,7 +123,9 @@ def load_study(
         raise UserError(f"{where} holds the studies {found}: choose one by its name")
     chosen = [line for line in lines if name is None or line[1].get("study") == name]
     if not chosen:
-        wanted = "" if name is None else f" of study {name!r} (it holds {found})"
+        wanted = ""
+        if name is not None:
+            wanted = f" of study {name!r} (it holds {found}{hint(name, found)})"
         raise UserError(f"{where} has no trial{wanted}: run the study first")
 
     trials: dict[tuple[str, Setting, int], Trial] = {}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from dropout_jax.config.alike import hint
 from dropout_jax.config.errors import UserError
 from dropout_jax.evaluation.comparison import ACCURACY, NLL, Measure, Paired, compare
 from dropout_jax.evaluation.statistics import Interval, mean_interval, percent_right
@@ -57,7 +58,7 @@ def tabulate(
     if baseline not in order:
         raise UserError(
             f"the baseline {baseline!r} is no method of study {study.name!r}: "
-            f"choose one of {', '.join(order)}"
+            f"choose one of {', '.join(order)}{hint(baseline, order)}"
         )
     order = [baseline, *(arm for arm in order if arm != baseline)]
     selection = choose(study)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report on disk: everything is drawn first, then every file appears whole."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dropout_jax.files import write_atomically, writing
+from dropout_jax.config.causes import writing
+from dropout_jax.files import write_atomically
 from dropout_jax.reports.documents import captions_document, document
 from dropout_jax.reports.figures import FIGURES, figures
 from dropout_jax.reports.page import page
@@ -13,6 +15,9 @@ from dropout_jax.reports.selection import choose
 from dropout_jax.reports.spreadsheet import runs_csv, settings_csv, table_csv
 from dropout_jax.reports.study import Study
 from dropout_jax.reports.tabulation import tabulate
+from dropout_jax.slow import told_if_slow
+
+_LOG = logging.getLogger(__name__)
 
 
 def write_report(
@@ -63,7 +68,8 @@ def write_report(
     directory = Path(directory)
     with writing(directory, 0):
         directory.mkdir(parents=True, exist_ok=True)
-    drawn = figures(study, table)
+    with told_if_slow(_LOG.info, f"drawing the figures of {title}"):
+        drawn = figures(study, table)
     selection = choose(study)
     texts = {
         "table.md": document(selection, table),

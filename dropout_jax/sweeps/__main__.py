@@ -27,13 +27,14 @@ import signal
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import difflib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dropout_jax.config import command_line
+from dropout_jax.config.alike import closest
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.guard import guarded
 from dropout_jax.sweeps import (
     command_flags,
     commands,
@@ -64,8 +65,7 @@ def main(argv: Sequence[str]) -> int:
     """Returns the exit code of a command line, program first."""
     name = argv[1] if len(argv) > 1 else "--help"
     if name in ("-h", "-help", "--help"):
-        print((__doc__ or "").strip())
-        return 0
+        return guarded(lambda: print((__doc__ or "").strip()), shows=True)
     if name in WITH_CONFIG:
         command, define = WITH_CONFIG[name]
         return command_line.main(
@@ -75,17 +75,18 @@ def main(argv: Sequence[str]) -> int:
             default_workdir="." if name == "plan" else "",
             directory="study",
             define=define,
+            shows=name == "plan",
             argv=[f"{argv[0]} {name}", *argv[2:]],
         )
 
     def on_study() -> int:
         if name not in WITHOUT_CONFIG:
             known = [*WITH_CONFIG, *WITHOUT_CONFIG]
-            near = difflib.get_close_matches(name, known, 1, cutoff=0.0)[0]
+            near = closest(name, known, least=0.0)
             raise UserError(f"{name!r} is no command: the nearest is {near}")
         return WITHOUT_CONFIG[name](argv[2:])
 
-    return command_line.guarded(on_study)
+    return guarded(on_study, shows=name == "status")
 
 
 if __name__ == "__main__":

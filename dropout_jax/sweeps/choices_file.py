@@ -10,8 +10,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from dropout_jax.config.causes import writing
 from dropout_jax.evaluation.statistics import Interval
-from dropout_jax.files import to_json, write_atomically, writing
+from dropout_jax.files import to_json, write_atomically
 from dropout_jax.sweeps.choices import Choices
 from dropout_jax.sweeps.course import Course
 from dropout_jax.sweeps.gate import Verdict

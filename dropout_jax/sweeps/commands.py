@@ -15,20 +15,24 @@ from typing import Any
 from absl import flags
 from rich.console import Console
 
+from dropout_jax import terminal
 from dropout_jax.config import canonical
 from dropout_jax.config.arguments import Parser
+from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError, one_line
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import load_config
+from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.sweeps import inputs
 from dropout_jax.sweeps.described import planned, reporting
 from dropout_jax.sweeps.execution import add_execution, check_execution, execute
 from dropout_jax.sweeps.search import load_search
 from dropout_jax.sweeps.searching import progress
-from dropout_jax.sweeps.status import say, show_status
+from dropout_jax.sweeps.status import show_status
 from dropout_jax.sweeps.study import StudyDirectory, open_study, unfinished
 from dropout_jax.sweeps.trials import Trial, knobs, names
+from dropout_jax.terminal import say
 from dropout_jax.training.fingerprint import ACCEPT
 
 _RUN_WITH = "Run with"  # how the note on changed fields begins
@@ -50,7 +54,10 @@ def plan(flag_values: flags.FlagValues) -> int:
     trials = trials_of(flag_values)
     from dropout_jax.sweeps.preview import preview
 
-    study, console = StudyDirectory(flag_values.study, flag_values.ledger), Console()
+    study, console = (
+        StudyDirectory(flag_values.study, flag_values.ledger),
+        terminal.Console(),
+    )
     preview(trials, study.ledger, console)
     try:
         inputs.check(study, [*study.known_trials(), *trials])
@@ -70,15 +77,23 @@ def run(flag_values: flags.FlagValues) -> int:
         told["notes"] = list(dict.fromkeys([*told.get("notes", ()), changed]))
     from dropout_jax.sweeps.local import default_lanes
 
+    console = terminal.Console()
+    say_new_ledger(flag_values.ledger, console)
     lanes = flag_values.lanes or default_lanes()
     accept = flag_values.accept_changes
     found = inputs.check(study, [*study.known_trials(), *trials], accept=accept)
     new = study.extend(trials, lanes=lanes, reporting=told)
     study.remember(**found)
-    console = Console()
     if new < len(trials):
-        console.print(f"{new} of {len(trials)} trials are new to the plan")
+        say(console, f"{new} of {len(trials)} trials are new to the plan")
     return _finish(study, trials, flag_values, console)
+
+
+def say_new_ledger(ledger: str, console: Console) -> None:
+    """Says that a ledger begins, where another one's name is like it."""
+    near = hint_of_path(ledger, "*.jsonl") if ledger else ""
+    if near and not Path(ledger).exists():
+        say(console, f"--ledger={ledger} begins, without any result{near}")
 
 
 def _told(
@@ -144,7 +159,7 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     _add_accept(parser)
     options = parser.parse_args(arguments)
     check_execution(options)
-    study, console = open_study(options.study), Console()
+    study, console = open_study(options.study), terminal.Console()
     _check_trust(study, options)
     search = load_search(study)
     if search is not None and options.accept_changes:
@@ -159,7 +174,7 @@ def resume(arguments: Sequence[str], *, again: bool = False) -> int:
     )
     study.remember(**found)
     if again:
-        console.print(f"{study.forget_failures()} failed trials have a new chance")
+        say(console, f"{study.forget_failures()} failed trials have a new chance")
     if search is not None:
         from dropout_jax.sweeps.search_command import finish
 
@@ -204,7 +219,7 @@ def status(arguments: Sequence[str]) -> int:
     """Says how far a study is, and who is at what."""
     parser = _parser("status", status.__doc__)
     parser.add_argument("--study", required=True, help="directory of the study")
-    study, console = open_study(parser.parse_args(arguments).study), Console()
+    study, console = open_study(parser.parse_args(arguments).study), terminal.Console()
     show_status(study, console)
     if (search := load_search(study)) is not None:
         say(console, progress(study, search))
@@ -217,7 +232,7 @@ def report(arguments: Sequence[str]) -> int:
     parser.add_argument("--study", required=True, help="directory of the study")
     _add_accept(parser)
     options = parser.parse_args(arguments)
-    study, console = open_study(options.study), Console()
+    study, console = open_study(options.study), terminal.Console()
     if (search := load_search(study)) is not None:
         from dropout_jax.sweeps.winners import show_winners
 
@@ -271,6 +286,7 @@ def work(arguments: Sequence[str]) -> int:
     parser.add_argument("--wanted", default="", help="file with ids of trials")
     parser.add_argument("--share", default="0/1", help="of the machine: NUMBER/OF")
     parser.add_argument("--threads", type=int, default=0, help="cores of the share")
+    parser.add_argument("--gpu", default="", help="that it computes on, if any")
     parser.add_argument("--minutes", type=float, default=0.0, help="as of `run`")
     add_trust(parser)
     options = parser.parse_args(arguments)
@@ -280,7 +296,7 @@ def work(arguments: Sequence[str]) -> int:
 
     keep_nice()
     number, of = map(int, options.share.split("/"))
-    take_share(number, of, options.threads)
+    take_share(number, of, options.threads, options.gpu)
     from dropout_jax.training import portable
 
     portable.enable()
@@ -292,7 +308,8 @@ def work(arguments: Sequence[str]) -> int:
     _check_trust(study, options)
     trials = study.trials()
     if options.wanted:
-        wanted = set(Path(options.wanted).read_text().split())
+        with reading(Path(options.wanted)):
+            wanted = set(Path(options.wanted).read_text().split())
         trials = [trial for trial in trials if trial.id in wanted]
     beat = study.path / "workers" / f"{options.name}.json"
     try:

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from dropout_jax.sweeps import inputs
+from dropout_jax.sweeps import estimate, inputs, shares
 from dropout_jax.sweeps.choices import Choices, Line, choose, cut_off, widest
 from dropout_jax.sweeps.gate import Verdict, verdicts
 from dropout_jax.sweeps.protocol import FINAL, GATE, SEARCH, STAGES, Protocol, Setting
 from dropout_jax.sweeps.stages import Run, epochs, planned, runs
-from dropout_jax.sweeps.status import say
 from dropout_jax.sweeps.study import StudyDirectory, remaining, unfinished
 from dropout_jax.sweeps.trials import Trial
+from dropout_jax.terminal import say
 
 # Runs trials of a study, given the minutes after which it begins none (0: no limit).
 Execute = Callable[[StudyDirectory, Sequence[Trial], float], object]
@@ -60,13 +60,13 @@ class Left(NamedTuple):
     Attributes:
       trials: number of all of its trials.
       left: number of those that are not finished.
-      epochs: that these train for.
+      seconds: that these take in one process; None while none of the cell is finished.
       known: whether it is known which trials they are; else there are at most so many.
     """
 
     trials: int
     left: int
-    epochs: int
+    seconds: float | None
     known: bool
 
 
@@ -147,26 +147,30 @@ class Course:
 
     def left(self, cell: str, stage: str) -> Left:
         """Returns how much of a stage is left."""
-        found = self.stage(cell, stage)
+        found, pace = self.stage(cell, stage), self._pace(cell)
         if found is not None:
-            epochs_left = [t.values["train"]["epochs"] for t in found.left()]
-            return Left(len(found.trials), len(epochs_left), sum(epochs_left), True)
+            left = found.left()
+            seconds = estimate.seconds_left(pace, left, workers=1)
+            return Left(len(found.trials), len(left), seconds, True)
         most = runs(self.protocol, cell, stage, widest(self.protocol, cell))
-        each = [epochs(self._base, self.protocol, cell, run) for run in most]
-        return Left(len(each), len(each), sum(each), False)
+        each = sum(epochs(self._base, self.protocol, cell, run) for run in most)
+        trial = next(iter(self._known[cell, SEARCH].trials.values()))
+        images = each * trial.values["data"]["train_size"]
+        seconds = None if pace.seconds is None else pace.seconds * images
+        return Left(len(most), len(most), seconds, False)
 
-    def seconds_per_epoch(self, cell: str) -> float | None:
-        """Returns what an epoch of the cell takes on average, by what is finished."""
-        lines = []
-        for stage in STAGES:
-            found = self.stage(cell, stage)
-            if found is not None:
-                known = found.study.ledger.by_trial()
-                lines += [known[t.id] for t in found.trials.values() if t.id in known]
-        done = [line["result"] for line in lines if line["result"]["status"] == "done"]
-        if not done:
-            return None
-        return sum(r["seconds"] for r in done) / sum(r["epochs"] for r in done)
+    def _pace(self, cell: str) -> estimate.Pace:
+        """Returns how fast the finished trials of a cell went."""
+        trials, lines = [], {}
+        for stage in filter(None, (self.stage(cell, name) for name in STAGES)):
+            trials += stage.trials.values()
+            lines |= stage.study.ledger.by_trial()
+        return estimate.pace(trials, lines)
+
+    def workers(self) -> int:
+        """Returns with how many processes the stages ran so far; 0 if none did."""
+        began = [shares.remembered(stage.study) for stage in self._known.values()]
+        return max((each.workers for each in began if each), default=0)
 
 
 def go_on(

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from dropout_jax.evaluation.statistics import Interval
+from dropout_jax.sweeps import estimate
 from dropout_jax.sweeps.choices import Choice
 from dropout_jax.sweeps.course import Course
 from dropout_jax.sweeps.gate import Verdict
 from dropout_jax.sweeps.protocol import STAGES
-from dropout_jax.sweeps.status import say
+from dropout_jax.terminal import Grid, say
 
 
 def show_choices(course: Course, cell: str, console: Console) -> None:
@@ -23,15 +22,15 @@ def show_choices(course: Course, cell: str, console: Console) -> None:
     choices = course.choices(cell)
     if choices is None:
         return
-    table = Table("method", "answer", "search", title=Text(f"choices of {cell}"))
-    for heading in ("strength", "learning rate", "validation accuracy", "NLL"):
-        table.add_column(heading)
+    headings = ("strength", "learning rate", "validation accuracy", "NLL")
+    first = ("method", "answer", "search")
+    table = Grid(*first, *headings, title=f"choices of {cell}")
     for role, choice in sorted(
         choices.by_role.items(),
         key=lambda item: (list(course.protocol.methods).index(item[0].method), item[0]),
     ):
         table.add_row(
-            Text(role.method),
+            role.method,
             role.answer,
             str(role.search + 1),
             _placed("strength", choice.setting.strength, choice),
@@ -53,12 +52,11 @@ def show_gate(course: Course, cell: str, console: Console) -> None:
     if verdicts is None:
         return
     factor = course.protocol.gate.factor
-    table = Table("method", title=Text(f"gate of {cell}: {factor} times the epochs"))
-    for heading in ("accuracy, points", "NLL", "starts apart", "converged"):
-        table.add_column(heading)
+    headings = ("method", "accuracy, points", "NLL", "starts apart", "converged")
+    table = Grid(*headings, title=f"gate of {cell}: {factor} times the epochs")
     for method, verdict in verdicts.items():
         table.add_row(
-            Text(method),
+            method,
             _shown(verdict.points, 2),
             _shown(verdict.nll, 4),
             _starts(verdict),
@@ -83,7 +81,7 @@ def _shown(change: Interval | None, digits: int) -> str:
 def show_left(course: Course, workers: int, console: Console) -> None:
     """Prints for each stage of each cell what is done, and how long the rest takes.
 
-    The time is that of the cell's finished runs, epoch for epoch. A stage whose runs
+    The time is that of the cell's finished runs, image for image. A stage whose runs
     follow from choices that are not made yet has at most (<=) so many.
 
     Args:
@@ -91,23 +89,29 @@ def show_left(course: Course, workers: int, console: Console) -> None:
       workers: number of processes among which the time is divided.
       console: where to.
     """
-    table = Table("cell", *STAGES, "minutes left", title="done of all trials")
+    table = Grid("cell", *STAGES, "minutes left", title="done of all trials")
     total, unknown = 0.0, []
     for cell in course.protocol.cells:
         stages = [course.left(cell, stage) for stage in STAGES]
-        epochs, each = sum(s.epochs for s in stages), course.seconds_per_epoch(cell)
-        minutes = epochs * (each or 0.0) / 60 / workers
-        total += minutes
-        if epochs and each is None:
+        seconds = [stage.seconds for stage in stages]
+        known = sum(each or 0.0 for each in seconds) / workers
+        total += known
+        if None in seconds:
             unknown.append(cell)
         table.add_row(
-            Text(cell),
+            cell,
             *(
                 f"{s.trials - s.left} of {'' if s.known else '<= '}{s.trials}"
                 for s in stages
             ),
-            "?" if cell in unknown else f"{minutes:.1f}",
+            "?" if cell in unknown else f"{known / 60:.1f}",
         )
     console.print(table)
-    rest = f"; not known: {', '.join(unknown)}" if unknown else ""
-    say(console, f"about {total:.0f} min left with {workers} processes{rest}")
+    rest = f"; {estimate.UNKNOWN} of {', '.join(unknown)}" if unknown else ""
+    if not total and not unknown:
+        say(console, "nothing is left")
+    elif len(unknown) == len(course.protocol.cells):
+        say(console, estimate.UNKNOWN)
+    else:
+        processes = "1 process" if workers == 1 else f"{workers} processes"
+        say(console, f"{estimate.told(total)} left with {processes}{rest}")

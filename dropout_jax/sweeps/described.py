@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dropout_jax import stored
 from dropout_jax.config.errors import UserError
-from dropout_jax.config.loading import call, load_module
+from dropout_jax.config.loading import call, load_module, split
+from dropout_jax.slow import told_if_slow
+from dropout_jax.sweeps.chosen import chosen
 from dropout_jax.sweeps.trials import ARM, Trial, across_seeds, plan
 
+_LOG = logging.getLogger(__name__)
 SEEDS = 3
 
 
@@ -26,7 +30,7 @@ def name_of(config_file: str) -> str:
       >>> name_of("configs/sweeps/rates.py:cnn")
       'rates_cnn'
     """
-    file, _, text = config_file.partition(":")
+    file, text = split(config_file)
     return Path(file).stem + (f"_{text}" if text else "")
 
 
@@ -54,13 +58,10 @@ def planned(
         "it must yield a dict for each setting, with its arm and the fields in which "
         "it differs (docs/sweeps.md)",
     )
-    known = [setting.get(ARM) for setting in settings]
-    for arm in arms:
-        if arm not in known:
-            names = ", ".join(dict.fromkeys(map(str, known)))
-            raise UserError(f"--arms: {arm!r} is not in this study; it has {names}")
-    chosen = [s for s in settings if not arms or s.get(ARM) in arms]
-    return plan(name_of(config_file), base, across_seeds(chosen, seeds))
+    wanted = chosen("arms", arms, dict.fromkeys(str(s.get(ARM)) for s in settings))
+    settings = [s for s in settings if not arms or s.get(ARM) in wanted]
+    with told_if_slow(_LOG.info, "checking every trial"):
+        return plan(name_of(config_file), base, across_seeds(settings, seeds))
 
 
 def reporting(config_file: str) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def reporting(config_file: str) -> dict[str, Any]:
     Raises:
       UserError: something else than that.
     """
-    module = load_module(config_file.partition(":")[0])
+    module = load_module(split(config_file)[0])
     functions = [  # its own: what it imports is not meant
         value
         for value in vars(module).values()

@@ -11,10 +11,10 @@ from absl import flags
 from rich.console import Console
 
 from dropout_jax.config.errors import UserError
-from dropout_jax.sweeps import shares
-from dropout_jax.sweeps.status import say
+from dropout_jax.sweeps import kept, shares
 from dropout_jax.sweeps.study import StudyDirectory, unfinished
 from dropout_jax.sweeps.trials import Trial
+from dropout_jax.terminal import say
 
 EXECUTORS = ("local", "ray")
 
@@ -58,6 +58,8 @@ def define_execution(flag_values: flags.FlagValues) -> None:
         flag_values=flag_values,
     )
 
+    flags.DEFINE_boolean(kept.FLAG, False, kept.HELP, flag_values=flag_values)
+
 
 def add_execution(parser: argparse.ArgumentParser) -> None:
     """Adds the same to a command that goes on with a study, whose lanes are fixed."""
@@ -67,6 +69,7 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         "--executor", choices=EXECUTORS, default=EXECUTORS[0], help="as of `run`"
     )
     parser.add_argument("--address", default="", help="as of `run`")
+    parser.add_argument(f"--{kept.FLAG}", action="store_true", help=kept.HELP)
 
 
 def _count(text: str) -> int:
@@ -108,13 +111,15 @@ def execute(
     Args:
       study: the directory; the trials are in its plan.
       trials: those that are wanted.
-      options: with `workers`, `executor` and `address`.
+      options: with `workers`, `executor`, `address` and `keep_checkpoints`.
       minutes: no new trial begins after so many minutes; 0 for no limit.
       console: where progress is shown.
     """
     left = len(unfinished(study, trials))
     if not left:
         return
+    if options.keep_checkpoints:
+        kept.keep(study)
     if options.executor == "ray":
         from dropout_jax.sweeps.ray_executor import run_ray
 

@@ -106,9 +106,8 @@ def rule(
       batch: trials of its plan that train in step.
     """
     path = study.path / FILE
-    if not path.exists():
+    if (found := stored.read_if_there(path)) is None:
         return None
-    found = stored.read(path)
 
     def prune(number: int, record: Mapping[str, Any]) -> bool:
         of_arm = stored.expect(path, found, batch[number].arm, dict, {})

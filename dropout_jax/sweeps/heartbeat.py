@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import socket
 import time
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 from dropout_jax import stored
-from dropout_jax.files import write_atomically
+from dropout_jax.files import content, write_atomically
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 # Of a worker that waits for what the others have.
 WAITING = {"trials": [], "doing": "waiting", "step": 0, "steps": 0, "speed": None}
 
@@ -49,7 +52,7 @@ def read(directory: Path) -> list[Heartbeat]:
     for path in sorted(directory.glob("*.json")):
         try:
             values = stored.read(path)
-            age = time.time() - path.stat().st_mtime
+            age = _age(path, stored.expect(path, values, "clock", list, []))
             beat = Heartbeat(
                 worker=path.stem,
                 process=stored.expect(path, values, "process", str),
@@ -58,7 +61,7 @@ def read(directory: Path) -> list[Heartbeat]:
                 step=stored.expect(path, values, "step", int),
                 steps=stored.expect(path, values, "steps", int),
                 speed=stored.expect(path, values, "speed", int | float, None),
-                age=max(0.0, age),
+                age=age,
             )
         except (FileNotFoundError, stored.Damaged):  # ended meanwhile, or none
             continue
@@ -75,4 +78,33 @@ def write(path: Path, values: dict[str, Any]) -> None:
     """
     path.parent.mkdir(exist_ok=True)
     process = f"{socket.gethostname()}:{os.getpid()}"
-    write_atomically(path, json.dumps({**values, "process": process}))
+    stamped = {**values, "process": process, "clock": _clock()}
+    write_atomically(path, json.dumps(stamped))
+
+
+def sign(path: Path) -> Hashable:
+    """Returns what differs from one sign of life to the next; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _clock() -> list[Any]:
+    """Returns which boot of a machine it is, and the seconds since then.
+
+    Of sleep too; and whoever sets the time of the day does not change them.
+    """
+    with contextlib.suppress(OSError):
+        if boot := content(_BOOT):
+            return [boot.decode().strip(), time.clock_gettime(time.CLOCK_BOOTTIME)]
+    return []  # not Linux
+
+
+def _age(path: Path, then: list[Any]) -> float:
+    """Returns the seconds since a heartbeat; of another machine, by its file."""
+    now = _clock()
+    if now and then[:-1] == now[:-1] and isinstance(then[-1], int | float):
+        return max(0.0, now[-1] - then[-1])
+    return max(0.0, time.time() - path.stat().st_mtime)

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from dropout_jax import stored
+from dropout_jax.config.causes import reading, writing
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.identity import stored_id
-from dropout_jax.files import writing
+from dropout_jax.files import ABSENT, lock
 from dropout_jax.sweeps.trials import Trial
 from dropout_jax.training import parts
 from dropout_jax.training.outcome import CURVES, check_result, check_set
@@ -48,17 +48,28 @@ class Ledger:
         Raises:
           UserError: a whole line is not JSON, or its configuration is impossible.
         """
-        size = self.path.stat().st_size if self.path.exists() else 0
-        if size < self._read:  # another file by now, or none
-            self._read, self._lines = 0, []
-            self._by_trial, self._withdrawn = {}, {}
-        if size > self._read:
-            with self.path.open("rb") as file:
-                file.seek(self._read)
-                new = file.read()
-            for text in stored.whole_lines(new):
-                self._add(text)
+        for text in stored.whole_lines(self._new()):
+            self._add(text)
         return list(self._lines)
+
+    def _new(self) -> bytes:
+        """Returns what the file has besides what is read of it."""
+        with reading(self.path):
+            try:
+                size = self.path.stat().st_size
+                if size < self._read:  # another file by now
+                    self._forget()
+                if size > self._read:
+                    with self.path.open("rb") as file:
+                        file.seek(self._read)
+                        return file.read()
+            except ABSENT:
+                self._forget()
+        return b""
+
+    def _forget(self) -> None:
+        self._read, self._lines = 0, []
+        self._by_trial, self._withdrawn = {}, {}
 
     def _add(self, text: bytes) -> None:
         place = f"{self.path} line {len(self._lines) + 1}"
@@ -111,7 +122,7 @@ class Ledger:
 
     def _append(self, content: bytes) -> None:
         with self.path.open("ab+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file, self.path, wait=True)
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(size - 1)
@@ -132,6 +143,7 @@ def _id_of(place: str, line: dict[str, Any]) -> str:
     config = stored.expect(place, line, "config", dict)
     stored.expect(place, line, "arm", str)
     stored.expect(place, line, "history", dict)
+    stored.check_seed(place, line)
     check_result(place, stored.expect(place, line, "result", dict))
     sets = stored.expect(place, line, "sets", dict, {})
     for name in sets:

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from dropout_jax.config.causes import writing
 from dropout_jax.config.errors import Interrupted
-from dropout_jax.files import write_atomically, writing
-from dropout_jax.sweeps import heartbeat, inputs, shares
+from dropout_jax.files import write_atomically
+from dropout_jax.sweeps import gpus, heartbeat, inputs, shares
 from dropout_jax.sweeps.display import StudyDisplay
 from dropout_jax.sweeps.study import StudyDirectory, unfinished
 from dropout_jax.sweeps.supervision import PATIENCE_SECONDS, Worker, watch
@@ -58,8 +57,8 @@ def run_local(
       UserError: a worker cannot run here, such as for want of data or of room.
     """
     inputs.begin(study)
-    divided = shares.Shares(workers, threads)
-    if not threads and not _gpus():
+    divided, found = shares.Shares(workers, threads), gpus.visible()
+    if not threads and not found:
         divided = shares.equal(workers)
     shares.remember(study, divided)
     directory = study.path / "workers"
@@ -75,6 +74,7 @@ def run_local(
             f"--name={os.getpid()}_{number}",
             f"--share={number}/{workers}",
             f"--threads={divided.threads}",
+            f"--gpu={found[number % len(found)] if found else ''}",
             f"--minutes={minutes}",
             "--trust_plugin",  # who began this had it from a user, or has asked one
         ]
@@ -82,7 +82,10 @@ def run_local(
     ]
     team = [Worker(directory, command) for command in commands]
     try:
-        with StudyDisplay(study, trials, console) as display, stop_requests() as stop:
+        with (
+            StudyDisplay(study, trials, console, workers) as display,
+            stop_requests() as stop,
+        ):
             watch(
                 study,
                 team,
@@ -97,7 +100,7 @@ def run_local(
     finally:
         for worker in team:
             worker.close()
-        wanted.unlink()
+        wanted.unlink(missing_ok=True)
     return not unfinished(study, trials)
 
 
@@ -112,12 +115,13 @@ def divide(
       workers: number of processes that a user asks for; 0: as the study began.
     """
     most = default_workers()
-    return shares.chosen(study, left, workers=workers, most=most, gpus=bool(_gpus()))
+    on_gpus = bool(gpus.visible())
+    return shares.chosen(study, left, workers=workers, most=most, gpus=on_gpus)
 
 
 def default_workers() -> int:
     """Returns the number of workers that this machine bears: per core, or per GPU."""
-    return len(_gpus()) or len(os.sched_getaffinity(0))
+    return len(gpus.visible()) or len(os.sched_getaffinity(0))
 
 
 def default_lanes() -> int:
@@ -127,20 +131,20 @@ def default_lanes() -> int:
     (benchmarks/results/scaling.md); a GPU is far from full with 16, and fuller with 64
     (scaling-gpu.md there).
     """
-    return 64 if _gpus() else 1
+    return 64 if gpus.visible() else 1
 
 
-def take_share(number: int, of: int, threads: int = 0) -> None:
+def take_share(number: int, of: int, threads: int = 0, gpu: str = "") -> None:
     """Leaves this process its share of the machine; called before JAX is imported.
 
     Args:
       number: of this worker, from 0.
       of: number of workers.
       threads: cores of each; 0: as many as all can have alike.
+      gpu: one of `gpus.visible`, on which it computes with all cores beside; "": none.
     """
-    gpus = _gpus()
-    if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+    if gpu:
+        os.environ[gpus.VARIABLE] = gpu
         return
     cores = sorted(os.sched_getaffinity(0))
     size = threads or max(1, len(cores) // of)
@@ -156,20 +160,3 @@ def keep_nice() -> None:
     """
     with contextlib.suppress(OSError):  # no Linux, or built without it
         Path("/proc/self/autogroup").write_text(str(os.nice(0)))
-
-
-def _gpus() -> list[str]:
-    """Returns the numbers of the NVIDIA GPUs that may be used."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if os.environ.get("JAX_PLATFORMS") == "cpu" or not shutil.which("nvidia-smi"):
-        return []
-    if visible is not None:
-        return [name for name in visible.split(",") if name]
-    listed = subprocess.run(
-        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
-    return listed.stdout.split()

@@ -62,13 +62,13 @@ def write(path: Path, trials: Iterable[Trial]) -> dict[str, Any]:
     """Writes the plan; returns its seal."""
     lines = [_line(trial) for trial in trials]
     content = b"".join(line + b"\n" for line in lines)
-    if not path.exists() or path.read_bytes() != content:
-        write_atomically(path, content.decode())
+    if stored.written(path) != content:
+        write_atomically(path, content)
     return _seal(lines)
 
 
 def _lines(path: Path) -> list[bytes]:
-    return stored.whole_lines(path.read_bytes()) if path.exists() else []
+    return stored.whole_lines(stored.written(path) or b"")
 
 
 def _seal(lines: list[bytes]) -> dict[str, Any]:

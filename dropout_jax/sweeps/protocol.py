@@ -108,7 +108,7 @@ class Cell:
       baseline_learning_rates: of the baseline, increasing, at least as many.
       searches: seeds of each of the independent searches.
       finals: for each search the seeds on which its choices are tested.
-      curves: seeds of the strength curves.
+      curves: seeds of the strength curves beside those of the searches.
       methods: by method, fields that it has in this cell beside its own.
       extended: by method, what its grid has in this cell beside the values above.
       margin: the largest difference of test accuracy that counts as none, in

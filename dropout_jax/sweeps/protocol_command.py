@@ -6,15 +6,16 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
-from rich.console import Console
 
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.causes import writing
 from dropout_jax.files import make_private
+from dropout_jax.slow import told_if_slow
 from dropout_jax.sweeps import commands
+from dropout_jax.sweeps.chosen import chosen
 from dropout_jax.sweeps.described import name_of
 from dropout_jax.sweeps.execution import (
     EXECUTORS,
@@ -26,6 +27,7 @@ from dropout_jax.sweeps.execution import (
 from dropout_jax.sweeps.protocol import GATE, SEARCH, STAGES, load_protocol
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.sweeps.trials import Trial
+from dropout_jax.terminal import Console, say
 
 
 def define_protocol(flag_values: flags.FlagValues) -> None:
@@ -77,14 +79,16 @@ def protocol(flag_values: flags.FlagValues) -> int:
     from dropout_jax.sweeps.local import default_lanes, default_workers
 
     check_execution(flag_values)
+    asked = flag_values.workers
     wanted = load_protocol(flag_values.config_file)
-    cells = _chosen("cells", flag_values.cells or list(wanted.cells), wanted.cells)
-    stages = _chosen("stages", flag_values.stages, STAGES)
+    cells = chosen("cells", flag_values.cells or list(wanted.cells), wanted.cells)
+    stages = chosen("stages", flag_values.stages, STAGES)
     study = Path(flag_values.study)
     ledgers = Path(flag_values.ledgers or study / "ledgers")
     name = name_of(flag_values.config_file)
-    course = Course(wanted, flag_values.config, name, study, ledgers)
     console, code = Console(), 0
+    with told_if_slow(lambda line: say(console, line), "checking every setting"):
+        course = Course(wanted, flag_values.config, name, study, ledgers)
     workers = flag_values.workers or default_workers()
     if flag_values.executor == EXECUTORS[0]:
         # As many threads in each worker however few trials a stage has left.
@@ -105,7 +109,8 @@ def protocol(flag_values: flags.FlagValues) -> int:
 
     if not flag_values.status:
         command = shlex.join(["python", "-m", "dropout_jax.sweeps", *sys.argv[1:]])
-        make_private(study)
+        with writing(study, 0):
+            make_private(study)
         with contextlib.ExitStack() as held:
             go_on(
                 course,
@@ -120,12 +125,5 @@ def protocol(flag_values: flags.FlagValues) -> int:
                 ended=ended,
                 console=console,
             )
-    show_left(course, workers, console)
+    show_left(course, asked or course.workers() or workers, console)
     return code
-
-
-def _chosen(flag: str, given: Sequence[str], known: Collection[str]) -> list[str]:
-    for name in given:
-        if name not in known:
-            raise UserError(f"--{flag}: {name!r} is none of {', '.join(known)}")
-    return [name for name in known if name in given]

@@ -8,6 +8,7 @@ import dataclasses
 import importlib.util
 import ipaddress
 import os
+import re
 import secrets
 import signal
 import socket
@@ -16,7 +17,9 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import UserError, told
+from dropout_jax.config.missing import missing
+from dropout_jax.sweeps import gpus
 
 # What a cluster is asked with, unless the user's environment says otherwise: a token
 # instead of a door that is open to all, and nothing told to Ray's makers.
@@ -28,16 +31,14 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 # it again without end.
 LOCAL_SETTINGS = {**LOOPBACK, "RAY_memory_monitor_refresh_ms": "0"}
 REACH_SECONDS = 10.0
+_TOKEN = re.compile(r"token|authenticat|authoriz|credential", re.IGNORECASE)
 OBJECT_STORE_BYTES = 80 * 2**20  # about the least it takes; nothing goes through it
 
 
 def check_installed() -> None:
     """Raises UserError if the package `ray` is not there; does not import it."""
     if importlib.util.find_spec("ray") is None:
-        raise UserError(
-            "--executor=ray needs Ray, which is not installed: make setup-ray, or "
-            'pip install "dropout_jax[ray]"'
-        )
+        raise missing("ray", "--executor=ray")
 
 
 @contextlib.contextmanager
@@ -68,7 +69,10 @@ def connected(address: str = "") -> Iterator[Any]:
         if "RAY_AUTH_TOKEN_PATH" not in os.environ:
             # Ray's own way is a file in the home directory that all may read.
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    ray = importlib.import_module("ray")  # by now: it reads some settings only here
+    try:
+        ray = importlib.import_module("ray")  # by now: it reads some settings only here
+    except Exception as error:
+        raise UserError(f"Ray is there, but does not import: {told(error)}") from error
     handler = signal.getsignal(signal.SIGTERM)
     # Ray's default is a directory that all may write to.
     with tempfile.TemporaryDirectory(
@@ -105,6 +109,7 @@ def _connect(ray: Any, address: str, private: str) -> None:
         ray.init(
             address="local",
             num_cpus=len(os.sched_getaffinity(0)),
+            num_gpus=len(gpus.visible()),
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
             logging_level="ERROR",
@@ -113,8 +118,9 @@ def _connect(ray: Any, address: str, private: str) -> None:
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = f"the cluster at {address}" if address else "a cluster of its own"
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        hint = (
-            "; is RAY_AUTH_TOKEN, or ~/.ray/auth_token, its token?" if address else ""
+        about_tokens = address and _TOKEN.search(str(error))
+        hint = "; is RAY_AUTH_TOKEN, or ~/.ray/auth_token, its token?" * bool(
+            about_tokens
         )
         raise UserError(f"Ray cannot use {where}: {reason[0]}{hint}") from error
     if not ipaddress.ip_address(ray.util.get_node_ip_address()).is_loopback:

@@ -14,8 +14,9 @@ from typing import Any
 
 from rich.console import Console
 
+from dropout_jax.config.causes import writing
 from dropout_jax.config.errors import Interrupted, UserError
-from dropout_jax.files import write_atomically, writing
+from dropout_jax.files import write_atomically
 from dropout_jax.sweeps import heartbeat, inputs, shares
 from dropout_jax.sweeps.display import StudyDisplay
 from dropout_jax.sweeps.ray_cluster import Placement, connected, placement
@@ -69,7 +70,7 @@ def run_ray(
     inputs.begin(study)
     with (
         connected(address) as ray,
-        StudyDisplay(study, trials, console) as display,
+        StudyDisplay(study, trials, console, workers or 1) as display,
         stop_requests() as stop,
         _wanted(study, trials) as wanted,
     ):
@@ -123,7 +124,7 @@ def _wanted(study: StudyDirectory, trials: Sequence[Trial]) -> Iterator[Path]:
         try:
             yield path
         finally:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def _described(placed: Placement, machines: int) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from dropout_jax.config.errors import Interrupted, UserError
 from dropout_jax.sweeps.study import StudyDirectory, open_study
 from dropout_jax.sweeps.supervision import Worker, watch
+from dropout_jax.terminal import Console, say
 from dropout_jax.training.interruption import stop_requests
 
 
@@ -120,4 +121,4 @@ def _share(cpus: int) -> Iterator[str]:
 
 
 def _note(line: str) -> None:
-    print(line, flush=True)  # Ray shows it to who drives the study
+    say(Console(), line)  # Ray shows it to who drives the study

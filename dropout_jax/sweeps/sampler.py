@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.missing import missing
 from dropout_jax.sweeps.distributions import Distribution, Range
 from dropout_jax.sweeps.space import Arm, Parameters
 
@@ -129,9 +130,6 @@ def _optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise UserError(
-            "a search needs Optuna, which is not installed: run make setup-search, or "
-            "pip install 'dropout_jax[search]'"
-        ) from error
+        raise missing("optuna", "a search") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

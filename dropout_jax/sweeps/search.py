@@ -17,6 +17,7 @@ from typing import Any
 
 from dropout_jax import stored
 from dropout_jax.config import canonical, config_id
+from dropout_jax.config.causes import writing
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import call
 from dropout_jax.files import make_private, to_json, write_atomically
@@ -117,9 +118,8 @@ def described(
 def load_search(study: StudyDirectory) -> Search | None:
     """Returns the search that a study's directory holds; None if it is no search."""
     path = study.path / FILE
-    if not path.exists():
+    if (found := stored.read_if_there(path)) is None:
         return None
-    found = stored.read(path)
     try:
         space = found.pop("space")
         if not all(stored.is_name(name) for name in (found["name"], *dict(space))):
@@ -154,16 +154,11 @@ def begin(study: StudyDirectory, search: Search) -> None:
             f"{study.path} belongs to a search with another configuration, space, "
             "sampler or pruning; choose another directory"
         )
-    try:
+    with writing(study.path, 0):
         make_private(study.path)
-        if found is not None:  # as study.json has it, since the first trial
-            search = dataclasses.replace(search, lanes=found.lanes)
-        write_atomically(study.path / FILE, to_json(_plain(search)))
-    except OSError as error:
-        raise UserError(
-            f"{study.path} cannot be written ({error.strerror}); choose a directory "
-            "you may write to"
-        ) from error
+    if found is not None:  # as study.json has it, since the first trial
+        search = dataclasses.replace(search, lanes=found.lanes)
+    write_atomically(study.path / FILE, to_json(_plain(search)))
 
 
 def _plain(search: Search) -> dict[str, Any]:

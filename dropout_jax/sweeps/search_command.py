@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from absl import flags
 from rich.console import Console
 
+from dropout_jax import terminal
 from dropout_jax.sweeps import command_flags, commands, inputs, sampler
 from dropout_jax.sweeps.execution import (
     check_execution,
@@ -89,10 +90,12 @@ def search(flag_values: flags.FlagValues) -> int:
         first_rung=flag_values.first_rung,
         lanes=flag_values.lanes or default_lanes(),
     )
+    console = terminal.Console()
+    commands.say_new_ledger(flag_values.ledger, console)
     study = StudyDirectory(flag_values.study, flag_values.ledger)
     inputs.check(study, study.known_trials(), more=[wanted.base], search=True)
     begin(study, wanted)
-    return finish(study, wanted, flag_values, Console())
+    return finish(study, wanted, flag_values, console)
 
 
 def finish(

@@ -14,15 +14,16 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
+from dropout_jax import terminal
 from dropout_jax.config import from_json
 from dropout_jax.config.errors import InUse, UserError
 from dropout_jax.sweeps import halving, inputs
 from dropout_jax.sweeps.sampler import Tried, suggest
 from dropout_jax.sweeps.search import Search
 from dropout_jax.sweeps.space import Arm
-from dropout_jax.sweeps.status import say
 from dropout_jax.sweeps.study import StudyDirectory, remaining
 from dropout_jax.sweeps.trials import ARM, Trial, plan
+from dropout_jax.terminal import say
 
 
 def tried(arm: Arm, study: StudyDirectory, trials: Sequence[Trial]) -> list[Tried]:
@@ -130,7 +131,7 @@ def go_on(
       UserError: a trial cannot run here; another process drives this search.
       Interrupted: Ctrl-C or SIGTERM.
     """
-    console, end = console or Console(), time.monotonic() + 60 * minutes
+    console, end = console or terminal.Console(), time.monotonic() + 60 * minutes
     with study.driven() as mine:
         if not mine:
             raise InUse(f"{study.path}: another process is at this search; wait for it")

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from dropout_jax.config.errors import one_line
-from dropout_jax.sweeps import heartbeat
-from dropout_jax.sweeps.study import StudyDirectory
+from dropout_jax.sweeps import estimate, heartbeat, shares
+from dropout_jax.sweeps.heartbeat import Heartbeat
+from dropout_jax.sweeps.study import StudyDirectory, remaining
 from dropout_jax.sweeps.trials import Trial, names
+from dropout_jax.terminal import Grid, say
 
 STATES = ("done", "pruned", "diverged", "running", "failed", "waiting")
 
@@ -36,65 +34,87 @@ def states(study: StudyDirectory, trials: Sequence[Trial]) -> dict[str, str]:
     return {trial.id: state(trial) for trial in trials}
 
 
-def minutes_left(
+def seconds_left(
+    study: StudyDirectory,
     trials: Sequence[Trial],
-    found: Mapping[str, str],
-    lines: Mapping[str, Mapping[str, Any]],
+    beats: Sequence[Heartbeat],
     workers: int,
 ) -> float | None:
-    """Returns the minutes that what is left takes, by the trials that are done.
+    """Returns the seconds until some trials of a study are finished or given up.
 
     Args:
-      trials: of the study.
-      found: their states.
-      lines: the ledger's, by trial.
+      study: the directory.
+      trials: those that are wanted.
+      beats: of the workers.
       workers: number of processes at work.
 
     Returns:
-      None while no trial is done.
+      None while no trial is finished.
     """
-    seconds = [lines[t.id]["result"]["seconds"] for t in trials if t.id in lines]
-    left = sum(state in ("running", "waiting") for state in found.values())
-    if not seconds:
-        return None
-    return sum(seconds) / len(seconds) * left / max(workers, 1) / 60
+    begun = {
+        trial: beat.step / beat.steps
+        for beat in beats
+        if beat.steps
+        for trial in beat.trials
+    }
+    pace = estimate.pace(study.trials(), study.ledger.by_trial())
+    left = remaining(study, trials)
+    return estimate.seconds_left(
+        pace, left, workers=workers, lanes=study.lanes(), begun=begun
+    )
 
 
 def show_status(study: StudyDirectory, console: Console) -> None:
     """Prints a row per arm, the workers, failures with their reasons, and the ETA."""
     trials, about = study.trials(), study.about() or {}
     found = states(study, trials)
-    # As Text: in a name from outside, brackets are no markup.
-    table = Table("arm", *STATES, title=Text(f"study {about.get('name', '')}"))
-    for arm in dict.fromkeys(trial.arm for trial in trials):
-        counts = Counter(found[trial.id] for trial in trials if trial.arm == arm)
-        table.add_row(Text(arm), *(str(counts[state] or "") for state in STATES))
-    counts = Counter(found.values())
-    table.add_section()
-    table.add_row("all", *(str(counts[state]) for state in STATES))
-    console.print(table)
+    console.print(_table(str(about.get("name", "")), trials, found))
     running = {trial_id for trial_id, state in found.items() if state == "running"}
-    beats = heartbeat.read(study.path / "workers")
+    beats = [
+        beat
+        for beat in heartbeat.read(study.path / "workers")
+        if running.intersection(beat.trials)
+    ]
     for beat in beats:
-        if running.intersection(beat.trials):
-            share = (
-                f"{100 * beat.step / beat.steps:.0f} %" if beat.steps else "starting"
-            )
-            say(
-                console,
-                f"worker {beat.worker} ({beat.process}): {beat.doing}, {share}, "
-                f"{beat.age:.0f} s ago",
-            )
+        share = f"{100 * beat.step / beat.steps:.0f} %" if beat.steps else "starting"
+        say(
+            console,
+            f"worker {beat.worker} ({beat.process}): {beat.doing}, {share}, "
+            f"{beat.age:.0f} s ago",
+        )
     given_up, named = study.given_up(), names(trials)
     for trial in trials:
         if found[trial.id] == "failed":
             say(console, f"failed: {named[trial.id]}: {given_up[trial.id]}")
-    minutes = minutes_left(trials, found, study.ledger.by_trial(), len(running))
-    if minutes:
-        what = "while nobody works, " if not running else ""
-        say(console, f"{what}about {minutes:.0f} min left")
+    if remaining(study, trials):
+        say(console, _left(study, trials, beats, bool(running)))
 
 
-def say(console: Console, line: str) -> None:
-    """Prints a line as it stands; what else than text is in it is escaped."""
-    console.print(one_line(line), highlight=False, markup=False, soft_wrap=True)
+def _table(name: str, trials: Sequence[Trial], found: Mapping[str, str]) -> Grid:
+    table = Grid("arm", *STATES, title=f"study {name}")
+    arms = list(dict.fromkeys(trial.arm for trial in trials))
+    for arm in arms:
+        counts = Counter(found[trial.id] for trial in trials if trial.arm == arm)
+        cells = (str(counts[state] or "") for state in STATES)
+        table.add_row(arm, *cells, end_section=arm == arms[-1])
+    counts = Counter(found.values())
+    table.add_row("all", *(str(counts[state]) for state in STATES))
+    return table
+
+
+def _left(
+    study: StudyDirectory,
+    trials: Sequence[Trial],
+    beats: Sequence[Heartbeat],
+    running: bool,
+) -> str:
+    """Says how long it takes, with the processes at work or those that were."""
+    began = shares.remembered(study)
+    workers = len(beats) or (began.workers if began else 1)
+    seconds = seconds_left(study, trials, beats, workers)
+    if running:
+        return estimate.left_in_words(seconds)
+    if seconds is None:
+        return f"nobody is at work; {estimate.UNKNOWN}"
+    with_ = "1 process" if workers == 1 else f"{workers} processes"
+    return f"nobody is at work; {estimate.told(seconds)} with {with_}"

@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from dropout_jax import stored
+from dropout_jax.config.causes import Unreadable, reading, writing
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.config.places import NOTHING, missing, refuse_place
 from dropout_jax.files import (
+    content,
+    lock,
     make_private,
-    reading,
     refuse_odd,
     to_json,
     write_atomically,
-    writing,
 )
 from dropout_jax.sweeps import plan_file
 from dropout_jax.sweeps.described import check_reporting
@@ -32,7 +35,7 @@ ATTEMPTS = 3  # failures after which a trial is given up
 _OWN_LEDGER = "ledger.jsonl"
 _ROOMS = ("trials", "groups", "claims", "failures", "workers", "report")
 _ABOUT = {"name": str, "test": bool, "ledger": str, "lanes": int}
-_REMEMBERED = ("inputs", "accepted", "execution")  # by `remember`; none at first
+_REMEMBERED = ("inputs", "accepted", "execution", "checkpoints")  # by `remember`
 
 
 class StudyDirectory:
@@ -64,6 +67,9 @@ class StudyDirectory:
           ledger: the file of results; `ledger.jsonl` in the directory by default.
         """
         self.path = Path(path)
+        refuse_place("--study", path)
+        if ledger:
+            refuse_place("--ledger", ledger)
         if ledger and Path(ledger).suffix != ".jsonl":  # no other file is appended to
             raise UserError(f"--ledger={ledger}: its name must end in .jsonl")
         self._ledger, place = _OWN_LEDGER, self.path / _OWN_LEDGER
@@ -101,7 +107,7 @@ class StudyDirectory:
         """
         about = {"name": trials[0].study, "test": test, "ledger": self._ledger}
         check_reporting("reporting", reporting or {})
-        try:
+        with writing(self.path, 0):
             make_private(self.path)
             self._refuse_odd()
             with self._locked("lock", wait=True):
@@ -123,11 +129,6 @@ class StudyDirectory:
                 write_atomically(self.path / "study.json", to_json(about))
                 if self._ledger != _OWN_LEDGER:
                     self.ledger.begin()
-        except OSError as error:
-            raise UserError(
-                f"{self.path} cannot be written ({error.strerror}); choose a "
-                "directory you may write to"
-            ) from error
         return len(new)
 
     def _refuse_odd(self) -> None:
@@ -159,11 +160,9 @@ class StudyDirectory:
           Damaged: it is not what was written.
         """
         path = self.path / "study.json"
-        with reading(path):
-            if not path.exists():
-                return None
         try:
-            found = stored.read(path)
+            if (found := stored.read_if_there(path)) is None:
+                return None
             for name, kind in {**_ABOUT, "reporting": dict, "plan": dict}.items():
                 stored.expect(path, found, name, kind)
             if not stored.is_name(found["name"]):
@@ -174,6 +173,8 @@ class StudyDirectory:
             for value in found.get("accepted", {}).values():
                 if not isinstance(value, list):
                     raise stored.Damaged(f"{path}: accepted has {value!r:.80}")
+        except Unreadable:
+            raise
         except UserError as error:
             raise stored.Damaged(
                 f"{error}; remove the file, and the command that began the study mends "
@@ -186,7 +187,7 @@ class StudyDirectory:
 
         Args:
           **entries: `inputs` and `accepted` as `inputs.check` returns them, `execution`
-            as `shares.Shares` has it; each replaces what was there.
+            of `shares`, `checkpoints` of `kept`; each replaces what was there.
         """
         assert set(entries) <= set(_REMEMBERED)
         with self._locked("lock", wait=True):
@@ -243,9 +244,7 @@ class StudyDirectory:
     def claimed(self, trial: Trial) -> bool:
         """Whether a process is at work on the trial."""
         path = self.path / "claims" / trial.id
-        if not path.exists():
-            return False
-        with path.open() as file:
+        with contextlib.suppress(FileNotFoundError), path.open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -263,14 +262,9 @@ class StudyDirectory:
         path = self.path / name
         with writing(path, 0):
             path.parent.mkdir(exist_ok=True)
-            path.touch()
-        with path.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+            file = path.open("a")
+        with file:
+            yield lock(file, path, wait=wait)
 
     def record_failure(self, trial_id: str, reason: str, where: str = "") -> None:
         """Remembers that an attempt at a trial failed.
@@ -291,9 +285,9 @@ class StudyDirectory:
         """Returns why attempts failed, by trial id."""
         path = self.path / "failures"
         found = {}
-        files = filter(Path.is_file, path.iterdir() if path.exists() else ())
-        for file in files:
-            lines = stored.whole_lines(file.read_bytes())
+        for file in filter(Path.is_file, path.glob("*")):
+            # `retry` may forget it in between.
+            lines = stored.whole_lines(content(file) or b"")
             reasons = [stored.record(line, file).get("reason") for line in lines]
             found[file.name] = [str(reason) for reason in reasons]
         return found
@@ -307,7 +301,7 @@ class StudyDirectory:
         """Gives failed trials a new chance; returns how many there are."""
         count = 0
         for trial_id in self.failures():
-            (self.path / "failures" / trial_id).unlink()
+            (self.path / "failures" / trial_id).unlink(missing_ok=True)
             count += 1
         return count
 
@@ -334,13 +328,16 @@ def open_study(path: str | Path) -> StudyDirectory:
         StudyDirectory(path)._refuse_odd()
     about = StudyDirectory(path).about()
     if about is None:
-        raise UserError(f"--study {path} holds no study; `run` makes one")
+        near = hint_of_path(path, "*/study.json")
+        raise UserError(f"--study {path} holds no study; `run` makes one{near}")
     study = StudyDirectory(path, Path(path, about["ledger"]))
     # Only a user makes a file outside of the study, by the --ledger of `run`.
-    if study._ledger != _OWN_LEDGER and not study.ledger.path.is_file():
+    if study._ledger != _OWN_LEDGER and not os.path.isfile(study.ledger.path):
+        place = f"--study {path} keeps its results in {study.ledger.path}"
+        if (why := missing(study.ledger.path)) != NOTHING:
+            raise UserError(f"{place}: {why or 'it is a directory'}")
         raise UserError(
-            f"--study {path} keeps its results in {study.ledger.path}, which is not "
-            "there; the command that began the study makes it, and every machine that "
-            "works on it must see it"
+            f"{place}, which is not there; the command that began the study makes it, "
+            "and every machine that works on it must see it"
         )
     return study

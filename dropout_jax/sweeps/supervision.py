@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dropout_jax.config.causes import no_room, reason, writing
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import no_room, remove_unfinished
+from dropout_jax.files import content, remove_unfinished
+from dropout_jax.silence import Silence
 from dropout_jax.sweeps import heartbeat
 from dropout_jax.sweeps.study import StudyDirectory
 from dropout_jax.training.interruption import StopRequest
@@ -46,35 +48,42 @@ class Worker:
     def start(self) -> None:
         """Starts the process; what it says is added to the log."""
         self._forget_beat()
-        self.heard = time.time()
-        with self.log.open("ab") as log:
-            # A session of its own: Ctrl-C comes to it from us, once.
-            self.process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._silence = Silence()
+        with writing(self.log, 0):
+            log = self.log.open("ab")
+        with log:
+            try:
+                # A session of its own: Ctrl-C comes to it from us, once.
+                self.process = subprocess.Popen(
+                    self.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise UserError(
+                    f"no worker can be started: {self.command[0]}: {reason(error)}"
+                ) from error
 
     def _forget_beat(self) -> None:
         self.beat.unlink(missing_ok=True)
         remove_unfinished(self.beat.parent, self.beat.name)
 
     def silence(self) -> float:
-        """Returns the seconds since the last sign of life.
+        """Returns the seconds without a sign of life, of those that were watched.
 
         One that ends takes its heartbeat away: what was seen of it still counts.
         """
-        with contextlib.suppress(FileNotFoundError):
-            self.heard = max(self.heard, self.beat.stat().st_mtime)
-        return time.time() - self.heard
+        return self._silence.look(heartbeat.sign(self.beat))
 
     def last_line(self) -> str:
         """Returns the last line of the log, or why there is none."""
-        if shutil.disk_usage(self.log.parent).free < LOG_BYTES:
-            return no_room(self.log, LOG_BYTES, os.strerror(errno.ENOSPC))
-        lines = self.log.read_text(errors="replace").strip().splitlines()
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(self.log.parent).free < LOG_BYTES:
+                return no_room(self.log, LOG_BYTES, os.strerror(errno.ENOSPC))
+        said = (content(self.log) or b"").decode(errors="replace")
+        lines = said.strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
     def close(self) -> None:

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from dropout_jax.config import defaults
 from dropout_jax.config.flat import flat
 from dropout_jax.config.loading import override
+from dropout_jax.terminal import Console
 from dropout_jax.training import TerminalProgress, run
 from dropout_jax.training.outcome import TIMES
 

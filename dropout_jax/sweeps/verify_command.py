@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
-
-from rich.console import Console
 
 from dropout_jax.config.arguments import Parser
 from dropout_jax.config.errors import Interrupted, UserError
+from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.config.places import NOTHING, missing
+from dropout_jax.slow import told_if_slow
 from dropout_jax.sweeps import commands
 from dropout_jax.sweeps.ledger import Ledger
-from dropout_jax.sweeps.status import say
+from dropout_jax.terminal import Console, say
 
 
 def verify(arguments: Sequence[str]) -> int:
@@ -30,8 +31,12 @@ def verify(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.trials < 1:
         raise UserError(f"--trials={options.trials}: must be 1 or more")
-    if not Path(options.ledger).is_file():
-        raise UserError(f"--ledger={options.ledger}: there is no such file")
+    if not os.path.isfile(options.ledger):
+        why = missing(options.ledger) or "it is a directory"
+        near = hint_of_path(options.ledger, "*.jsonl") if why == NOTHING else ""
+        raise UserError(
+            f"--ledger={options.ledger}: there is no such file; {why}{near}"
+        )
     ledger = Ledger(options.ledger)
     lines = [line for line in ledger.by_trial().values() if line.get("parts")]
     if not lines:
@@ -59,12 +64,15 @@ def verify(arguments: Sequence[str]) -> int:
     console, code = Console(), 0
     wanted = spread(lines, options.trials)
     for number, line in enumerate(wanted):
+        what = f"{line['arm']} seed {line['seed']} {line['trial'][:12]}"
+        training = f"[{number + 1}/{len(wanted)}] {what}: training it again"
         try:
-            differing = repeat(line)
+            with told_if_slow(lambda said: say(console, said), training):
+                differing = repeat(line)
         except Interrupted as stopped:  # nothing of it is kept
             say(console, f"interrupted: {number} of {len(wanted)} trials are compared")
             return stopped.exit_code
         found = "equal" if not differing else f"differs in {', '.join(differing)}"
-        say(console, f"{line['arm']} seed {line['seed']} {line['trial'][:12]}: {found}")
+        say(console, f"{what}: {found}")
         code = max(code, bool(differing))
     return int(code)

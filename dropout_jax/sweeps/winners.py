@@ -9,16 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from dropout_jax.files import to_json, write_atomically
 from dropout_jax.sweeps import inputs
 from dropout_jax.sweeps.search import Search
 from dropout_jax.sweeps.space import Arm
-from dropout_jax.sweeps.status import STATES, say, states
+from dropout_jax.sweeps.status import STATES, states
 from dropout_jax.sweeps.study import StudyDirectory, remaining
 from dropout_jax.sweeps.trials import Trial
+from dropout_jax.terminal import Grid, say
 
 FILE = "winners.json"
 
@@ -99,10 +98,7 @@ def show_winners(study: StudyDirectory, search: Search, console: Console) -> Non
     """
     planned, found = study.trials(), winners(study, search)
     state = states(study, planned)
-    table = Table("arm")
-    table.add_column("winner", overflow="fold")
-    for heading in ("validation accuracy", "loss", "trials"):
-        table.add_column(heading)
+    table = Grid("arm", "winner", "validation accuracy", "loss", "trials")
     plain: dict[str, Any] = {}
     for arm, winner in found.items():
         ended = Counter(state[trial.id] for trial in planned if trial.arm == arm)
@@ -110,7 +106,7 @@ def show_winners(study: StudyDirectory, search: Search, console: Console) -> Non
         trials = ", ".join(f"{count} {name}" for name, count in counts.items())
         plain[arm] = {"trials": counts}
         if winner is None:
-            table.add_row(Text(arm), "none ran to its end", "", "", trials)
+            table.add_row(arm, "none ran to its end", "", "", trials)
             continue
         plain[arm] |= {
             "fields": winner.fields,
@@ -120,7 +116,7 @@ def show_winners(study: StudyDirectory, search: Search, console: Console) -> Non
         }
         fields = ", ".join(f"{_short(k)}={v}" for k, v in winner.searched.items())
         accuracy, loss = f"{100 * winner.accuracy:.2f} %", f"{winner.loss:.4f}"
-        table.add_row(Text(arm), Text(fields), accuracy, loss, trials)
+        table.add_row(arm, fields, accuracy, loss, trials)
     about = {
         "study": search.name,
         "seed": search.base["seed"],

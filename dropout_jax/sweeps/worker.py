@@ -11,12 +11,16 @@ from typing import Any
 
 from rich.console import Console
 
+from dropout_jax import terminal
 from dropout_jax.config.errors import Interrupted, InUse, UserError
 from dropout_jax.stored import Damaged
 from dropout_jax.sweeps import inputs
+from dropout_jax.sweeps.estimate import left_in_words
 from dropout_jax.sweeps.groups import batches
 from dropout_jax.sweeps.halving import rule
+from dropout_jax.sweeps.kept import tidy
 from dropout_jax.sweeps.ledger import WITHDRAWN, ledger_line
+from dropout_jax.sweeps.status import seconds_left
 from dropout_jax.sweeps.study import StudyDirectory, remaining, unfinished
 from dropout_jax.sweeps.trials import Trial, describe, names
 from dropout_jax.sweeps.worker_progress import TrialProgress
@@ -63,7 +67,7 @@ def work(
       UserError: a trial cannot run here, such as for want of data or of room, or with
         other inputs than the study has.
     """
-    console = console or Console()
+    console = console or terminal.Console()
     shown = progress or (
         lambda batch, what, label: TrialProgress(label, console, epoch_lines=False)
     )
@@ -74,7 +78,7 @@ def work(
     ]
     if "inputs" not in (study.about() or {}):
         inputs.begin(study)
-    started, begun, waited = time.monotonic(), 0, False
+    started, waited = time.monotonic(), False
     while remaining(study, trials):
         ran = False
         for batch in queue:
@@ -82,10 +86,10 @@ def work(
             if not remaining(study, batch):
                 continue
             if minutes and spent > 60 * minutes:
-                console.print(
+                terminal.say(
+                    console,
                     f"{minutes:g} minutes are over; {len(remaining(study, trials))} "
                     "trials remain: run the same command again",
-                    highlight=False,
                 )
                 return False
             with contextlib.ExitStack() as claims:
@@ -96,16 +100,15 @@ def work(
                     continue
                 count = len(remaining(study, trials))
                 what = describe(mine, named)
-                label = _label(what, len(trials), count, begun, spent)
-                begun += len(mine)
+                seconds = seconds_left(study, trials, (), workers)
+                place = f"{len(trials) - count + 1}/{len(trials)}"
+                label = f"[{place}, {left_in_words(seconds)}] {what}: "
                 inputs.check_now(study, mine)
                 ran |= _run(study, mine, workers, shown(mine, what, label))
         if not ran and (held := len(remaining(study, trials))):
             if not waited:
-                console.print(
-                    f"waiting for {held} trials that other processes have",
-                    highlight=False,
-                )
+                said = f"waiting for {held} trials that other processes have"
+                terminal.say(console, said)
                 waited = True
             waiting()
             time.sleep(POLL_SECONDS)
@@ -135,7 +138,8 @@ def _run(
         )
     except InUse:
         return False
-    except Exception as error:
+    # A plugin that calls sys.exit is as broken as one that raises.
+    except (Exception, SystemExit) as error:
         # A damaged run is its trial's trouble, what else a user must mend everyone's.
         ends = isinstance(error, Interrupted | UserError)
         if ends and not isinstance(error, Damaged):
@@ -145,6 +149,7 @@ def _run(
             study.record_failure(trial.id, reason, traceback.format_exc())
         progress.note(f"failed: {reason}")
     else:
+        tidy(study, batch)  # now: a trial with a line is not looked at again
         for trial, directory in zip(batch, directories, strict=True):
             study.ledger.append(ledger_line(trial, RunDirectory(directory)))
     return True
@@ -169,10 +174,3 @@ def _refuse_withdrawn(study: StudyDirectory, batch: Sequence[Trial]) -> None:
 
 def _digest(result: Mapping[str, Any]) -> str | None:
     return result.get("metrics_sha256")
-
-
-def _label(what: str, total: int, left: int, begun: int, spent: float) -> str:
-    eta = ""
-    if begun:
-        eta = f", about {spent / begun * left / 60:.0f} min left"
-    return f"[{total - left + 1}/{total}{eta}] {what}: "

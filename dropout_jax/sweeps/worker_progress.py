@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from dropout_jax.sweeps import heartbeat
 from dropout_jax.sweeps.trials import Trial
+from dropout_jax.terminal import Console
 from dropout_jax.training import TerminalProgress
 
 BEAT_SECONDS = 1.0  # between two heartbeats at least

@@ -8,7 +8,6 @@ import errno
 import hashlib
 import logging
 import os
-import re
 import shutil
 import sys
 import time
@@ -20,13 +19,9 @@ import jax
 import jax.numpy as jnp
 
 from dropout_jax import stored
+from dropout_jax.config import causes
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import (
-    no_room,
-    refuse_odd,
-    write_atomically,
-    writing,
-)
+from dropout_jax.files import ABSENT, refuse_odd, write_atomically
 from dropout_jax.stored import Damaged
 from dropout_jax.training import sets
 from dropout_jax.training.lanes import widen
@@ -90,15 +85,16 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
     if (target / MANIFEST).exists():
         return
     refuse_odd(directory.parent)
-    with writing(target, needed):
+    with causes.writing(target, needed):
         directory.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(directory).free
     _remove(target)
     # Orbax ends badly on a full disk, with threads that write on: better not begun.
-    if shutil.disk_usage(directory).free < needed:
-        raise UserError(no_room(target, needed, os.strerror(errno.ENOSPC)))
+    if free < needed:
+        raise UserError(causes.no_room(target, needed, os.strerror(errno.ENOSPC)))
     vectors = pack(tree)
     try:
-        with writing(target, needed):
+        with causes.writing(target, needed):
             with _unheard_threads(), _checkpointer() as checkpointer:
                 checkpointer.save(target, vectors)
             files = _digests(target)
@@ -111,11 +107,11 @@ def save(directory: Path, step: int, tree: Any, host: dict[str, Any]) -> None:
         }
         write_atomically(target / MANIFEST, stored.sealed(manifest))
     except Exception as error:
-        reason = _lack_of_room(error, directory, needed)
+        cause = _cause(error, directory, needed)
         _remove_what_failed(directory, target)
-        if reason is None:
+        if cause is None:
             raise
-        raise UserError(no_room(target, needed, reason)) from error
+        raise causes.unwritable(target, cause, needed) from error
     for old in _steps(directory)[KEEP:]:
         _remove(directory / str(old))
 
@@ -143,12 +139,17 @@ def restore(
       OtherVersion: another version of the package wrote the newest one.
     """
     refuse_odd(directory.parent)
-    problems, other = [], False
-    for step in _steps(directory):
-        path = directory.absolute() / str(step)
+    problems, other, tried = [], False, set()
+    # Looked for anew each time: a run at work removes old ones for newer ones.
+    while left := [step for step in _steps(directory) if step not in tried]:
+        tried.add(left[0])
+        path = directory.absolute() / str(left[0])
         try:
-            return _restore(path, shapes)
+            with stored.damage(path):
+                return _restore(path, shapes)
         except Damaged as error:
+            if not path.is_symlink() and not path.exists():
+                continue
             problems.append(str(error))
             other |= isinstance(error, OtherProgram)
             note(f"checkpoint {path} is passed over: {error}")
@@ -178,6 +179,8 @@ def _restore(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
             f"{found}, and this version reads checkpoints of format {stored.FORMAT}; "
             "use the run with that version, or run it again in a new directory"
         )
+    if str(step := manifest.get("step")) != path.name:
+        raise Damaged(f"it is that of step {step!r:.20}, under another name")
     host = stored.expect(MANIFEST, manifest, "host", dict)
     expected = stored.expect(MANIFEST, manifest, "files", dict)
     found = _digests(path)
@@ -197,6 +200,9 @@ def _restore(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
             vectors = checkpointer.restore(path, empty(abstract_tree))
             tree = unpack(vectors, abstract_tree)
         except Exception as error:
+            cause = causes.of_system(error)
+            if cause is not None and not causes.of_content(cause):
+                raise causes.unreadable(path, cause) from error
             raise Damaged(f"Orbax cannot read it: {_first_line(error)}") from error
     return jax.tree.map(jnp.asarray, tree), host
 
@@ -266,13 +272,12 @@ def _kinds(tree: Any) -> list[list[str]]:
     ]
 
 
-def _lack_of_room(error: Exception, directory: Path, needed: int) -> str | None:
+def _cause(error: Exception, directory: Path, needed: int) -> OSError | None:
     """Returns what the system had against a save; None where `error` is of its own."""
-    if code := re.search(r"os_error_code='(\d+)'", str(error)):  # TensorStore's
-        return os.strerror(int(code[1]))
-    told = isinstance(error, UserError)
-    full = shutil.disk_usage(directory).free < needed
-    return os.strerror(errno.ENOSPC) if full and not told else None
+    cause, told = causes.of_system(error), isinstance(error, UserError)
+    if cause is None and not told and shutil.disk_usage(directory).free < needed:
+        cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return None if told else cause
 
 
 def _first_line(error: Exception) -> str:
@@ -306,7 +311,10 @@ def _checkpointer() -> Any:
 
 
 def _steps(directory: Path) -> list[int]:
-    names = [p.name for p in directory.iterdir()] if directory.exists() else []
+    try:
+        names = os.listdir(directory)
+    except ABSENT:
+        return []
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import warnings
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import jax
 
+from dropout_jax.config.causes import reason
+from dropout_jax.config.errors import UserError
 from dropout_jax.data import cache
 from dropout_jax.training import processor
 
@@ -32,7 +35,11 @@ def enable(note: Callable[[str], object]) -> None:
     if not jax.config.values["jax_enable_compilation_cache"]:
         return
     if jax.config.values["jax_compilation_cache_dir"] is None:
-        directory = cache.directory() / f"programs-{processor.digest()}"
+        try:
+            directory = cache.directory() / f"programs-{processor.digest()}"
+        except UserError as error:
+            note(f"compiled programs are not kept: {error}")
+            return
         problem = _make_private(directory)
         if problem:
             note(f"compiled programs are not kept: {directory} {problem}")
@@ -51,13 +58,15 @@ def _make_private(directory: Path) -> str:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = directory.lstat()
     except OSError as error:
-        return f"cannot be made ({error.strerror})"
+        return f"cannot be made ({reason(error)})"
     if not stat.S_ISDIR(found.st_mode):
         return "is a link or no directory; remove it"
     if found.st_uid != os.getuid():
         return "belongs to another user; remove it"
     if found.st_mode & 0o022:
         return "can be written by others; remove it"
+    if not os.access(directory, os.W_OK | os.X_OK):
+        return "cannot be written (no rights, or mounted read-only)"
     if found.st_mode & 0o077:
         directory.chmod(0o700)
     return ""
@@ -65,10 +74,14 @@ def _make_private(directory: Path) -> str:
 
 def _make_room(directory: Path) -> None:
     """Removes the oldest programs beyond `MAX_BYTES`."""
-    entries = [(path, path.stat()) for path in directory.iterdir() if path.is_file()]
-    entries.sort(key=lambda entry: entry[1].st_mtime)
-    total = sum(found.st_size for _, found in entries)
-    for path, found in entries:
+    entries = []
+    for path in directory.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process makes room too
+            entries.append((path.lstat(), path))
+    entries = [entry for entry in entries if stat.S_ISREG(entry[0].st_mode)]
+    entries.sort(key=lambda entry: entry[0].st_mtime)
+    total = sum(found.st_size for found, _ in entries)
+    for found, path in entries:
         if total <= MAX_BYTES:
             break
         path.unlink(missing_ok=True)

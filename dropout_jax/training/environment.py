@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import (
     PackageNotFoundError,
@@ -24,22 +25,42 @@ from dropout_jax.data import Dataset
 from dropout_jax.training import plugin_source, processor, settings
 from dropout_jax.training.parts import Part
 
+# What git tells a hook, which may be what started this process.
+_OF_ANOTHER_TREE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_EXTERNAL_DIFF")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
 
-def _git(*arguments: str) -> str | None:
-    """Returns what git says of the source tree, or None outside a checkout."""
+def _git(*arguments: str) -> bytes | None:
+    """Returns what git says of the source tree; None if it is not there, or hangs.
+
+    Bytes: a file that was changed may hold anything.
+    """
+    found = {k: v for k, v in os.environ.items() if k not in _OF_ANOTHER_TREE}
     try:
         done = subprocess.run(
             ("git", "-C", str(Path(__file__).parent), *arguments),
+            env=found,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
             timeout=10,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def _commit() -> dict[str, Any]:
+    """Returns the commit of the source tree and its changes; null what is not known."""
+    commit, changes = _git("rev-parse", "HEAD"), _git("diff", "HEAD")
+    # Warnings and the like are no commit.
+    known = commit is not None and re.fullmatch(rb"[0-9a-f]{40,64}", commit)
+    digest = None if changes is None else ""
+    return {
+        "commit": commit.decode() if commit and known else None,
+        "modified": None if changes is None else bool(changes),
+        "difference_sha256": hashlib.sha256(changes).hexdigest() if changes else digest,
+    }
 
 
 def _threads() -> int:
@@ -97,7 +118,6 @@ def capture(
       workers: number of processes that share this machine.
     """
     device = next(iter(jnp.zeros(()).devices()))  # where arrays are made
-    difference = _git("diff", "HEAD")
     return {
         "step": step,
         "inputs": inputs(plugin, dataset.sha256),
@@ -118,12 +138,7 @@ def capture(
         "workers": workers,
         "lanes": lanes,
         "machine": platform.platform(),
-        "git": {
-            "commit": _git("rev-parse", "HEAD"),
-            "modified": bool(difference),
-            "difference_sha256": difference
-            and hashlib.sha256(difference.encode()).hexdigest(),
-        },
+        "git": _commit(),
         "data": {
             "name": dataset.name,
             "source": dataset.source,

@@ -8,10 +8,10 @@ import shutil
 import time
 from typing import Any
 
+from dropout_jax.config.causes import writing
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.schema import BY_PATH
-from dropout_jax.files import writing
 from dropout_jax.training.run_directory import RunDirectory
 
 # What TensorBoard's table of hyperparameters shows beside them. Nothing of the test

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C and SIGTERM as a request, honoured between two chunks."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request, honoured between two chunks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+
+from dropout_jax.config.signals import ending
 
 
 class StopRequest:
@@ -27,7 +29,7 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turns the first SIGINT or SIGTERM into a request; a second one kills.
+    """Turns the first signal that asks to end into a request; a second one kills.
 
     Outside the main thread, where Python delivers no signals, nothing changes.
     """
@@ -35,8 +37,7 @@ def stop_requests() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    previous = {int(number): signal.getsignal(number) for number in signals}
+    previous = {int(number): signal.getsignal(number) for number in ending()}
 
     def ask(number: int, frame: object) -> None:
         del frame
@@ -47,7 +48,7 @@ def stop_requests() -> Iterator[StopRequest]:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
-    for number in signals:
+    for number in previous:
         signal.signal(number, ask)
     try:
         yield request

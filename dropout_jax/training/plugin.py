@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
-from pathlib import Path
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.modules import attempt, run_file
+from dropout_jax.config.places import missing
 from dropout_jax.training import plugin_source
 
 # SHA-256 of the source (None: it has none) by plugin, as it was when it was imported.
@@ -30,21 +30,29 @@ def import_plugin(plugin: str) -> None:
             f"plugin {plugin!r} has changed since this process imported it (its "
             f"SHA-256 was {known!s:.12}, now {source:.12}); start a new process"
         )
-    try:
-        if plugin.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(Path(plugin).stem, plugin)
-            if spec is None or spec.loader is None or not Path(plugin).is_file():
-                raise ImportError("no such file")
-            if plugin not in _LOADED:
-                spec.loader.exec_module(importlib.util.module_from_spec(spec))
-        else:
-            importlib.import_module(plugin)
-    except Exception as error:
-        raise UserError(
-            f"plugin {plugin!r} cannot be imported ({type(error).__name__}: {error}); "
-            "give the name of an importable module or the path of a .py file"
-        ) from error
+    if plugin_source.is_path(plugin):
+        if why := missing(plugin):
+            raise UserError(f"plugin {plugin!r} cannot be imported: {why}")
+        if plugin not in _LOADED:
+            try:
+                run_file(plugin)
+            except UserError as error:
+                raise UserError(f"plugin {plugin!r}: {error}") from error
+    else:
+        attempt(f"plugin {plugin!r}", lambda: _import_module(plugin))
     _LOADED[plugin] = source
+
+
+def _import_module(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):  # one that it imports lacks
+            raise
+        raise UserError(
+            f"cannot be imported ({error}); give the name of an importable module or "
+            "the path of a .py file"
+        ) from None
 
 
 def refuse_unknown(plugin: str, place: object, consent: str) -> None:

@@ -23,6 +23,11 @@ _IMPORTERS = ("import_module", "__import__")
 _OURS = "dropout_jax"  # which a run records by its version and commit
 
 
+def is_path(plugin: str) -> bool:
+    """Whether a plugin is named by its file, and not as a module."""
+    return plugin.endswith(".py") or "/" in plugin
+
+
 def sha256(plugin: str) -> str | None:
     """Returns the SHA-256 of a plugin's source; None where there is no source.
 
@@ -63,7 +68,7 @@ def _named(file: Path) -> Iterator[str]:
 
 def files(plugin: str) -> dict[str, Path] | None:
     """Returns the files of a plugin's source by name, "" for its own; None: no file."""
-    if plugin.endswith(".py"):
+    if is_path(plugin):
         main, names = Path(plugin).absolute(), []
     else:
         main, names = _module(plugin), plugin.split(".")
@@ -188,7 +193,7 @@ def _text(call: ast.Call, place: int, name: str) -> str:
 def _tree(file: Path) -> ast.Module:
     """Returns the syntax tree of a file; an empty one where it is no Python."""
     try:
-        if file.suffix == ".py":
+        if file.suffix not in importlib.machinery.EXTENSION_SUFFIXES:
             return ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):  # its import will say so
         pass

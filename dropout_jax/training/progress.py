@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
-from rich.text import Text
 
-from dropout_jax.config.errors import one_line
+from dropout_jax import terminal
+from dropout_jax.slow import told_if_slow
+from dropout_jax.training.bar import ShrinkingColumn, bar_columns
 
 
 def describe(record: dict[str, Any]) -> str:
@@ -42,19 +38,6 @@ def describe_result(values: dict[str, Any]) -> str:
     )
 
 
-class _ShrinkingColumn(TextColumn):
-    """Gives way on a narrow terminal, so that the other columns stay whole."""
-
-    def __init__(self, text: str):
-        # Rich first narrows columns that may wrap; here the text is cut instead.
-        super().__init__(text, markup=False, table_column=Column(no_wrap=False))
-
-    def render(self, task: Task) -> Text:
-        text = super().render(task)
-        text.no_wrap, text.overflow = True, "ellipsis"
-        return text
-
-
 class TerminalProgress:
     """Shows a run: a progress bar on a terminal, one line per validation elsewhere.
 
@@ -78,33 +61,31 @@ class TerminalProgress:
         """
         self.label = label
         self._epoch_lines = epoch_lines
-        self._console = console or Console()
+        self._console = console or terminal.Console()
         self._bar: Progress | None = None
         self._task: Any = None
         self._epochs = 0
         self._steps_per_epoch = 1
+        self._compiling = contextlib.ExitStack()
 
     def note(self, message: str) -> None:
         """Shows one line of its own."""
-        self._console.print(
-            one_line(f"{self.label}{message}"),
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        terminal.say(self._console, f"{self.label}{message}")
 
     def start(self, step: int, epochs: int, steps_per_epoch: int) -> None:
         """Begins to show a run that has taken `step` steps already."""
         self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
         if not self._console.is_terminal or self._console.is_dumb_terminal:
+            if self._epoch_lines:
+                self._compiling.enter_context(told_if_slow(self.note, "compiling"))
             return
         self._bar = Progress(
-            *([_ShrinkingColumn("{task.fields[label]}")] if self.label else []),
+            *([ShrinkingColumn("{task.fields[label]}")] if self.label else []),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=12),
+            *bar_columns(self._console, 12),
             TextColumn("{task.fields[speed]}", markup=False),
-            _ShrinkingColumn("{task.fields[metrics]}"),
-            TimeRemainingColumn(),
+            ShrinkingColumn("{task.fields[metrics]}"),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
             console=self._console,
             transient=True,
         )
@@ -117,6 +98,7 @@ class TerminalProgress:
 
     def advance(self, step: int, images_per_second: float | None) -> None:
         """Shows that `step` steps are done, and how fast."""
+        self._compiling.close()
         if self._bar is None:
             return
         epoch = min(step // self._steps_per_epoch + 1, self._epochs)
@@ -145,6 +127,7 @@ class TerminalProgress:
 
     def close(self) -> None:
         """Ends the display; called on every way out of a run."""
+        self._compiling.close()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

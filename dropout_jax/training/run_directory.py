@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Sequence
@@ -12,17 +11,18 @@ from typing import Any
 
 from dropout_jax import stored
 from dropout_jax.config import canonical, defaults, from_json
+from dropout_jax.config.causes import reading, writing
 from dropout_jax.config.errors import InUse, UserError
 from dropout_jax.config.flat import flat
+from dropout_jax.config.places import refuse_place
 from dropout_jax.config.schema import BY_PATH
 from dropout_jax.files import (
+    lock,
     make_private,
-    reading,
     refuse_odd,
     remove_unfinished,
     to_json,
     write_atomically,
-    writing,
 )
 from dropout_jax.training import fingerprint, outcome, parts
 from dropout_jax.training.parts import Part
@@ -53,25 +53,19 @@ class RunDirectory:
             work in it.
         """
         self.check(config)
-        try:
+        with writing(self.path, 0):
             make_private(self.path)
             self._lock = self._file(".lock").open("w")
-        except OSError as error:
-            raise UserError(
-                f"--workdir {self.path} cannot be written ({error.strerror}); choose "
-                "a directory you may write to"
-            ) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_unfinished(self.path)
+            if not lock(self._lock, self._file(".lock")):
+                raise InUse(
+                    f"--workdir {self.path} is in use by another process; wait for it "
+                    "or choose another directory"
+                )
+            with writing(self.path, 0):
+                remove_unfinished(self.path)
             return self._claim(canonical(config))
-        except BlockingIOError as error:
-            self.close()
-            raise InUse(
-                f"--workdir {self.path} is in use by another process; wait for it or "
-                "choose another directory"
-            ) from error
-        except UserError:
+        except BaseException:
             self.close()
             raise
 
@@ -80,6 +74,7 @@ class RunDirectory:
 
         Nothing is written.
         """
+        refuse_place("--workdir", self.path)
         with reading(self.path):
             refuse_odd(self.path)
             if (found := self.config()) is not None:
@@ -181,8 +176,7 @@ class RunDirectory:
         return self._json("config.json")
 
     def _json(self, name: str) -> dict[str, Any] | None:
-        path = self._file(name)
-        return stored.read(path) if path.exists() else None
+        return stored.read_if_there(self._file(name))
 
     def _extends(self, found: dict[str, Any], wanted: dict[str, Any]) -> bool:
         """Whether the wanted run goes on where the one found ends.
@@ -217,10 +211,8 @@ class RunDirectory:
     @property
     def status(self) -> str | None:
         """One of running, done, diverged, pruned, failed; None for a new directory."""
-        path = self._file("status")
-        if not path.exists():
-            return None
-        return path.read_text(errors="replace").split("\n")[0]
+        found = stored.written(self._file("status"))
+        return None if found is None else found.decode(errors="replace").split("\n")[0]
 
     def set_status(self, status: str, reason: str = "") -> None:
         """Stores the status, and why on a second line."""
@@ -309,7 +301,7 @@ class RunDirectory:
           Damaged: a whole line is not what was written.
         """
         path = self._file("metrics.jsonl")
-        lines = stored.whole_lines(path.read_bytes()) if path.exists() else []
+        lines = stored.whole_lines(stored.written(path) or b"")
         records = [
             stored.record(line, f"{path}:{n}") for n, line in enumerate(lines, 1)
         ]

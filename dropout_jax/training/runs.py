@@ -187,9 +187,11 @@ def run_group(
         ]
     except (Interrupted, KeyboardInterrupt, UserError):
         raise
-    except Exception as error:
+    # Whoever calls sys.exit in the middle, as Rich does without a terminal, is told of
+    # in the status too.
+    except (Exception, SystemExit) as error:
         for directory in directories:
-            if directory.status not in (outcome.DONE, outcome.DIVERGED):
+            if directory.status not in outcome.FINISHED:
                 reason = f"{type(error).__name__}: {error}"
                 directory.set_status(outcome.FAILED, reason)
         raise

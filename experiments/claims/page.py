@@ -9,8 +9,10 @@ whether it held when its experiment last ran.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from dropout_jax.config.guard import guarded
 from dropout_jax.files import write_atomically
 from experiments import evidence
 from experiments.claims import (
@@ -132,4 +134,4 @@ def main(path: Path = PATH) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

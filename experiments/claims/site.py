@@ -10,11 +10,13 @@ docs/evidence.
 from __future__ import annotations
 
 import re
+import sys
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from dropout_jax.config.guard import guarded
 from dropout_jax.files import write_atomically
 from dropout_jax.reports.assets import asset, script_hash
 from dropout_jax.reports.markup import headings, table, word_filter
@@ -183,4 +185,4 @@ def main(path: Path = PATH) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

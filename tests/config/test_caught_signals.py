@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from dropout_jax.config import command_line, signals
-from dropout_jax.config.command_line import guarded
+from dropout_jax.config import guard, signals
+from dropout_jax.config.guard import guarded
 
 # As a C extension does whose own import of another one is interrupted.
 LIKE_C = """
@@ -123,13 +123,13 @@ def test_whoever_presses_often_interrupts_once(like_c, capsys, presses, seconds)
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_one_does_not_cut_short_what_is_told(capsys, monkeypatch, second):
-    say = command_line._say
+    say = guard._say
 
     def interrupted(line):
         signal.raise_signal(second)
         say(line)
 
-    monkeypatch.setattr(command_line, "_say", interrupted)
+    monkeypatch.setattr(guard, "_say", interrupted)
     assert guarded(lambda: signal.raise_signal(signal.SIGTERM)) == 143
     assert capsys.readouterr().err.count("\n") == 1
 

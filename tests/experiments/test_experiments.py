@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from dropout_jax.config import UserError
-from dropout_jax.config.command_line import guarded
+from dropout_jax.config.guard import guarded
 from experiments import evidence, run
 from experiments.checks import Identity, Measurement
 from experiments.comparisons import Difference, judged

@@ -176,7 +176,7 @@ def test_each_final_run_serves_its_search_and_its_answers(place):
         if final.method == "dropout":
             assert final.trial.config["noise.rates"] == [strength]
     assert {m: len(runs) for m, runs in small.curve.items()} == dict.fromkeys(
-        ("accuracy", "nll"), 2 * (1 + 3)
+        ("accuracy", "nll"), (2 + 2) * (1 + 3)
     )
     rates = {m: {one.learning_rate for one in runs} for m, runs in small.curve.items()}
     assert rates == {"accuracy": {0.001}, "nll": {0.001, 0.003}}

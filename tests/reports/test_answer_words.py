@@ -95,9 +95,11 @@ def test_the_state_of_a_cell():
     assert sentence.startswith("Unfinished: the searches have not ended")
     assert state(dataclasses.replace(waiting, held="why")) == ["Unfinished: why."]
     part = made(change=lambda f: f._replace(trial=None) if f.seed == 1000 else f)
-    (sentence,) = state(part)
+    sentence, not_judged = state(part)
     assert sentence.startswith("Unfinished: 152 of 160 final runs have ended")
-    assert state(made()) == []
+    assert not_judged.startswith("The convergence gate has not ended")
+    assert state(made()) == [not_judged]
+    assert state(made(gate=gate_of())) == []
 
 
 def test_a_failed_gate_is_said_and_shown():

@@ -169,7 +169,7 @@ def test_only_knobs_may_differ(ledger, trial):
     )
     with pytest.raises(UserError, match="second result for seed 0"):
         load_study(ledger(lines))
-    lines[1]["seed"] = 1
+    lines[1]["seed"] = lines[1]["config"]["seed"] = 1
     with pytest.raises(UserError, match=r"noise\.rates: .* name the fields as knobs"):
         load_study(ledger(lines))
 

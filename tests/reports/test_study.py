@@ -154,7 +154,9 @@ def test_one_name_with_two_configurations_is_refused(ledger, trial):
     ):
         load_study(ledger([trial("a", 0), other]))
     with pytest.raises(UserError, match="second result for seed 0"):
-        load_study(ledger([trial("a", 0), other | {"seed": 0}]))
+        load_study(
+            ledger([trial("a", 0), broken(other | {"seed": 0}, "config.seed", 0)])
+        )
 
 
 def test_fields_differ_by_value_and_by_absence():

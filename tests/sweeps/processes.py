@@ -15,6 +15,15 @@ def parent(process):
     return int(text.rpartition(")")[2].split()[1])
 
 
+def state(process):
+    """Returns what a process does by its letter of ps: T: stopped; X: it is gone."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return "X"
+    return text.rpartition(")")[2].split()[0]
+
+
 def name(process):
     """Returns what a process is called on its command line."""
     try:

@@ -211,7 +211,7 @@ def test_what_is_shown(tmp_path, console):
     show_left(found, 2, console)
     # Of the search all is known, of the others the most there can be.
     assert "small │ 0 of 96 │ 0 of <= 28 │ 0 of <= 24 │ 0 of <= 24 │ ?" in said(console)
-    assert "not known: small" in said(console)
+    assert "no estimate yet" in said(console)
     with pytest.raises(Killed):
         do(found, Pretender(95), console)
     show_left(found, 2, console)
@@ -228,7 +228,7 @@ def test_what_is_shown(tmp_path, console):
     assert "│ variational │ +0.00 [+0.00, +0.00]" in said(console)
     assert "0.08 │ yes │" in said(console)
     show_left(found, 2, console)
-    assert "96 of 96" in said(console) and "about 0 min left" in said(console)
+    assert "96 of 96" in said(console) and "nothing is left" in said(console)
 
 
 def test_noise_that_depends_on_its_start_is_shown_and_written(tmp_path, console):

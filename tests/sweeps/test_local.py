@@ -15,7 +15,15 @@ import pytest
 
 from benchmarks import disturbed
 from dropout_jax.config import Interrupted, UserError
-from dropout_jax.sweeps import StudyDirectory, heartbeat, local, run_local, supervision
+from dropout_jax.silence import Silence
+from dropout_jax.sweeps import (
+    StudyDirectory,
+    gpus,
+    heartbeat,
+    local,
+    run_local,
+    supervision,
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -73,13 +81,17 @@ def pid(beat):
 def test_a_worker_that_ends_after_a_long_life_is_not_taken_for_silent(tmp_path):
     command = [sys.executable, "-c", "import time; time.sleep(60)", "--name=a"]
     worker = supervision.Worker(tmp_path, command)
-    worker.heard -= 1000.0  # it has run for long
+    now = [0.0]
+    worker._silence = Silence(lambda: now[0])
+    now[0] += 1000.0  # it has run for long
     heartbeat.write(worker.beat, heartbeat.WAITING)
-    assert worker.silence() < 100.0
+    assert worker.silence() == 0.0
     worker.beat.unlink()  # as it ends
-    assert worker.silence() < 100.0
-    worker.heard -= 1000.0  # and then it hangs
-    assert worker.silence() > 900.0
+    assert worker.silence() == 0.0
+    for _ in range(1000):  # and then it hangs
+        now[0] += 1.0
+        worker.silence()
+    assert worker.silence() == 1000.0
     worker.close()
 
 
@@ -157,7 +169,7 @@ def test_workers_that_cannot_even_start_end_the_study(tmp_path, trials, monkeypa
 
 def test_shares_of_the_machine(monkeypatch):
     taken = []
-    monkeypatch.setattr(local, "_gpus", list)
+    monkeypatch.setattr(gpus, "visible", tuple)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 6})
     monkeypatch.setattr(os, "sched_setaffinity", lambda _, cores: taken.append(cores))
     assert local.default_workers() == 5
@@ -167,10 +179,10 @@ def test_shares_of_the_machine(monkeypatch):
     assert taken == [{0, 2}, {1, 3}, {1}]  # alike: threads change the rounding
     local.take_share(1, 2, threads=1)
     assert taken.pop() == {1}
-    monkeypatch.setattr(local, "_gpus", lambda: ["4", "7"])
+    monkeypatch.setattr(gpus, "visible", lambda: ("4", "7"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     assert local.default_workers() == 2
-    local.take_share(1, 2)
+    local.take_share(1, 2, gpu="7")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "7" and len(taken) == 3
 
 

@@ -79,7 +79,7 @@ def test_all_of_it(command, tmp_path, capsys):
     done = command(f"--ledgers={ledgers}")
     shown = capsys.readouterr().out
     assert "choices of small" in shown and "gate of large: 2 times" in shown
-    assert "about 0 min left" in shown
+    assert "nothing is left" in shown
     names = {path.name for path in ledgers.iterdir()}
     stages = ("search.jsonl", "gate.jsonl", "final.jsonl", "curve.jsonl")
     assert names == {
@@ -100,7 +100,11 @@ def test_some_cells_and_stages(command, tmp_path, capsys):
     capsys.readouterr()
     assert command("--status") == []
     shown = capsys.readouterr().out
-    assert "0 of 96" in shown and "96 of 96" in shown and "not known: small" in shown
+    assert (
+        "0 of 96" in shown
+        and "96 of 96" in shown
+        and "no estimate yet of small" in shown
+    )
 
 
 @pytest.mark.parametrize(

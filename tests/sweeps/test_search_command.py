@@ -9,6 +9,7 @@ import pytest
 
 from dropout_jax.config import defaults
 from dropout_jax.config.loading import override
+from dropout_jax.config.missing import install
 from dropout_jax.sweeps import (
     StudyDirectory,
     local,
@@ -160,7 +161,7 @@ def test_without_optuna_it_says_what_to_install(sweeps, tmp_path, capsys, monkey
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert sweeps("search", sweeps.config) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "make setup-search" in error
+    assert error.count("\n") == 1 and install("optuna>=5.0", "search") in error
     assert not (tmp_path / "study").exists()
 
 

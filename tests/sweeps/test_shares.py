@@ -7,7 +7,7 @@ import os
 import pytest
 
 from dropout_jax.stored import Damaged
-from dropout_jax.sweeps import StudyDirectory, local, run_local, shares
+from dropout_jax.sweeps import StudyDirectory, gpus, local, run_local, shares
 from dropout_jax.sweeps import __main__ as sweeps_main
 from dropout_jax.sweeps.shares import Shares
 
@@ -15,7 +15,7 @@ from dropout_jax.sweeps.shares import Shares
 @pytest.fixture
 def machine(monkeypatch):
     """Returns a function that gives this machine so many cores."""
-    monkeypatch.setattr(local, "_gpus", list)
+    monkeypatch.setattr(gpus, "visible", tuple)
 
     def of(cores):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
@@ -52,11 +52,11 @@ def test_what_changes_the_rounding_is_said(machine, study, monkeypatch):
 
 def test_on_gpus_threads_say_nothing(machine, study, monkeypatch):
     machine(8)
-    monkeypatch.setattr(local, "_gpus", lambda: ["0", "1"])
+    monkeypatch.setattr(gpus, "visible", lambda: ("0", "1"))
     assert local.divide(study, left=5) == (Shares(2, 0), "")
     shares.remember(study, Shares(2, 0))
     assert local.divide(study, left=1) == (Shares(2, 0), "")
-    monkeypatch.setattr(local, "_gpus", list)
+    monkeypatch.setattr(gpus, "visible", tuple)
     assert local.divide(study, left=5) == (Shares(5, 1), "")
 
 

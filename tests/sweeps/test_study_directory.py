@@ -142,7 +142,7 @@ def test_a_study_that_may_not_be_read_is_told(study, monkeypatch):
     def denied(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(study.path), "exists", denied)
+    monkeypatch.setattr(type(study.path), "read_bytes", denied)
     with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
         study.about()
 
@@ -247,9 +247,6 @@ def test_states_of_trials(study, trials):
         failed.id: "failed",
         waiting.id: "waiting",
     }
-    lines = {done.id: {"result": {"seconds": 120.0}}}
-    assert status.minutes_left(study.trials(), found, lines, workers=2) == 2.0
-    assert status.minutes_left(study.trials(), found, {}, workers=2) is None
 
 
 def test_trials_that_share_a_program_are_one_group():

@@ -262,7 +262,8 @@ def test_a_search_never_chooses_between_results_of_two_data_sets(place, call, ca
     said = refused(call, capsys, "resume", "--study=s", "--accept_changes")
     assert "begin another search" in said
     lines = study.ledger.lines()
-    other = {**lines[0], "config": {**lines[0]["config"], "seed": 7}}
+    config = {**lines[0]["config"], "seed": 7}
+    other = {**lines[0], "seed": 7, "config": config}
     other["parts"] = [{**p, "inputs": {"data": "0" * 64}} for p in other["parts"]]
     (planned_,) = study.trials()
     again = plan("tiny", planned_.config, [{"arm": "drop", "seed": 7}])

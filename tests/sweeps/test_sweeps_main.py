@@ -175,7 +175,10 @@ def test_a_trial_that_fails_is_told_with_its_reason(
         (["run"], "--study is missing"),
         (["run", "--study=x", "--seeds=0"], "--seeds"),
         (["run", "--study=x", "--workers=-1"], "--workers"),
-        (["run", "--study=x", "--arms=none,dropuot"], "'dropuot' is not in this study"),
+        (
+            ["run", "--study=x", "--arms=none,dropuot"],
+            "; did you mean dropout?",
+        ),
         (["run", "--study=x", "--config.noise.rate=1"], "noise.rate"),
         (["run", "--study=x", "--config=train.py"], "get_config"),
         (["run", "--study=x", "--config=configs/mlp.py"], "has no function sweep()"),

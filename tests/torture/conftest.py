@@ -11,7 +11,7 @@ import pytest
 
 import page
 import studies
-from dropout_jax.sweeps import work
+from dropout_jax.sweeps import kept, work
 
 FULL = os.environ.get("AMOUNT", "quick") == "full"
 
@@ -55,5 +55,6 @@ def whole(tmp_path_factory):
     """A finished study of two trials. To be copied, not changed."""
     trials = studies.trials(2)
     study = studies.study_of(tmp_path_factory.mktemp("whole") / "study", trials)
+    kept.keep(study)  # what becomes of damaged checkpoints is asked too
     assert work(study, trials, console=studies.console())
     return study

@@ -9,7 +9,7 @@ import pytest
 import studies
 from dropout_jax import training
 from dropout_jax.config import UserError
-from dropout_jax.sweeps import Ledger, StudyDirectory, open_study, work
+from dropout_jax.sweeps import Ledger, StudyDirectory, kept, open_study, work
 from dropout_jax.training.run_directory import RunDirectory
 
 
@@ -18,6 +18,7 @@ def whole(tmp_path_factory):
     """A finished study of three trials."""
     trials = studies.trials(3, **{"train.epochs": 3})
     study = studies.study_of(tmp_path_factory.mktemp("whole") / "study", trials)
+    kept.keep(study)  # what becomes of damaged checkpoints is asked too
     assert work(study, trials, console=studies.console())
     return study
 

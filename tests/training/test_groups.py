@@ -131,3 +131,15 @@ def test_a_group_compiles_one_training_program(run_group, monkeypatch):
     monkeypatch.setattr(programs, "_build", lambda *a: built.append(a) or build(*a))
     run_group("f", (0, 2))
     assert len(built) == 1
+
+
+def test_a_pruned_trial_stays_pruned_when_its_neighbor_fails(run_group, tmp_path):
+    def prune(number, record):
+        if record["epoch"] == 2:
+            raise RuntimeError("it broke")
+        return number == 0
+
+    with pytest.raises(RuntimeError):
+        run_group("g", (0, 2), prune=prune)
+    status = {n: (tmp_path / "g" / n / "status").read_text() for n in ("0", "2")}
+    assert status == {"0": "pruned\n", "2": "failed\nRuntimeError: it broke\n"}

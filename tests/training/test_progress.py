@@ -79,7 +79,7 @@ def test_a_terminal_that_cannot_draw_gets_lines(tiny, tmp_path, show, monkeypatc
     assert not any("━" in line for line in written())
 
 
-@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 116, 200])
 def test_a_narrow_terminal_keeps_epoch_speed_and_time_left(show, width):
     progress, written = show(True, width=width)
     progress.label = "[12/80, about {67} min left] variational dropout seed 3: "
@@ -88,10 +88,12 @@ def test_a_narrow_terminal_keeps_epoch_speed_and_time_left(show, width):
     progress.epoch({**record, "epoch": 1, "images_per_second": 1234.0})
     progress.advance(5, 1234.0)
     progress.close()
-    assert re.search(
-        r"^\[12/8.*… epoch 2/3 .* 1,234 images/s loss .*… (\d:\d\d|-:--):\S\S$",
-        written()[-1],
-    )
+    last = written()[-1]
+    assert re.search(r" epoch 2/3 .*1,234 images/s .* ?(\d:\d\d|-:--):\S\S$", last)
+    assert len(last) <= width and ("━" in last or "╺" in last) == (width >= 72)
+    # What is cut says so.
+    for whole in (progress.label.strip(), "loss 0.3000  validation 90.00 %"):
+        assert whole in last or "…" in last
 
 
 def test_the_time_left_is_that_of_the_steps_left(show):

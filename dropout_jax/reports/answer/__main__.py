@@ -9,13 +9,8 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from dropout_jax.config.arguments import Parser
-from dropout_jax.config.command_line import guarded
-from dropout_jax.reports.answer.reading import read_cells
-from dropout_jax.reports.answer.words import state
-from dropout_jax.reports.answer.write import write_answer
+from dropout_jax.config.guard import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +34,12 @@ def answer(arguments: Sequence[str] | None) -> int:
     )
     options = parser.parse_args(arguments)
     again = shlex.join(sys.argv[1:] if arguments is None else arguments)
+    # Matplotlib and SciPy, for which what is wrong with the flags need not wait.
+    from dropout_jax.reports.answer.reading import read_cells
+    from dropout_jax.reports.answer.words import state
+    from dropout_jax.reports.answer.write import write_answer
+    from dropout_jax.terminal import Console, say
+
     cells = read_cells(options.config, options.ledgers)
     written = write_answer(
         cells, options.out, document=options.page, command=f"{parser.prog} {again}"
@@ -46,9 +47,9 @@ def answer(arguments: Sequence[str] | None) -> int:
     console = Console()
     for cell in cells:
         said = " ".join(state(cell)) or "Finished."
-        console.print(f"{cell.name}: {said}", markup=False, highlight=False)
+        say(console, f"{cell.name}: {said}")
     *_, page = written.values()
-    console.print(str(page), markup=False, highlight=False)
+    say(console, str(page))
     return 0
 
 

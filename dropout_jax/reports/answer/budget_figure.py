@@ -13,10 +13,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from dropout_jax.evaluation.comparison import Measure
 from dropout_jax.evaluation.expected_best import expected_best
 from dropout_jax.reports.answer.cell import Cell, validation_of
-from dropout_jax.reports.palette import Style, short, styles
+from dropout_jax.reports.palette import INK, PAGE, Style, short, styles
 
-PAGE = 7.0  # inches
-INK = "#222222"
 _FIRST, _OTHERS = "solid", (0, (4, 1.5))  # dashes of the searches
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _LABELS = {"accuracy": "validation accuracy (%)", "nll": "validation NLL (nats)"}

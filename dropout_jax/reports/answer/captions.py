@@ -44,7 +44,8 @@ def strength_caption(cell: Cell) -> str:
         f"{cell.name}: validation accuracy of the last epoch and least validation NLL "
         "against the strength of each method, each at its best learning rate for "
         "the measure of the panel, "
-        f"{seeds} that no search and no final run uses. Circles: replicates; line: "
+        f"{seeds}: those of the searches, which chose the learning rate, and fresh "
+        "ones; none is one of a final run. Circles: replicates; line: "
         f"their mean; gray: {cell.baseline} with the range of its replicates. Digits "
         "above a panel: the strength that each search chose."
     )

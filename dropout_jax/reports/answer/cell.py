@@ -28,7 +28,7 @@ class Tried(NamedTuple):
 
     Attributes:
       method: its name.
-      search: the search that made it; 0 for a run of a curve.
+      search: the search that made it; 0 for a point of a curve.
       strength: the value of the method's one strength; None for a method without one.
       learning_rate: of the optimizer.
       seed: of the run.

@@ -10,11 +10,9 @@ from dropout_jax.evaluation.comparison import Comparison, Measure
 from dropout_jax.reports.answer.cell import Cell
 from dropout_jax.reports.answer.judging import Answer, Row
 from dropout_jax.reports.answer.words import caveats
-from dropout_jax.reports.palette import Style, short, styles
+from dropout_jax.reports.palette import INK, PAGE, Style, short, styles
 from dropout_jax.reports.phrases import NOUNS
 
-PAGE = 7.0  # inches
-INK = "#222222"
 _LINE = 0.24  # inches of a method
 _BELOW = 0.28  # lines from a mean to the digit of a search, and on to the next
 _MARKED = 5.2  # points, so that a name with its marks is no higher than its line

@@ -4,8 +4,10 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError
-from dropout_jax.files import reading
+from dropout_jax.files import content
+from dropout_jax.reports import fonts
 from dropout_jax.reports.answer.captions import (
     budget_caption,
     differences_caption,
@@ -33,6 +35,8 @@ def generated(
     """
     blocks = [f"Written by `{command}`." if command else ""]
     blocks.append("\n".join(f"- {escaped(said)}" for said in conditions(answer)))
+    if lack := fonts.told(m for cell in answer.cells for m in cell.methods):
+        blocks.append(escaped(lack))
     if "differences.png" in drawn:
         blocks.append(_picture("differences", differences_caption(answer), pictures))
     blocks += map(_table, overview(answer))
@@ -73,10 +77,16 @@ def page(path: Path, part: str) -> str:
     Raises:
       UserError: the page cannot be read, or lacks one of the two markers.
     """
-    if not path.exists():
-        return f"# The answer\n\n{BEGIN}\n{part}{END}\n"
     with reading(path):
-        text = path.read_text(encoding="utf-8")
+        found = content(path)
+    if found is None:
+        return f"# The answer\n\n{BEGIN}\n{part}{END}\n"
+    try:
+        text = found.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is no UTF-8 text ({error}); name another page"
+        ) from None
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cells of a protocol, from its config file and the ledgers of its stages."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.loading import load_config
+from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.config.places import NOTHING, missing
 from dropout_jax.reports.answer.cell import Cell, Choice, Final, Tried
 from dropout_jax.reports.inputs import notes, refuse_different
 from dropout_jax.reports.records import trial as read_trial
@@ -81,8 +84,12 @@ def read_cells(config_file: str, ledgers: str | Path) -> list[Cell]:
         runs of one cell have different inputs, such as other data.
     """
     directory = Path(ledgers)
-    if not directory.is_dir():
-        raise UserError(f"{directory} is no directory: name that of the ledgers")
+    if not os.path.isdir(directory):
+        why = missing(directory) or "it is a file"
+        near = hint_of_path(directory, "*/") if why == NOTHING else ""
+        raise UserError(
+            f"{directory} is no directory: name that of the ledgers; {why}{near}"
+        )
     protocol, base = load_protocol(config_file), load_config(config_file)
     return [_cell(protocol, base, name, directory) for name in protocol.cells]
 
@@ -119,7 +126,7 @@ def _cell(protocol: Protocol, base: Any, name: str, ledgers: Path) -> Cell:
         choices=_chosen(protocol, name, choices),
         finals=tuple(_finals(protocol, name, choices, final)),
         notes=notes([trial for trial in final.read().values() if trial is not None]),
-        curve=_curve(choices, stage(CURVE, choices).read()),
+        curve=_curve(choices, {**search.read(), **stage(CURVE, choices).read()}),
         gate=_gate(protocol, choices, stage(GATE, choices)),
     )
 
@@ -183,6 +190,7 @@ def _tried(
 def _curve(
     choices: Choices, trials: Mapping[Run, Trial | None]
 ) -> dict[str, tuple[Tried, ...]]:
+    """The runs of each strength's best setting, those of the searches included."""
     return {
         answer: tuple(
             _of_run(run, 0, trial)

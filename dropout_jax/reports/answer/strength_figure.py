@@ -12,12 +12,17 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from dropout_jax.evaluation.comparison import Measure
 from dropout_jax.reports.answer.cell import Cell, validation_of
 from dropout_jax.reports.numbers import value_text
-from dropout_jax.reports.palette import BASELINE_COLOUR, short, styles, wrapped
+from dropout_jax.reports.palette import (
+    BASELINE_COLOUR,
+    INK,
+    PAGE,
+    short,
+    styles,
+    wrapped,
+)
 
-PAGE = 7.0  # inches
 _LEGEND = 4.4  # inches that the legend below the panels takes
-INK = "#222222"
-_LABELS = {"accuracy": "validation accuracy (%)", "nll": "least validation NLL (nats)"}
+_LABELS = {"accuracy": "validation accuracy (%)", "nll": "validation NLL (nats)"}
 
 
 def strength_figure(cell: Cell) -> Figure | None:

@@ -90,10 +90,15 @@ def state(cell: Cell) -> list[str]:
         for method, found in cell.gate.items()
         if found.depends
     ]
+    ended = sum(final.over for final in cell.finals)
+    if ended and not cell.gate:
+        said.append(
+            "The convergence gate has not ended: whether the methods have converged "
+            "is not known."
+        )
     if cell.finished:
         return said
     if cell.finals:
-        ended = sum(final.over for final in cell.finals)
         how_far = (
             f"{ended} of {cell.planned} final runs have ended, so no verdict is given"
         )

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An answer on disk: all of it is made first, then every file appears whole."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dropout_jax.files import write_atomically, writing
+from dropout_jax.config.causes import writing
+from dropout_jax.files import write_atomically
 from dropout_jax.reports.answer.budget_figure import budget_figure
 from dropout_jax.reports.answer.cell import Cell
 from dropout_jax.reports.answer.differences_figure import differences_figure
@@ -14,8 +16,11 @@ from dropout_jax.reports.answer.exports import as_csv, as_json
 from dropout_jax.reports.answer.judging import judge
 from dropout_jax.reports.answer.strength_figure import strength_figure
 from dropout_jax.reports.figures import as_files, style
+from dropout_jax.slow import told_if_slow
 
 _FIGURES = ("differences.*", "strength_*.*", "trials_*.*")
+
+_LOG = logging.getLogger(__name__)
 
 
 def write_answer(
@@ -45,7 +50,11 @@ def write_answer(
     answer = judge(cells)
     directory = Path(directory)
     document = Path(document) if document else directory / "answer.md"
-    with style():
+    names = [name for cell in cells for name in cell.methods]
+    with (
+        style(names),
+        told_if_slow(_LOG.info, "drawing the figures of the answer"),
+    ):
         drawn = as_files(
             {
                 "differences": differences_figure(answer),
