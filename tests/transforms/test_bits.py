@@ -10,6 +10,8 @@ import pytest
 
 from dropout_jax.transforms import bernoulli_mask, bits
 
+pytestmark = pytest.mark.usefixtures("strict_promotion")
+
 PAIRS = {
     "bits": (bits.bits, jax.random.bits),
     "uniform": (bits.uniform, jax.random.uniform),
