@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be told of a model of one's own before it trains: its logits and its noise.
+"""What can be told of the noise of a model of one's own before it trains.
 
 The model is traced once, without a computation. The models of `dropout_jax.nn` are not:
 their tests know them.
@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, Var
 
 from dropout_jax import keys, nn, transforms
-from dropout_jax.config.errors import UserError
 
 _IMAGES = 2
 
@@ -25,7 +24,6 @@ def remarks(
     variables: dict[str, Any],
     rates: jax.Array,
     image_shape: tuple[int, ...],
-    classes: int,
 ) -> tuple[str, ...]:
     """Returns what a user should know of the model, each in one line.
 
@@ -35,12 +33,9 @@ def remarks(
       variables: its variables, or their shapes.
       rates: one per site.
       image_shape: (height, width) of the images.
-      classes: number of labels.
-
-    Raises:
-      UserError: its logits are not one number per image and class.
     """
-    if type(model) in (nn.MLP, nn.CNN, nn.RNN):
+    name, kind = f"model.name={config.model.name!r}", config.noise.kind
+    if kind == "none" or type(model) in (nn.MLP, nn.CNN, nn.RNN):
         return ()
 
     def train(key, rates, variables, images):
@@ -52,17 +47,6 @@ def remarks(
 
     images = jax.ShapeDtypeStruct((_IMAGES, *image_shape), jnp.float32)
     traced = jax.make_jaxpr(train)(keys.root_key(0), rates, variables, images)
-    shapes = [aval.shape for aval in traced.out_avals]
-    name, kind = f"model.name={config.model.name!r}", config.noise.kind
-    if shapes != [(_IMAGES, classes)]:
-        found = " and ".join(map(str, shapes)) or "nothing"
-        raise UserError(
-            f"{name} returns {found} for {_IMAGES} images; the data have {classes} "
-            f"classes, so give logits of shape ({_IMAGES}, {classes}): its builder has "
-            "their number as its third argument"
-        )
-    if kind == "none":
-        return ()
     drawn, scaled = _read(traced.jaxpr)[:2]
     if not drawn:
         return (

@@ -25,14 +25,14 @@ def check(model: Any, plugin: str, image_shape: tuple[int, ...], classes: int) -
 
     Args:
       model: what the builder of the plugin returned.
-      plugin: that registered it.
+      plugin: that registered it; may be empty.
       image_shape: height and width of the images, pixels.
       classes: number of labels.
     """
-    name = type(model).__name__
+    name, of = type(model).__name__, f"plugin {plugin!r}: " if plugin else ""
 
     def refuse(why: str) -> NoReturn:
-        raise UserError(f"plugin {plugin!r}: model {name} {why}")
+        raise UserError(f"{of}model {name} {why}")
 
     if not isinstance(model, linen.Module):
         refuse("is no flax.linen module: return one from the function that builds it")

@@ -97,7 +97,6 @@ def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
             {"params": state.params, **state.model_state},
             hparams.rates,
             shape.image_shape,
-            shape.classes,
         )
     except UserError:
         raise

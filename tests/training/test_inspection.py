@@ -84,8 +84,8 @@ def test_logits_of_another_number_than_the_classes(own, way, shape):
     with pytest.raises(UserError) as caught:
         prepare(own(way))
     message = str(caught.value)
-    assert f"returns {shape} for 2 images; the data have 10 classes" in message
-    assert "give logits of shape (2, 10)" in message and "\n" not in message
+    assert message.startswith(f"model Own returns float32 {shape} for 2 images")
+    assert "return floating (2, 10), a logit for each class" in message
 
 
 PLUGIN = """
