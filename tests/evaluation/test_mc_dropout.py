@@ -91,5 +91,5 @@ def test_a_model_of_this_package():
 
 @pytest.mark.parametrize("wrong", [{"n_samples": 0}, {"n_samples": 2, "chunk": 0}])
 def test_numbers_below_one_are_refused(wrong):
-    with pytest.raises(ValueError, match="is 0: give at least 1"):
+    with pytest.raises(ValueError, match="is 0; it must be at least 1"):
         mc_predict(noisy, jnp.eye(4), X, KEY, **wrong)
