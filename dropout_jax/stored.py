@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dropout_jax.config.causes import of_content, reason, unreadable
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import OtherVersion, UserError
 from dropout_jax.files import content, to_json
 
 FORMAT = 2  # of the files written here; those of format 1 do not carry a number
@@ -27,10 +27,6 @@ _HUGE = re.compile(r"\d{300}")  # near the largest float, which an integer may e
 
 class Damaged(UserError):
     """A file does not hold what this package writes into it."""
-
-
-class OtherVersion(UserError):
-    """A whole file, of a format that this version of the package does not read."""
 
 
 def check_format(place: object, found: Any) -> int:

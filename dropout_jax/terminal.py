@@ -44,6 +44,7 @@ class Console(rich.console.Console):
 
     @file.setter
     def file(self, stream: Any) -> None:
+        """Sets the stream that is written to."""
         rich.console.Console.file.fset(self, stream)  # pyright: ignore
 
 

@@ -92,6 +92,13 @@ def compile_as_users_do():
     jax.config.update("jax_disable_most_optimizations", True)
 
 
+@pytest.fixture
+def strict_promotion():
+    """JAX refuses what it would cast by itself; the program is that of every user."""
+    with jax.numpy_dtype_promotion("strict"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def fashion() -> Dataset:
     """Fashion-MNIST itself: no test here makes do with less."""

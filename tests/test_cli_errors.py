@@ -15,7 +15,7 @@ RATES = "must be a tuple of numbers in [0, inf), e.g. (0.5,)" + AT_MOST_1
 INPUT_RATE = "must be a number in [0, inf)" + AT_MOST_1
 LEARNING_RATE = "must be a number in (0, 10]"
 SEED = "must be a whole number in [0, 4294967295]"
-BATCH = "must be a whole number in [1, 55000]"
+BATCH = "must be a whole number in [1, 2147483647]"
 EPOCHS = "must be a whole number in [1, 10000]"
 
 # Arguments, then what the one line must say. `{tmp}` is the test's directory.
@@ -58,10 +58,10 @@ WRONG = [
     (["--config.optimizer.learning_rate", "-1"], ["=-1.0", LEARNING_RATE]),
     (["--config.train.batch_size=0"], ["train.batch_size=0", BATCH]),
     (["--config.train.batch_size=7.5"], ["train.batch_size='7.5'", BATCH]),
-    (["--config.train.batch_size=60000"], ["train.batch_size=60000", BATCH]),
+    (["--config.train.batch_size=60000"], ["batch_size=60000", "images, 55000"]),
     (
         ["--config.data.train_size=100"],
-        ["train.batch_size=128", "at most", "data.train_size=100"],
+        ["train.batch_size=128", "at most", "training images, 100"],
     ),
     (["--config.train.batch_size=True"], ["train.batch_size='True'", BATCH]),
     (["--config.train.epochs=0"], ["train.epochs=0", EPOCHS]),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exceptions that a command line turns into one line and an exit code."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def told(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         said = f"{error.message}: {'; '.join(map(told, error.exceptions[:3]))}"
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def seen_from(path: str) -> str:
+    """Returns where a relative path begins, for a message; "" for an absolute one."""
+    try:
+        return "" if os.path.isabs(path) else f" (seen from {os.getcwd()})"
+    except OSError:  # the directory is gone
+        return ""
+
+
+class OtherVersion(UserError):
+    """What a file holds is of a version of the package that this one cannot read."""
 
 
 class InUse(UserError):

@@ -8,11 +8,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import OtherVersion, UserError
 from dropout_jax.config.field import show
 from dropout_jax.config.flat import flat
+from dropout_jax.config.nearest import nearest
 from dropout_jax.config.schema import BY_PATH, defaults
-from dropout_jax.config.validation import check_fields, unknown
+from dropout_jax.config.validation import check_fields
 
 _DEFAULTS = check_fields(defaults())
 
@@ -29,7 +30,7 @@ def canonical(config: ConfigDict | Mapping) -> dict[str, Any]:
       A dict of dicts of numbers, strings, booleans and lists.
 
     Raises:
-      UserError: an unknown, missing or impossible field.
+      UserError: an impossible field, or (`OtherVersion`) an unknown one.
     """
     result: dict[str, Any] = {}
     for path, value in check_fields(config).items():
@@ -67,16 +68,25 @@ def stored_id(stored: Mapping[str, Any]) -> str:
       64 hex digits.
 
     Raises:
-      UserError: a field that does not exist any more.
+      OtherVersion: a field that this version does not have.
 
     Example:
       >>> stored_id(canonical(defaults())) == config_id(defaults())
       True
     """
     values = flat(stored)
-    for path in values.keys() - BY_PATH.keys():
-        raise unknown(path, values[path])
+    _refuse_newer(values)
     return _digest({**_DEFAULTS, **values})
+
+
+def _refuse_newer(values: Mapping[str, Any]) -> None:
+    """Raises OtherVersion if a stored configuration has a field that is none here."""
+    for path in values.keys() - BY_PATH.keys():
+        raise OtherVersion(
+            f"config.{path}={show(values[path])} is no field of this version of "
+            "dropout_jax: a newer version wrote it (update dropout_jax), or it is a "
+            f"mistake for config.{nearest(path)}"
+        )
 
 
 def _digest(values: Mapping[str, Any]) -> str:
@@ -88,8 +98,9 @@ def _digest(values: Mapping[str, Any]) -> str:
 def from_json(given: Mapping) -> ConfigDict:
     """Rebuilds the configuration that `canonical` wrote.
 
-    JSON has no tuples; the schema knows where they belong. The result need not be
-    one that `validate` accepts here: a path in it may belong to another machine.
+    JSON has no tuples; the schema knows where they belong. A field that it does not
+    have, because it is newer, takes its default. The result need not be one that
+    `validate` accepts here: a path in it may belong to another machine.
 
     Args:
       given: the parsed content of a config.json.
@@ -106,6 +117,12 @@ def from_json(given: Mapping) -> ConfigDict:
     """
     if not isinstance(given, Mapping):
         raise UserError(f"a configuration must be a JSON object, not {show(given)}")
+    values = flat(given)
+    _refuse_newer(values)
+    if "seed" not in values:  # as old as configurations are
+        raise UserError("config.seed is missing: this is no stored configuration")
     config = defaults()
-    config.update_from_flattened_dict(check_fields(given))
+    for path, value in {**_DEFAULTS, **values}.items():
+        values[path] = BY_PATH[path].check(value)
+    config.update_from_flattened_dict(values)
     return config

@@ -12,6 +12,11 @@ from dropout_jax.config.noise_fields import NOISE_FIELDS
 _CNN = ("model.name", ("cnn",))
 _RNN = ("model.name", ("rnn",))
 _STEP = ("optimizer.schedule", ("step",))
+_MOST = 2**31 - 1  # of images
+# The data sets of this package by name: number of training and of validation images.
+DATA_SETS = {"fashion_mnist": (55_000, 5_000), "synthetic": (512, 128)}
+# Part of the id of published trials: it stays. Of other data it means all at most.
+DEFAULT_TRAIN_SIZE = DATA_SETS["fashion_mnist"][0]
 
 FIELDS = (
     Field(
@@ -44,21 +49,25 @@ FIELDS = (
     ),
     Field(
         "data.train_size",
-        55000,
-        "Train on the first n training images; 55000: on all. With data.split=drawn: "
-        "on exactly n. The test set stays whole.",
-        "[1, 55000]",
+        DEFAULT_TRAIN_SIZE,
+        "Train on n training images: of Fashion-MNIST the first n, of your own data n "
+        "that are drawn, each class in its share. 0: on all; 55000: on all where there "
+        "are no more. With data.split=drawn: on exactly n; 0: on all that do not "
+        "validate. The test set stays whole.",
+        f"[0, {_MOST}]",
     ),
     Field(
         "data.validation_size",
         0,
-        "Validate on n images; 0: on as many as the data set's own validation set has.",
-        "[0, 55000]",
+        "Validate on n images, chosen as for data.train_size; 0: on as many as the "
+        "data set's own validation set has.",
+        f"[0, {_MOST}]",
     ),
     Field(
         "data.split",
         "given",
-        "given: the training and validation set that the data set has; drawn: each "
+        "given: the training and validation set that the data set has (of your own "
+        "data without one, a tenth of the training images, drawn once); drawn: each "
         "seed draws its own from all images that are not test images, disjoint "
         "training sets where data.train_size allows it (docs/data.md).",
         choices=("given", "drawn"),
@@ -229,8 +238,8 @@ FIELDS = (
     Field(
         "train.batch_size",
         128,
-        "Images per step; at most data.train_size.",
-        "[1, 55000]",
+        "Images per step; at most as many as there are training images.",
+        f"[1, {_MOST}]",
     ),
     Field(
         "train.validations",

@@ -12,15 +12,14 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from dropout_jax.config.alike import hint
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import UserError, seen_from
 from dropout_jax.config.field import Values, WithoutEffect, increasing, refuse, show
 from dropout_jax.config.near_files import hint_of_path
 from dropout_jax.config.nearest import nearest
 from dropout_jax.config.noise_rules import check_noise
 from dropout_jax.config.places import NOTHING, missing
-from dropout_jax.config.schema import BY_PATH, FIELDS, GROUPS
-
-_DATA = ("fashion_mnist", "synthetic")  # that go by a name
+from dropout_jax.config.schema import BY_PATH, DATA_SETS, FIELDS, GROUPS
+from dropout_jax.config.steps import check_steps, known_images
 
 
 def validate(config: ConfigDict | Mapping) -> None:
@@ -45,6 +44,8 @@ def validate(config: ConfigDict | Mapping) -> None:
     _check_model(values)
     check_noise(values)
     _check_schedule(values)
+    if (images := known_images(values)) is not None:
+        check_steps(values, images)
 
 
 def check_fields(config: ConfigDict | Mapping) -> Values:
@@ -104,23 +105,32 @@ def _leaves(config: ConfigDict | Mapping) -> Iterator[tuple[str, Any]]:
 def _check_places(values: Values) -> None:
     """Files and directories that the configuration names are there."""
     name, plugin = values["data.name"], values["plugin"]
-    if name not in _DATA and (why := missing(name)):
-        near = hint(name, _DATA) or hint_of_path(name, "*.npz")
+    if name not in DATA_SETS and (why := missing(name)):
+        near = hint(name, DATA_SETS) or hint_of_path(name, "*.npz")
         refuse(
             values,
             "data.name",
             "must be fashion_mnist, synthetic, or the path of an .npz file or of a "
-            f"directory of IDX files, and {why}{near if why == NOTHING else ''}",
+            f"directory of IDX files, and {why}{seen_from(name)}"
+            f"{near if why == NOTHING else ''}",
         )
     source = values["data.source_dir"]
     # os.path answers False, not with an exception, to names no file can have.
     if source and not os.path.isdir(source):
         why = missing(source) or "it is a file"
-        refuse(values, "data.source_dir", f"must be a directory, or empty; {why}")
+        refuse(
+            values,
+            "data.source_dir",
+            f"must be a directory, or empty; {why}{seen_from(source)}",
+        )
     if plugin.endswith(".py") or "/" in plugin:
         if not os.path.isfile(plugin):
             why = missing(plugin) or "it is no file"
-            refuse(values, "plugin", f"there is no such Python file; {why}")
+            refuse(
+                values,
+                "plugin",
+                f"there is no such Python file; {why}{seen_from(plugin)}",
+            )
     elif plugin:
         parts = plugin.split(".")
         if not all(
@@ -180,13 +190,6 @@ def _check_schedule(values: Values) -> None:
             values,
             "optimizer.warmup_epochs",
             f"must be below config.train.epochs={epochs}",
-        )
-    if values["train.batch_size"] > values["data.train_size"]:
-        refuse(
-            values,
-            "train.batch_size",
-            "must be at most the number of training images, "
-            f"config.data.train_size={values['data.train_size']}",
         )
     if values["train.validations"] > epochs:
         refuse(

@@ -3,6 +3,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def augment(key: jax.Array, images: jax.Array, *, shift: int, flip: bool) -> jax.Array:
@@ -23,7 +24,8 @@ def augment(key: jax.Array, images: jax.Array, *, shift: int, flip: bool) -> jax
         Array like `images`.
 
     Raises:
-        ValueError: `shift` out of range, or `images` not of three dimensions.
+        ValueError: `shift` out of range or no whole number, `flip` no boolean, or
+            `images` not of three dimensions.
 
     Example:
         >>> import jax
@@ -34,7 +36,11 @@ def augment(key: jax.Array, images: jax.Array, *, shift: int, flip: bool) -> jax
     """
     if images.ndim != 3:
         raise ValueError(f"images {images.shape}: must be [batch, height, width]")
+    if not isinstance(flip, bool | np.bool_):  # a text is true, whatever it says
+        raise ValueError(f"flip={flip!r:.80}: must be True or False")
     count, *size = images.shape
+    if type(shift) is bool or not isinstance(shift, int | np.integer):
+        raise ValueError(f"shift={shift!r:.80}: must be a whole number")
     if not 0 <= shift <= min(size):
         raise ValueError(
             f"shift={shift}: must be 0 to {min(size)} for images {images.shape}"

@@ -13,8 +13,8 @@ from dropout_jax.data.fashion_files import SHA256
 Stamp = tuple[tuple[Any, ...], ...]
 
 
-def sha256(name: str) -> str | None:
-    """The SHA-256 that `load(name).sha256` would be, read anew when files changed.
+def inputs(name: str) -> dict[str, str]:
+    """What `load(name).inputs` would be, read anew when files changed.
 
     Fashion-MNIST is not read for it: only its one content is ever loaded.
 
@@ -22,20 +22,21 @@ def sha256(name: str) -> str | None:
         name: As for `load`.
 
     Returns:
-        64 hex digits; None where the data set cannot be read.
+        The SHA-256 of the content as "data", and more; empty where the data set cannot
+        be read.
     """
     if name == "fashion_mnist":
-        return SHA256
+        return {"data": SHA256}
     try:
-        return _sha256(name, stamp(name))
+        return dict(_inputs(name, stamp(name)))
     except (UserError, OSError):
-        return None
+        return {}
 
 
 @functools.lru_cache(maxsize=8)
-def _sha256(name: str, touched: Stamp) -> str:
+def _inputs(name: str, touched: Stamp) -> dict[str, str]:
     del touched
-    return (synthetic.make() if name == "synthetic" else own.read(Path(name))).sha256
+    return (synthetic.make() if name == "synthetic" else own.read(Path(name))).inputs
 
 
 def stamp(*paths: str) -> Stamp:

@@ -25,7 +25,7 @@ def draw(data: Dataset, seed: int, train_size: int, validation_size: int) -> Dat
     Args:
         data: The whole data set; its test set stays as it is.
         seed: Of the run, 0 or more.
-        train_size: Number of training images, at least 1.
+        train_size: Number of training images; 0: all that do not validate.
         validation_size: Number of validation images; 0: as many as `data` has.
 
     Returns:
@@ -47,12 +47,14 @@ def draw(data: Dataset, seed: int, train_size: int, validation_size: int) -> Dat
         np.concatenate([data.train_labels, data.validation_labels]),
     )
     count = len(pool.labels)
+    asked = f"data.train_size={train_size} and data.validation_size={validation_size}"
     validation_size = validation_size or len(data.validation_labels)
-    if train_size < 1 or train_size + validation_size > count:
+    train_size = train_size or count - validation_size
+    if min(train_size, validation_size) < 1 or train_size + validation_size > count:
         raise UserError(
-            f"data.train_size={train_size} and data.validation_size="
-            f"{validation_size}: {data.name} has {count} images that are not test "
-            "images to draw from; choose at least 1 and together at most that many"
+            f"{asked}: {data.name} has {count} images that are not test images to draw "
+            "from; choose at least 1 and together at most that many, or "
+            "data.train_size=0 for all that do not validate"
         )
     training = _training(seed, train_size, count)
     own = permutation("validation", seed, count)

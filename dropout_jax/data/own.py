@@ -10,8 +10,9 @@ import numpy as np
 from dropout_jax.config.causes import reading
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.places import missing
-from dropout_jax.data import idx
+from dropout_jax.data import idx, stratified
 from dropout_jax.data.dataset import Dataset, Part
+from dropout_jax.data.images import refuse_other
 
 # Split name to the prefix of its IDX files, in the order of the digest.
 _PREFIXES = {"train": "train", "validation": "validation", "test": "t10k"}
@@ -32,7 +33,8 @@ _DAMAGE = (
 def read(path: Path) -> Dataset:
     """Read images of any height and width with their labels.
 
-    Without a validation split the last tenth of the training images becomes one.
+    Without a validation split a tenth of the training images becomes one: drawn once,
+    each class in its share, because files may be sorted by class.
 
     Args:
         path: `.npz` with `train_images`, `train_labels`, `test_images`,
@@ -56,15 +58,11 @@ def read(path: Path) -> Dataset:
     parts = {split: _checked(f"{path}: {split}", part) for split, part in parts.items()}
     _agree(path, parts)
     sha256 = idx.sha256(*(array for part in parts.values() for array in part))
-    train, validation = parts["train"], parts.get("validation")
+    train, validation, rule = parts["train"], parts.get("validation"), ""
     if validation is None:
-        tail = max(1, len(train.labels) // 10)
-        if tail == len(train.labels):
-            raise UserError(
-                f"{path}: one training image cannot be split; give validation_images "
-                "and validation_labels"
-            )
-        train, validation = train.rows(None, -tail), train.rows(-tail, None)
+        size = max(1, len(train.labels) // 10)
+        train, validation = stratified.split(train, size)
+        rule = stratified.RULE
     return Dataset(
         *train,
         *validation,
@@ -72,6 +70,8 @@ def read(path: Path) -> Dataset:
         name=path.stem,
         source=str(path),
         sha256=sha256,
+        own=True,
+        split=rule,
     )
 
 
@@ -117,15 +117,12 @@ def _from_npz(path: Path) -> dict[str, Part]:
 def _checked(where: str, part: Part) -> Part:
     """The part with its labels as uint8, if images and labels are what they must be."""
     images, labels = part
-    if images.dtype != np.uint8 or images.ndim != 3 or not images.size:
-        raise UserError(
-            f"{where}_images: {images.dtype} {images.shape}; must be uint8 "
-            "(n, height, width), none of them 0"
-        )
+    refuse_other(f"{where}_images", images)
     if not np.issubdtype(labels.dtype, np.integer) or labels.shape != images.shape[:1]:
         raise UserError(
             f"{where}_labels: {labels.dtype} {labels.shape}; must be integers "
             f"{images.shape[:1]}, one for each image"
+            + _fix_of_labels(labels, len(images))
         )
     if labels.min() < 0 or labels.max() > _MAX_LABEL:
         raise UserError(
@@ -135,9 +132,25 @@ def _checked(where: str, part: Part) -> Part:
     return Part(images, labels.astype(np.uint8))
 
 
+def _fix_of_labels(labels: np.ndarray, count: int) -> str:
+    """How to make labels of what holds the same in another form; "" if it does not."""
+    if labels.shape == (count, 1):
+        return ": give labels[:, 0]"
+    if labels.shape[:1] == (count,) and labels.ndim == 2:
+        return ": of one-hot labels give labels.argmax(1)"
+    if labels.shape == (count,) and labels.dtype.kind in "bf":
+        return ": give labels.astype(int) if they are whole numbers"
+    return ""
+
+
 def _agree(path: Path, parts: dict[str, Part]) -> None:
     """Refuse a split that does not fit the training images."""
     train = parts["train"]
+    if train.labels.min() == train.labels.max():
+        raise UserError(
+            f"{path}: train_labels are all {train.labels[0]}: there is nothing to tell "
+            "apart; give images of two classes or more"
+        )
     for split, part in parts.items():
         if part.images.shape[1:] != train.images.shape[1:]:
             raise UserError(
@@ -147,5 +160,6 @@ def _agree(path: Path, parts: dict[str, Part]) -> None:
         if part.labels.max() > train.labels.max():
             raise UserError(
                 f"{path}: {split}_labels go up to {part.labels.max()}, "
-                f"train_labels only to {train.labels.max()}"
+                f"train_labels only to {train.labels.max()}: a class without training "
+                "images cannot be learned; leave it out"
             )

@@ -5,8 +5,8 @@ Every function takes `logits` [N, C] and integer `labels` [N], counts each of th
 N examples once, and computes in float32, in one compiled program: run operation by
 operation they would spend longer compiling than a small network trains.
 
-A label outside of [0, C) raises. Inside `jit`, where labels have no values yet, it
-makes every metric NaN: an impossible label must not look like a good one.
+A label outside of [0, C) raises; inside `jit`, where it has no value yet, it makes
+every metric NaN.
 """
 
 import functools
@@ -180,8 +180,7 @@ def reliability(logits, labels, bins: int = 15) -> Reliability:
 
     Bin b holds the examples whose largest probability lies in
     [b/bins, (b+1)/bins); the last bin also holds those at exactly 1. The edges are
-    the float32 numbers nearest to b/bins: a confidence of float32(0.7) begins the bin
-    of 7/10, though it lies below 7/10.
+    the float32 numbers nearest to b/bins.
 
     Args:
       logits: [N, C], floating.
@@ -206,7 +205,7 @@ def reliability(logits, labels, bins: int = 15) -> Reliability:
     probs = jax.nn.softmax(logits, axis=1)
     top = jnp.max(probs, axis=1)
     correct = jnp.argmax(logits, axis=1) == labels
-    # By NumPy in float64: in float32 linspace misses some of them by an ulp.
+    # In float32 linspace misses some of them by an ulp.
     edges = jnp.asarray(np.arange(1, bins) / bins, jnp.float32)
     index = jnp.searchsorted(edges, top, side="right")
     # Masked sums, not a scatter: the order of additions is fixed on every device.
@@ -253,9 +252,9 @@ def ece(logits, labels, bins: int = 15) -> jax.Array:
       Naeini et al. 2015, AAAI; Guo et al. 2017, ICML, eq. 3.
     """
     found = reliability(logits, labels, bins)
-    gap = jnp.abs(found.accuracy - found.confidence)
-    count = found.count.astype(jnp.float32)
-    return jnp.sum(gap * count) / jnp.sum(found.count).astype(jnp.float32)
+    gap, count = jnp.abs(found.accuracy - found.confidence), found.count
+    total = jnp.sum(gap * count.astype(jnp.float32))
+    return total / jnp.sum(count).astype(jnp.float32)
 
 
 @_compiled
@@ -264,8 +263,7 @@ def adaptive_ece(logits, labels, bins: int = 15) -> jax.Array:
 
     A confident network leaves most bins of equal width empty; here the examples,
     sorted by confidence, fill each bin alike: that of rank r lies in bin
-    floor(r * bins / N). Examples of equal confidence have no order: each counts with
-    the share of them that is right.
+    floor(r * bins / N). Of equal confidences each counts with the share that is right.
 
     Args:
       logits: [N, C], floating.

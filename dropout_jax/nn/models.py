@@ -36,14 +36,23 @@ def register_model(name: str) -> Callable[[Callable[..., nn.Module]], Callable]:
       site (`{"block_0": "dense_1/kernel"}`), or the run has noise.length_scale=0.
 
     Raises:
-      ValueError: the name is taken.
+      ValueError: the name is taken, or is none.
 
     Example: `examples/own_model.py`.
     """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(
+            f"register_model was given {name!r:.80} for a name: write "
+            "@register_model('NAME') above the function, the name one word"
+        )
 
     def decorate(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         if name in _MODELS:
-            raise ValueError(f"model name {name!r} is taken; choose another")
+            by = _MODELS[name].__module__
+            raise ValueError(
+                f"model name {name!r} is taken, by {by}; choose another, or register "
+                "it once"
+            )
         _MODELS[name] = build
         return build
 

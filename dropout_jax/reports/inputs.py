@@ -153,9 +153,8 @@ def _uses(trial: Trial, name: str) -> bool:
     """Whether an input of that name is one of the trial's."""
     data, plugin = trial.config["data.name"], trial.config["plugin"]
     both = {fingerprint.DATA: "", fingerprint.PLUGIN: ""}
-    return name in fingerprint.scoped(both, data, plugin) or not fingerprint.is_content(
-        name
-    )
+    of_its_own = fingerprint.scoped(both, data, plugin)
+    return name in of_its_own or not fingerprint.is_scoped(name)
 
 
 def _shown(name: str, value: Any, *, short: bool = False) -> str:

@@ -15,9 +15,9 @@ from dropout_jax.config import canonical, defaults
 from dropout_jax.config.errors import UserError
 from dropout_jax.config.flat import flat
 from dropout_jax.config.near_files import hint_of_path
-from dropout_jax.reports.trial import METRICS, STATUSES, WITHDRAWN, TestedSet, Trial
+from dropout_jax.reports.trial import METRICS, WITHDRAWN, TestedSet, Trial
 from dropout_jax.training import parts
-from dropout_jax.training.outcome import REQUIRED
+from dropout_jax.training.outcome import FINISHED, REQUIRED
 from dropout_jax.training.sets import NAMES, OF_KEEP
 
 _DEFAULTS = flat(canonical(defaults()))
@@ -78,9 +78,9 @@ def trial(place: str, record: dict[str, Any]) -> Trial:
         )
     result = expect(record, "result", dict)
     status = expect(result, "status", str)
-    if status not in STATUSES:
+    if status not in FINISHED:
         raise UserError(
-            f"{place}: status is {status!r}: expected one of {', '.join(STATUSES)}"
+            f"{place}: status is {status!r}: expected one of {', '.join(FINISHED)}"
         )
     if withdrawn := expect(record, "withdrawn", str, ""):
         status = WITHDRAWN

@@ -107,7 +107,8 @@ def _candidate(
         if trial.done and "accuracy" not in trial.validation:
             raise UserError(
                 f"{trial.arm!r}, seed {trial.seed}: no validation accuracy in the "
-                "ledger, by which alone a setting may be chosen"
+                "ledger, by which alone a setting may be chosen; give its settings "
+                "names of their own, and leave --knobs out"
             )
     return Candidate(
         trials[0].arm,

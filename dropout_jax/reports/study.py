@@ -120,7 +120,10 @@ def load_study(
     studies = (expect(place, record, "study", str, "") for place, record in lines)
     found = list(dict.fromkeys(studies))
     if name is None and len(found) > 1:
-        raise UserError(f"{where} holds the studies {found}: choose one by its name")
+        raise UserError(
+            f"{where} holds the studies {found}: choose one by its name, such as "
+            f"--study={found[0]}"
+        )
     chosen = [line for line in lines if name is None or line[1].get("study") == name]
     if not chosen:
         wanted = ""
@@ -134,13 +137,21 @@ def load_study(
     places = [place for place, _ in chosen]
     read = [read_trial(place, record) for place, record in chosen]
     read = _withdraw(keep_apart(places, read, accept=accept_changes))
+    varied = _searched(read)
     if not knobs and not any(trial.test for trial in read):
-        knobs = _searched(read)
+        knobs = varied
+    cure = _cure(varied)
     for place, trial in zip(places, read, strict=True):
         _check_knobs(place, trial, knobs)
         key = (trial.arm, _setting(trial, knobs), trial.seed)
         if key not in trials:
-            _check_same_method(place, trial, first.setdefault(trial.arm, trial), knobs)
+            earlier = first.setdefault(trial.arm, trial)
+            fields = differing_fields([earlier.config, trial.config])
+            if fields := [name for name in fields if name not in ("seed", *knobs)]:
+                raise UserError(
+                    f"{place}: {trial.arm!r} differs from its earlier trials in "
+                    f"{', '.join(fields)}: {cure}"
+                )
             trials[key] = trial
         elif trials[key].config == trial.config:
             if not trials[key].done:  # withdrawn or failed, and run again since
@@ -152,7 +163,7 @@ def load_study(
         else:
             raise UserError(
                 f"{place}: {trial.arm!r} has a second result for seed {trial.seed} "
-                "with another configuration: give the two methods two names"
+                f"with another configuration: {cure}"
             )
     notes = list(rounding_notes(list(trials.values())))
     if again:
@@ -216,15 +227,10 @@ def _check_knobs(place: str, trial: Trial, knobs: Sequence[str]) -> None:
             )
 
 
-def _check_same_method(
-    place: str, trial: Trial, other: Trial, knobs: Sequence[str]
-) -> None:
-    """One name, one configuration, but for the seed and the knobs."""
-    fields = differing_fields([other.config, trial.config])
-    fields = [name for name in fields if name not in ("seed", *knobs)]
-    if fields:
-        raise UserError(
-            f"{place}: {trial.arm!r} differs from its earlier trials in "
-            f"{', '.join(fields)}: give the two methods two names, or name the fields "
-            "as knobs"
-        )
+def _cure(fields: Sequence[str]) -> str:
+    """What to do where one name has configurations that differ in some fields."""
+    return (
+        "if these are settings that the method was tried with, choose among them with "
+        f"--knobs {' '.join(fields)} (in Python: knobs={tuple(fields)!r}); if they are "
+        "two methods, give them two names"
+    )

@@ -58,7 +58,8 @@ def tabulate(
     if baseline not in order:
         raise UserError(
             f"the baseline {baseline!r} is no method of study {study.name!r}: "
-            f"choose one of {', '.join(order)}{hint(baseline, order)}"
+            f"choose one of {', '.join(order)}{hint(baseline, order)} (on the command "
+            "line, with --baseline)"
         )
     order = [baseline, *(arm for arm in order if arm != baseline)]
     selection = choose(study)

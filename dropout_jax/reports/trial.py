@@ -4,10 +4,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dropout_jax.training.outcome import FAILED, FINISHED
-
 METRICS = ("accuracy", "nll", "ece", "brier")
-STATUSES = (*FINISHED, FAILED)
 WITHDRAWN = "withdrawn"  # what a line says that was found wrong after it was written
 
 
@@ -41,7 +38,7 @@ class Trial:
     Attributes:
       arm: its method.
       seed: its seed.
-      status: one of STATUSES, or WITHDRAWN.
+      status: one of `outcome.FINISHED`, or WITHDRAWN.
       config: by dotted path; a field that is newer than the line has its default.
       test: those of METRICS that the line has, with the parameters that `train.keep`
         names; empty unless `status` is "done", and in a search, which does not look at

@@ -35,7 +35,7 @@ def present(configs: Iterable[Values]) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for data, plugin in dict.fromkeys(map(_names, configs)):
-        inputs = environment.inputs(plugin, content.sha256(data))
+        inputs = environment.inputs(plugin, content.inputs(data))
         found |= fingerprint.scoped(inputs, data, plugin)
     return found
 
@@ -55,9 +55,11 @@ def recorded(study: StudyDirectory, trials: Sequence[Trial]) -> list[dict[str, A
 
 def _saved(directory: Path) -> fingerprint.Inputs:
     """Returns the inputs of an unfinished run; if it is damaged, its trial says so."""
+    from dropout_jax.training import run_inputs  # imports JAX
+
     with contextlib.suppress(UserError):
         refuse_odd(directory)
-        return RunDirectory(directory).inputs()
+        return run_inputs.saved(RunDirectory(directory))
     return {}
 
 
@@ -110,8 +112,9 @@ def check(
     for name, values in found.items():
         if all(value in accepted.get(name, ()) for value in values):
             continue
-        if not accept:
-            raise UserError(_refusal(study, name, values, now, search))
+        offered = fingerprint.acceptable(name) and not search
+        if not (accept and offered):
+            raise UserError(_refusal(study, name, values, now, offered))
         accepted[name] = values
     return {"inputs": now, "accepted": accepted}
 
@@ -145,7 +148,7 @@ def _in_work(study: StudyDirectory, trials: Sequence[Trial]) -> bool:
 
 
 def _refusal(
-    study: StudyDirectory, name: str, values: list[Any], now: Values, search: bool
+    study: StudyDirectory, name: str, values: list[Any], now: Values, offered: bool
 ) -> str:
     old = [value for value in values if name not in now or value != now[name]]
     was = " and with ".join(fingerprint.show(name, value) for value in old)
@@ -157,8 +160,8 @@ def _refusal(
         )
     else:
         rest = ": "
-    either = "or " if search and name in now else ""
+    either = "" if offered or name not in now else "or "
     rest += f"{either}choose another --study and --ledger"
-    if not search:
+    if offered:
         rest += f", or accept it with {fingerprint.ACCEPT}, which keeps the rows apart"
     return f"{study.path}: its results were computed with {was}{rest}"

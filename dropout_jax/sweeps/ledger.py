@@ -15,7 +15,7 @@ from dropout_jax.config.identity import stored_id
 from dropout_jax.files import ABSENT, lock
 from dropout_jax.sweeps.trials import Trial
 from dropout_jax.training import parts
-from dropout_jax.training.outcome import CURVES, check_result, check_set
+from dropout_jax.training.outcome import CURVES, DONE, check_result, check_set
 from dropout_jax.training.run_directory import RunDirectory
 
 # Entries of result.json that are entries of the line, not of its result.
@@ -35,9 +35,9 @@ class Ledger:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self._read = 0  # bytes that `_lines` and `_by_trial` hold
+        self._read = 0  # bytes that `_lines` and `_results` hold
         self._lines: list[dict[str, Any]] = []
-        self._by_trial: dict[str, dict[str, Any]] = {}
+        self._results: dict[str, list[dict[str, Any]]] = {}
         self._withdrawn: dict[str, dict[str, Any]] = {}
 
     def lines(self) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ class Ledger:
 
     def _forget(self) -> None:
         self._read, self._lines = 0, []
-        self._by_trial, self._withdrawn = {}, {}
+        self._results, self._withdrawn = {}, {}
 
     def _add(self, text: bytes) -> None:
         place = f"{self.path} line {len(self._lines) + 1}"
@@ -85,19 +85,32 @@ class Ledger:
         if WITHDRAWN in line:
             self._withdrawn[found] = line
         else:
-            self._by_trial[found] = line
+            self._results.setdefault(found, []).append(line)
         self._lines.append(line)
         self._read += len(text) + 1
 
     def by_trial(self) -> dict[str, dict[str, Any]]:
-        """Returns the lines by trial id, without withdrawn ones."""
+        """Returns the line that counts of each trial, by id; withdrawn ones do not.
+
+        It is the first, as in a report; one that was done comes before others.
+        """
+        return {trial: lines[0] for trial, lines in self.results().items()}
+
+    def results(self) -> dict[str, list[dict[str, Any]]]:
+        """Returns all lines of each trial, by id, the one that counts at first.
+
+        There are several where ledgers were merged. Withdrawn ones are left out.
+        """
         self.lines()
-        return dict(self._by_trial)
+        return {
+            trial: sorted(lines, key=lambda line: line["result"]["status"] != DONE)
+            for trial, lines in self._results.items()
+        }
 
     def withdrawn(self) -> dict[str, dict[str, Any]]:
         """Returns the withdrawn lines of trials that have no other line, by id."""
         self.lines()
-        trials = self._withdrawn.keys() - self._by_trial.keys()
+        trials = self._withdrawn.keys() - self._results.keys()
         return {trial: self._withdrawn[trial] for trial in trials}
 
     def begin(self) -> None:
@@ -153,7 +166,10 @@ def _id_of(place: str, line: dict[str, Any]) -> str:
         if not reason.strip() or not reason.isprintable():
             found = f"{place}: {WITHDRAWN} is {reason!r:.100}"
             raise stored.Damaged(f"{found}: expected a reason in one line")
-    return stored_id(config)
+    try:
+        return stored_id(config)
+    except stored.OtherVersion as error:
+        raise stored.OtherVersion(f"{place}: {error}") from error
 
 
 def ledger_line(trial: Trial, run: RunDirectory) -> dict[str, Any]:

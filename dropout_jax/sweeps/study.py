@@ -224,8 +224,8 @@ class StudyDirectory:
 
         The ledger may know other trials as well, of other lengths or arms.
         """
-        known = self.ledger.by_trial()
-        lines = [known[trial.id] for trial in trials if trial.id in known]
+        known = self.ledger.results()
+        lines = [line for trial in trials for line in known.get(trial.id, ())]
         path = self.path / "results.jsonl"
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines))
         return path

@@ -167,6 +167,15 @@ def restore(
     return None
 
 
+def host(directory: Path) -> dict[str, Any]:
+    """Returns the JSON data of the newest whole manifest; empty where there is none."""
+    for step in _steps(directory):
+        with contextlib.suppress(UserError):
+            manifest = stored.read_sealed(directory / str(step) / MANIFEST)
+            return stored.expect(MANIFEST, manifest, "host", dict)
+    return {}
+
+
 def _restore(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
     if path.is_symlink():
         raise Damaged("it is a link")

@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import (
     PackageNotFoundError,
     packages_distributions,
@@ -22,6 +23,7 @@ import jax.numpy as jnp
 
 from dropout_jax import keys
 from dropout_jax.data import Dataset
+from dropout_jax.training import plugin as plugins
 from dropout_jax.training import plugin_source, processor, settings
 from dropout_jax.training.parts import Part
 
@@ -89,18 +91,24 @@ def versions(plugin: str = "") -> dict[str, str]:
     return found
 
 
-def inputs(plugin: str, data_sha256: str | None = None) -> dict[str, Any]:
+def inputs(plugin: str, data: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Returns what makes another result, as of this moment (`fingerprint`).
 
     Args:
       plugin: of the configuration, may be empty.
-      data_sha256: that of the data; None: they are left out.
+      data: `Dataset.inputs` of the data; None: they are left out.
+
+    What the plugin itself sets is no setting: it is in the source of the plugin.
     """
     source = plugin_source.sha256(plugin) if plugin else None
+    found = settings.numbers()
+    for name, (before, after) in plugins.changed_settings(plugin).items():
+        if found[name] == after:
+            found[name] = before
     return {
-        **({} if data_sha256 is None else {"data": data_sha256}),
+        **(data or {}),
         **({} if source is None else {"plugin": source}),
-        **settings.numbers(),
+        **found,
     }
 
 
@@ -120,7 +128,7 @@ def capture(
     device = next(iter(jnp.zeros(()).devices()))  # where arrays are made
     return {
         "step": step,
-        "inputs": inputs(plugin, dataset.sha256),
+        "inputs": inputs(plugin, dataset.inputs),
         "versions": versions(plugin),
         "prng": keys.IMPLEMENTATION,
         "flags": settings.rounding(),
@@ -149,4 +157,15 @@ def capture(
             "train_size": len(dataset.train_labels),
         },
         "plugin": plugin,
+        **_about_plugin(plugin),
     }
+
+
+def _about_plugin(plugin: str) -> dict[str, Any]:
+    """Returns where a plugin's file was, and what its import changed of JAX."""
+    found: dict[str, Any] = {}
+    if plugin_source.is_path(plugin):
+        found["plugin_file"] = str(Path(plugin).absolute())
+    if changed := plugins.changed_settings(plugin):
+        found["plugin_settings"] = {name: after for name, (_, after) in changed.items()}
+    return found

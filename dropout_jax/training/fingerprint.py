@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a result is made of besides its configuration: its inputs, by content.
 
-Inputs are the SHA-256 of the data, the SHA-256 of the plugin's source, and the settings
-of JAX that change numbers. The id of a trial is the hash of its configuration alone; so
-inputs are compared wherever results meet, and what differs is refused, or kept apart.
-An input that one side does not know, as older results do, is compatible with any value.
+Inputs are the SHA-256 of the data, the rule by which own data are split, the SHA-256 of
+the plugin's source, and the settings of JAX that change numbers. The id of a trial is
+the hash of its configuration alone; so inputs are compared wherever results meet, and
+what differs is refused, or kept apart. An input that one side does not know is
+compatible with any value; for what older results do not say, see `completed`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,22 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dropout_jax.config.schema import DATA_SETS
+
 # The flag, and the parameter of the same name, that accepts changed inputs.
 ACCEPT = "--accept_changes"
-DATA, PLUGIN = "data", "plugin"
+DATA, SPLIT, PLUGIN = "data", "split", "plugin"
+# What held for older results, which do not say it: own data were split in the order of
+# the file; the settings were JAX's own.
+FORMER_SPLIT = "in the order of the file"
+FORMER_SETTINGS = {
+    "jax_enable_x64": False,
+    "jax_threefry_partitionable": True,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_random_seed_offset": 0,
+    "jax_default_matmul_precision": None,
+    "jax_disable_jit": False,
+}
 Inputs = Mapping[str, Any]
 
 
@@ -45,11 +59,42 @@ def scoped(inputs: Inputs, data: str, plugin: str) -> dict[str, Any]:
       plugin: its `plugin`.
 
     Example:
-      >>> scoped({"data": "ab", "jax_enable_x64": False}, "mine.npz", "")
-      {'data mine.npz': 'ab', 'jax_enable_x64': False}
+      >>> scoped({"data": "ab", "jax_enable_x64": False}, "synthetic", "")
+      {'data synthetic': 'ab', 'jax_enable_x64': False}
     """
-    names = {DATA: f"{DATA} {data}", PLUGIN: f"{PLUGIN} {plugin}"}
-    return {names.get(name, name): value for name, value in inputs.items()}
+    names = {name: f"{name} {data}" for name in (DATA, SPLIT)}
+    names[PLUGIN] = f"{PLUGIN} {plugin}"
+    known = completed(inputs, data)
+    return {names.get(name, name): value for name, value in known.items()}
+
+
+def completed(inputs: Inputs, data: str) -> dict[str, Any]:
+    """Returns inputs with what older results do not say, and held for them.
+
+    A result of format 1 counts as computed with JAX's own settings.
+
+    Args:
+      inputs: of a run; empty if nothing is known.
+      data: `data.name` of its configuration.
+
+    Example:
+      >>> completed({"data": "ab", "jax_enable_x64": False}, "mine.npz")
+      {'data': 'ab', 'jax_enable_x64': False, 'split': 'in the order of the file'}
+    """
+    if DATA not in inputs:
+        return dict(inputs)
+    found = dict(inputs)
+    if data not in DATA_SETS:
+        found.setdefault(SPLIT, FORMER_SPLIT)
+    return found if "jax_enable_x64" in found else FORMER_SETTINGS | found
+
+
+def acceptable(name: str) -> bool:
+    """Whether what was begun with another value of an input can go on.
+
+    Arrays of another precision are those of another program.
+    """
+    return name != "jax_enable_x64"
 
 
 def conflicts(many: Iterable[Inputs]) -> dict[str, list[Any]]:
@@ -78,12 +123,21 @@ def show(name: str, value: Any) -> str:
     if is_content(name):
         shown = f"{value:.12}..." if isinstance(value, str) and value else "unknown"
         return f"{name} {shown}"
-    return f"{name}={value}"
+    return f"{name} {value}" if _is_split(name) else f"{name}={value}"
 
 
 def is_content(name: str) -> bool:
     """Whether an input is the SHA-256 of a content, and no setting."""
     return name.partition(" ")[0] in (DATA, PLUGIN)
+
+
+def is_scoped(name: str) -> bool:
+    """Whether an input belongs to one data set or plugin, and is no setting."""
+    return is_content(name) or _is_split(name)
+
+
+def _is_split(name: str) -> bool:
+    return name.partition(" ")[0] == SPLIT
 
 
 def described(differing: Mapping[str, tuple[Any, Any]]) -> tuple[str, str]:
@@ -106,6 +160,8 @@ def cure(differing: Mapping[str, tuple[Any, Any]]) -> str:
 def _cure(name: str, old: Any) -> str:
     if is_content(name):
         return f"restore the {name}"
+    if _is_split(name):
+        return "use the version of dropout_jax that split them so"
     variable = name.upper()
     if old in (None, ""):
         given = f" ({os.environ[variable]!r})" if variable in os.environ else ""

@@ -13,17 +13,28 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from dropout_jax import stored
 from dropout_jax.config import from_json
 from dropout_jax.config.alike import hint
 from dropout_jax.config.causes import reading
-from dropout_jax.config.errors import UserError
+from dropout_jax.config.errors import UserError, seen_from
+from dropout_jax.config.loading import override
 from dropout_jax.config.near_files import hint_of_path
+from dropout_jax.data.images import refuse_other
 from dropout_jax.evaluation.mc_dropout import mc_predict
 from dropout_jax.files import refuse_odd
 from dropout_jax.keys import step_key
-from dropout_jax.training import checkpoints, environment, fingerprint, parts, sets
+from dropout_jax.training import (
+    checkpoints,
+    environment,
+    fingerprint,
+    parts,
+    plugin_source,
+    run_inputs,
+    sets,
+)
 from dropout_jax.training.outcome import DONE, FINISHED, PRUNED
 from dropout_jax.training.plugin import refuse_unknown
 from dropout_jax.training.prepare import (
@@ -48,7 +59,8 @@ class LoadedRun:
       params: the parameters, a dict of arrays.
       model_state: batch statistics; empty without batch normalisation.
       model: the linen module.
-      predict: images, uint8 [n, height, width] -> logits [n, classes].
+      predict: images, uint8 [n, height, width] as the model was trained on -> logits
+        [n, classes]; UserError for others.
       sample: (images, key, n_samples) -> logits [n_samples, n, classes] of passes under
         the noise and the rates it was trained with; more samples of a key begin with
         those of fewer (`evaluation.mc_dropout`).
@@ -111,10 +123,11 @@ def load_run(
         near = hint_of_path(directory, "*/config.json")
         raise UserError(f"{directory} holds no run; give the --workdir of one{near}")
     config = from_json(saved)
+    here = _with_plugin(run, config)
     if not trust_plugin:
-        refuse_unknown(config.plugin, directory, "load_run(..., trust_plugin=True)")
-    _check_inputs(run, config.plugin, accept_changes)
-    prepared = _prepared(run, config)
+        refuse_unknown(here.plugin, directory, "load_run(..., trust_plugin=True)")
+    _check_inputs(run, here.plugin, accept_changes)
+    prepared = _prepared(run, here)
     lane, lanes = run.lane()
     shapes = checkpoints.shapes(prepared.abstract, lanes)
     restored = checkpoints.restore(run.checkpoints, shapes, warnings.warn)
@@ -142,12 +155,33 @@ def load_run(
         model_state=model_state,
         model=prepared.programs.model,
         predict=lambda images: prepared.programs.predict(
-            params, model_state, images, prepared.hparams
+            params, model_state, _images(prepared, images), prepared.hparams
         ),
         sample=functools.partial(_sample, prepared, {"params": params, **model_state}),
         result=result,
         parameters=name,
         epoch=kept.epoch,
+    )
+
+
+def _with_plugin(run: RunDirectory, config: Any) -> Any:
+    """Returns the configuration with a plugin that is found from this directory.
+
+    A relative path is one of the directory that the training was started in.
+    """
+    plugin = config.plugin
+    if not plugin_source.is_path(plugin) or Path(plugin).is_file():
+        return config
+    known = []
+    with contextlib.suppress(stored.Damaged):
+        known = [part.get("plugin_file") for part in run.parts()]
+    for file in map(str, filter(None, reversed(known))):
+        if Path(file).is_file():
+            return override(config, {"plugin": file})
+    raise UserError(
+        f"{run.path} needs the plugin {plugin!r}, which is not there{seen_from(plugin)}"
+        + "".join(f" nor at {file}" for file in known[-1:] if file)
+        + "; start from the directory that has it"
     )
 
 
@@ -164,8 +198,8 @@ def _without_checkpoint(run: RunDirectory) -> str:
 
 def _check_inputs(run: RunDirectory, plugin: str, accept: bool) -> None:
     """Raises UserError for what would make of the parameters another model, or none."""
-    found = fingerprint.differences(run.inputs(), environment.inputs(plugin))
-    precision = {k: v for k, v in found.items() if k == "jax_enable_x64"}
+    found = fingerprint.differences(run_inputs.saved(run), environment.inputs(plugin))
+    precision = {k: v for k, v in found.items() if not fingerprint.acceptable(k)}
     source = {k: v for k, v in found.items() if k == fingerprint.PLUGIN and not accept}
     if differing := precision or source:
         was, now = fingerprint.described(differing)
@@ -188,7 +222,20 @@ def _prepared(run: RunDirectory, config: Any) -> PreparedModel | Prepared:
     return prepare(config)
 
 
+def _images(prepared: PreparedModel | Prepared, images: Any) -> Any:
+    """Returns images as an array, if they are such as the model was trained on."""
+    if not isinstance(images, jax.Array):
+        try:
+            images = np.asarray(images)
+        except ValueError:  # rows of different lengths
+            kind = type(images).__name__
+            raise UserError(f"images: {kind}; give one array of all of them") from None
+    refuse_other("images", images, prepared.programs.image_shape)
+    return images
+
+
 def _sample(prepared, variables, images, key, n_samples) -> jax.Array:
+    images = _images(prepared, images)
     rates = prepared.hparams.rates
     parts = [
         mc_predict(

@@ -13,7 +13,7 @@ import numpy as np
 
 from dropout_jax import stored
 from dropout_jax.config.errors import Interrupted
-from dropout_jax.data import Dataset
+from dropout_jax.data import Dataset, stratified
 from dropout_jax.training import checkpoints, outcome, parts
 from dropout_jax.training.engine import Engine
 from dropout_jax.training.interruption import StopRequest
@@ -90,10 +90,10 @@ class Loop:
         step = self.step()
         self._begin_part({**self.part, "step": step})
         found, size = self.dataset, CLEAN_TRAIN_EXAMPLES
-        data = self._placed(found.train_images, found.train_labels)
+        data = self._placed(*found.part("train"))
         self._watched = [
-            self._placed(found.train_images[:size], found.train_labels[:size]),
-            self._placed(found.validation_images, found.validation_labels),
+            self._placed(*stratified.some(found, "train", size)),
+            self._placed(*found.part("validation")),
         ]
         chunk = 1
         self._end_diverged(step, step)  # a lane's result may have been lost since
@@ -180,6 +180,7 @@ class Loop:
         host = {
             "seconds": self.seconds,
             "lanes": [trial.host for trial in self.trials],
+            "inputs": self.part["inputs"],  # should env.json be lost
         }
         checkpoints.save(self.saved, self.step(), tree, host)
 

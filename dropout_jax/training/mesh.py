@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.training import xla_flags
 
 _AXIS = "batch"
 _FLAG = "--xla_force_host_platform_device_count"  # of XLA, for the same
@@ -21,7 +21,7 @@ def make_devices(count: int) -> None:
     They share its cores. Where it has begun, or XLA_FLAGS says how many there are, it
     stays at that, and `batch_mesh` tells of any that are missing.
     """
-    if count > 1 and _FLAG not in os.environ.get("XLA_FLAGS", ""):
+    if count > 1 and _FLAG not in xla_flags.values():
         try:
             jax.config.update("jax_num_cpu_devices", count)
         except RuntimeError:

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 from jax.typing import ArrayLike
 
+from dropout_jax.config.steps import steps
 from dropout_jax.transforms import schedules
 
 
@@ -24,21 +25,21 @@ def rate_factor(noise: Any, steps_per_epoch: int) -> Callable[[ArrayLike], jax.A
       >>> float(rate_factor(defaults().noise, 100)(7))
       1.0
     """
-    steps = max(1, round(noise.schedule_epochs * steps_per_epoch))
+    count = max(1, steps(noise.schedule_epochs, steps_per_epoch))
     # Of two changes that fall on one step, the later holds.
     changes = {
-        max(1, round(end * steps_per_epoch)): factor
+        max(1, steps(end, steps_per_epoch)): factor
         for end, factor in zip(
             noise.piecewise_epochs, noise.piecewise_factors[1:], strict=True
         )
     }
     return {
         "constant": lambda: schedules.constant(1.0),
-        "linear": lambda: schedules.linear(0.0, 1.0, steps),
-        "early": lambda: schedules.early(1.0, steps),
-        "late": lambda: schedules.late(1.0, steps),
-        "curriculum": lambda: schedules.curriculum(1.0, 1.0 / steps),
-        "annealed": lambda: schedules.annealed(1.0, 1.0 / steps),
+        "linear": lambda: schedules.linear(0.0, 1.0, count),
+        "early": lambda: schedules.early(1.0, count),
+        "late": lambda: schedules.late(1.0, count),
+        "curriculum": lambda: schedules.curriculum(1.0, 1.0 / count),
+        "annealed": lambda: schedules.annealed(1.0, 1.0 / count),
         "piecewise": lambda: schedules.piecewise(
             (*noise.piecewise_factors[:1], *changes.values()), tuple(changes)
         ),

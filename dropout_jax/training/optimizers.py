@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from dropout_jax.config.steps import steps
 from dropout_jax.nn.noise import PREFIX
 from dropout_jax.training.hyperparameters import Hyperparameters
 
@@ -37,14 +38,14 @@ def make_schedule(config: Any, steps_per_epoch: int) -> optax.Schedule:
       config: a whole configuration; durations are given in epochs.
       steps_per_epoch: optimiser steps per epoch.
     """
-    warmup = round(config.optimizer.warmup_epochs * steps_per_epoch)
+    warmup = steps(config.optimizer.warmup_epochs, steps_per_epoch)
     total = config.train.epochs * steps_per_epoch
     if config.optimizer.schedule == "cosine":
         schedule = optax.cosine_decay_schedule(1.0, total - warmup)
     elif config.optimizer.schedule == "step":
         boundaries: dict[int, float] = {}
         for epoch in config.optimizer.step_epochs:
-            at = round(epoch * steps_per_epoch) - warmup
+            at = steps(epoch, steps_per_epoch) - warmup
             boundaries[at] = boundaries.get(at, 1.0) * config.optimizer.step_factor
         schedule = optax.piecewise_constant_schedule(1.0, boundaries)
     else:

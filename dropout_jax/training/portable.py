@@ -12,6 +12,7 @@ import os
 import platform
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.training import xla_flags
 
 NAME = "portable"  # of all flags together, in what a run records
 FLAGS = (
@@ -39,21 +40,22 @@ def enable() -> None:
     another kind of processor, nor if the variable `DROPOUT_JAX_PORTABLE` is "no".
 
     Raises:
-      UserError: the variable is something else than "yes" or "no".
+      UserError: the variable is something else than "yes" or "no", or `XLA_FLAGS` names
+        a file that cannot be read.
     """
     choice = os.environ.get(VARIABLE, "yes")
     if choice not in ("yes", "no"):
         raise UserError(f"{VARIABLE}={choice!r}: must be yes or no; unset it for yes")
     if choice == "no" or platform.machine() != "x86_64":
         return
-    own = os.environ.get("XLA_FLAGS", "").split()
+    own = xla_flags.given()
     added = [flag for flag in FLAGS if flag not in own]
-    os.environ["XLA_FLAGS"] = " ".join([*added, *own])
+    os.environ[xla_flags.VARIABLE] = " ".join([*added, *own])
 
 
 def in_effect() -> bool:
     """Whether `XLA_FLAGS` has all flags, none of them set to another value later."""
     last = {}
-    for flag in os.environ.get("XLA_FLAGS", "").split():
+    for flag in xla_flags.given():
         last[flag.partition("=")[0]] = flag
     return set(FLAGS) <= set(last.values())

@@ -11,12 +11,14 @@ import jax.numpy as jnp
 
 from dropout_jax import data
 from dropout_jax.config.errors import UserError
+from dropout_jax.config.steps import check_steps
+from dropout_jax.config.validation import check_fields
 from dropout_jax.data import content
 from dropout_jax.training import inspection
 from dropout_jax.training.hyperparameters import Hyperparameters, traced
 from dropout_jax.training.mesh import make_devices
 from dropout_jax.training.parts import DataShape
-from dropout_jax.training.plugin import import_plugin
+from dropout_jax.training.plugin import import_plugin, told
 from dropout_jax.training.programs import Programs, build_programs
 from dropout_jax.training.step import TrainState
 
@@ -59,6 +61,8 @@ def prepare(config: Any) -> Prepared:
         split=config.data.split,
         seed=config.seed if config.data.split == "drawn" else 0,
     )
+    check_steps(check_fields(config), len(dataset.train_labels))
+    _check_shift(config.data.shift, dataset.train_images.shape[1:])
     shape = DataShape(
         dataset.train_images.shape[1:], dataset.num_classes, len(dataset.train_labels)
     )
@@ -77,19 +81,13 @@ def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
     """
     make_devices(config.train.devices)
     import_plugin(config.plugin)
-    train_size = shape.train_size
-    if config.train.batch_size > train_size:
-        raise UserError(
-            f"train.batch_size={config.train.batch_size} is larger than the "
-            f"{train_size} training images; give at most that many"
-        )
     seed = jnp.asarray(config.seed, jnp.uint32)
     try:
         programs = build_programs(
             config,
             image_shape=shape.image_shape,
             classes=shape.classes,
-            train_size=train_size,
+            train_size=shape.train_size,
         )
         hparams = traced(config, programs.model.sites)
         state = jax.eval_shape(programs.init, hparams, seed)
@@ -101,9 +99,23 @@ def prepare_model(config: Any, shape: DataShape) -> PreparedModel:
             shape.image_shape,
             shape.classes,
         )
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    except UserError:
+        raise
+    except Exception as error:
+        if (of_plugin := told(config.plugin, error)) is not None:
+            raise of_plugin from error
+        if isinstance(error, ValueError):
+            raise UserError(str(error)) from error
+        raise
     return PreparedModel(programs, hparams, seed, state, remarks)
+
+
+def _check_shift(shift: int, size: tuple[int, ...]) -> None:
+    if shift > min(size):
+        raise UserError(
+            f"config.data.shift={shift}: must be at most {min(size)}, the smaller side "
+            f"of the images, which are {size[0]} x {size[1]} pixels"
+        )
 
 
 @functools.lru_cache(maxsize=1)

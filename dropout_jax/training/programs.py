@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from dropout_jax import keys, nn
+from dropout_jax.config.schema import BY_PATH
 from dropout_jax.evaluation import metrics
-from dropout_jax.training import optimizers
+from dropout_jax.training import optimizers, own_model
 from dropout_jax.training.chunk import chunk
 from dropout_jax.training.hyperparameters import static_signature
 from dropout_jax.training.mesh import batch_mesh, everywhere, place, split
@@ -28,6 +29,7 @@ class Programs(NamedTuple):
     """The programs of all configs that share one static signature."""
 
     model: Any
+    image_shape: tuple[int, ...]  # height, width
     steps_per_epoch: int
     init: Callable[..., TrainState]  # (hparams, seed) -> state
     order: Callable[..., jax.Array]  # (seed, epoch) -> [train_size]
@@ -75,6 +77,10 @@ def epoch_order(seed: Any, epoch: Any, train_size: int) -> jax.Array:
 
 def _build(config, image_shape, classes, train_size) -> Programs:
     model = nn.build_model(config, classes)
+    if config.noise.kind not in BY_PATH["noise.kind"].choices:
+        own_model.check_noise(config.noise.kind, config.plugin)
+    if config.model.name not in BY_PATH["model.name"].choices:
+        own_model.check(model, config.plugin, image_shape, classes)
     devices, batch_size = config.train.devices, config.train.batch_size
     mesh = batch_mesh(devices)
     steps_per_epoch = train_size // batch_size
@@ -143,6 +149,7 @@ def _build(config, image_shape, classes, train_size) -> Programs:
 
     return Programs(
         model=model,
+        image_shape=tuple(image_shape),
         steps_per_epoch=steps_per_epoch,
         init=jax.jit(init),
         order=jax.jit(order),

@@ -24,7 +24,7 @@ from dropout_jax.files import (
     to_json,
     write_atomically,
 )
-from dropout_jax.training import fingerprint, outcome, parts
+from dropout_jax.training import outcome, parts
 from dropout_jax.training.parts import Part
 
 MOST_LANES = 10_000
@@ -89,50 +89,6 @@ class RunDirectory:
                         f"{strangers[0].name}) and no run; choose a new or empty "
                         "directory"
                     )
-
-    def check_inputs(
-        self, inputs: fingerprint.Inputs, *, accept: bool = False
-    ) -> dict[str, tuple[Any, Any]]:
-        """Returns how the inputs differ from those that the run was computed with.
-
-        Nothing is written. Where nothing of the run is saved, nothing can be mixed, and
-        nothing is compared.
-
-        Args:
-          inputs: those of this process.
-          accept: whether the run may go on with others.
-
-        Raises:
-          UserError: they differ, and that is not accepted or cannot work.
-        """
-        with reading(self.path):
-            differing = fingerprint.differences(self.inputs(), inputs)
-        # Arrays of another precision are those of another program.
-        fits = "jax_enable_x64" not in differing
-        if differing and not (accept and fits):
-            was, now = fingerprint.described(differing)
-            ways = [fingerprint.cure(differing), "choose another --workdir"]
-            ways += [f"accept it with {fingerprint.ACCEPT}"] * fits
-            raise UserError(
-                f"--workdir {self.path} was computed with {was}, and this process has "
-                f"{now}: {', '.join(ways[:-1])}, or {ways[-1]}"
-            )
-        return differing
-
-    def inputs(self) -> fingerprint.Inputs:
-        """Returns the inputs of what is saved last; empty where they are not known."""
-        try:
-            found = parts.in_effect(self.parts()) if self._begun() else []
-        except stored.Damaged:  # env.json is written anew
-            return {}
-        return found[-1]["inputs"] if found else {}
-
-    def _begun(self) -> bool:
-        """Whether the run has left a result or a checkpoint."""
-        if self.status in outcome.FINISHED:
-            return True
-        saved = self.checkpoints
-        return saved.is_dir() and any(path.name.isdigit() for path in saved.iterdir())
 
     def _claim(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
         found = self.config()

@@ -18,6 +18,7 @@ from dropout_jax.training import (
     fingerprint,
     outcome,
     parts,
+    run_inputs,
 )
 from dropout_jax.training.engine import Engine
 from dropout_jax.training.interruption import stop_requests
@@ -143,6 +144,8 @@ def run_group(
         raise UserError("the trials of a group must differ in traced values alone")
     if any(p.dataset is not prepared[0].dataset for p in prepared):
         raise UserError("the trials of a group must train on the same images")
+    for remark in prepared[0].dataset.remarks:
+        progress.note(remark)
     part = environment.capture(
         prepared[0].dataset,
         configs[0].plugin,
@@ -214,8 +217,8 @@ def _check_inputs(
     noted = ""
     for config, directory in zip(configs, directories, strict=True):
         directory.check(config)
-        inputs = environment.inputs(config.plugin, content.sha256(config.data.name))
-        if differing := directory.check_inputs(inputs, accept=accept):
+        inputs = environment.inputs(config.plugin, content.inputs(config.data.name))
+        if differing := run_inputs.check(directory, inputs, accept=accept):
             was, now = fingerprint.described(differing)
             noted = f"accepted: computed with {was}, while this process has {now}"
     if noted:

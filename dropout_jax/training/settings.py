@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from dropout_jax.training import portable
+from dropout_jax.training import portable, xla_flags
 
 # Another value gives other numbers: other random bits, another precision, another
 # arithmetic. (`jax_numpy_dtype_promotion` is not here: it only raises.)
@@ -59,7 +59,7 @@ def numbers() -> dict[str, Any]:
         **_of_jax(NUMBERS),
         "XLA_FLAGS": " ".join(
             f"{name}={value}"
-            for name, value in sorted(_xla_flags().items())
+            for name, value in sorted(xla_flags.values().items())
             if name in NUMBERS_XLA and value != NUMBERS_XLA[name]
         ),
         "NVIDIA_TF32_OVERRIDE": os.environ.get("NVIDIA_TF32_OVERRIDE", ""),
@@ -74,7 +74,7 @@ def rounding() -> dict[str, Any]:
     together = portable.NAMES if portable.in_effect() else ()
     flags = [
         f"{name}={value}"
-        for name, value in sorted(_xla_flags().items())
+        for name, value in sorted(xla_flags.values().items())
         if name not in (*NUMBERS_XLA, *together) and not name.startswith(_HARMLESS_XLA)
     ]
     if together:
@@ -96,13 +96,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.name.lower()
     return value if isinstance(value, bool | int | float | None) else str(value)
-
-
-def _xla_flags() -> dict[str, str]:
-    """Returns the flags of XLA_FLAGS with their values; a bare flag is true."""
-    found = {}
-    for flag in os.environ.get("XLA_FLAGS", "").split():
-        name, equals, value = flag.partition("=")
-        value = value.lower() if equals else "true"
-        found[name] = {"1": "true", "0": "false"}.get(value, value)
-    return found

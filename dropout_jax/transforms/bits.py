@@ -55,7 +55,7 @@ def bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         and math.prod(shape) <= 2**32
     )
     if not fast:
-        return jax.random.bits(key, shape)
+        return jax.random.bits(key, shape, jnp.uint32)
     if jax.config.jax_debug_key_reuse:  # pyright: ignore[reportAttributeAccessIssue]
         # The checker counts only what jax.random draws: show it this use as well.
         jax.random.bits(key)

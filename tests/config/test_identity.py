@@ -66,7 +66,8 @@ def test_the_id_is_the_same_in_another_process():
         (None, "must be a JSON object"),
         ({}, "config.seed is missing"),
         (defaults().to_dict() | {"seed": 1.5}, "config.seed=1.5"),
-        (defaults().to_dict() | {"surprise": []}, "config.surprise does not exist"),
+        (defaults().to_dict() | {"surprise": []}, "newer version wrote it"),
+        (defaults().to_dict() | {"model": 3}, "config.model=3 is no field"),
     ],
 )
 def test_hostile_json_is_refused(given, says):
@@ -78,3 +79,9 @@ def test_hostile_json_is_refused(given, says):
 def test_from_json_does_not_look_for_files_of_another_machine():
     config = override(defaults(), {"data.name": "/elsewhere/data.npz"})
     assert from_json(canonical(config)).data.name == "/elsewhere/data.npz"
+
+
+def test_what_an_older_version_stored_has_the_defaults_of_newer_fields():
+    old = canonical(override(defaults(), {"seed": 7}))
+    del old["data"]["split"], old["train"]["validations"]
+    assert from_json(old) == override(defaults(), {"seed": 7})

@@ -283,3 +283,12 @@ def test_a_missing_field_is_named():
 )
 def test_noise_sites(changes, sites):
     assert noise_sites(check_fields(override(defaults(), changes))) == sites
+
+
+@pytest.mark.parametrize("path", ["data.name", "data.source_dir", "plugin"])
+def test_where_a_relative_path_begins_is_told(path, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for value, told in (("absent.py", True), ("/absent.py", False)):
+        with pytest.raises(UserError) as caught:
+            validate(override(defaults(), {path: value}))
+        assert (f"(seen from {tmp_path})" in str(caught.value)) == told

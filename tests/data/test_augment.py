@@ -141,3 +141,13 @@ def test_bad_arguments():
             augment(KEY, images, shift=shift, flip=False)
     with pytest.raises(ValueError, match=r"must be \[batch, height"):
         augment(KEY, images[0], shift=1, flip=False)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"flip": "False"}, {"flip": 1}, {"flip": None}, {"shift": 1.0}, {"shift": True}],
+)
+def test_what_only_passes_for_a_flag_or_a_number_is_refused(given):
+    (name,) = given
+    with pytest.raises(ValueError, match=f"^{name}=.*: must be"):
+        augment(KEY, jnp.ones((2, 3, 3)), **{"shift": 0, "flip": False, **given})

@@ -21,19 +21,19 @@ def write(path, value):
 
 def test_the_sha256_is_that_of_what_is_loaded(tmp_path, idx_files):
     write(tmp_path / "own.npz", 1)
-    assert content.sha256("synthetic") == load("synthetic").sha256
+    assert content.inputs("synthetic")["data"] == load("synthetic").sha256
     own = str(tmp_path / "own.npz")
-    assert content.sha256(own) == load(own).sha256
-    assert content.sha256(str(idx_files)) == load(str(idx_files)).sha256
-    assert content.sha256("fashion_mnist") == SHA256
-    assert content.sha256(str(tmp_path / "missing.npz")) is None
+    assert content.inputs(own)["data"] == load(own).sha256
+    assert content.inputs(str(idx_files))["data"] == load(str(idx_files)).sha256
+    assert content.inputs("fashion_mnist") == {"data": SHA256}
+    assert content.inputs(str(tmp_path / "missing.npz")) == {}
 
 
 @pytest.mark.parametrize("how", ["written over", "replaced"])
 def test_a_file_with_its_old_time_and_size_is_read_anew(tmp_path, how):
     path = tmp_path / "own.npz"
     write(path, 1)
-    old, known = content.sha256(str(path)), path.stat()
+    old, known = content.inputs(str(path))["data"], path.stat()
     if how == "replaced":
         write(tmp_path / "new.npz", 2)
         (tmp_path / "new.npz").replace(path)
@@ -42,7 +42,7 @@ def test_a_file_with_its_old_time_and_size_is_read_anew(tmp_path, how):
     os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
     assert path.stat().st_mtime_ns == known.st_mtime_ns
     assert path.stat().st_size == known.st_size
-    assert content.sha256(str(path)) != old
+    assert content.inputs(str(path))["data"] != old
 
 
 def test_a_relative_name_is_of_the_directory_one_is_in(tmp_path, monkeypatch):
@@ -51,5 +51,5 @@ def test_a_relative_name_is_of_the_directory_one_is_in(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
         write(tmp_path / name / "own.npz", number)
         monkeypatch.chdir(tmp_path / name)
-        found.append(content.sha256("own.npz"))
+        found.append(content.inputs("own.npz")["data"])
     assert found[0] != found[1]

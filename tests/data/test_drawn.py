@@ -124,7 +124,8 @@ def test_the_permutation_can_be_checked_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("train_size", "validation_size"), [(600, 41), (55_000, 0), (0, 5), (-1, 5)]
+    ("train_size", "validation_size"),
+    [(600, 41), (55_000, 0), (0, 640), (-1, 5), (5, -1)],
 )
 def test_more_than_there_is_is_refused_in_one_line(train_size, validation_size):
     named = f"data.train_size={train_size} and data.validation_size="
@@ -142,3 +143,8 @@ def test_drawn_55000_of_fashion_mnist_leaves_the_other_5000_to_validate(fashion)
     np.testing.assert_array_equal(
         np.bincount(found.validation_labels), np.bincount(labels[order[55_000:]])
     )
+
+
+def test_0_trains_on_all_that_do_not_validate():
+    found = drawn(0, train_size=0, validation_size=40)
+    assert len(found.train_labels) == 600 and len(found.validation_labels) == 40

@@ -238,7 +238,8 @@ def test_killed_in_the_middle(python, idx_files, tmp_path):
 def test_no_tensorflow_and_not_a_word(python, idx_files, configured):
     """Preparing and reading back, with warnings as errors and TFDS at its loudest.
 
-    What the program itself logs, before or after, is not touched.
+    What the program itself logs, before or after, is not touched; where it takes long
+    the room itself says what it does (`slow`).
     """
     code = (
         "import logging\n"
@@ -250,8 +251,9 @@ def test_no_tensorflow_and_not_a_word(python, idx_files, configured):
         "absl.info('I am still here')"
     )
     process = python("-W", "error", "-c", code, str(idx_files))
-    said = process.communicate(timeout=60)
-    assert said == ("", "INFO:absl:I am still here\n")
+    out, error = process.communicate(timeout=60)
+    lines = [n for n in error.splitlines() if not n.startswith("INFO:dropout_jax.data")]
+    assert (out, lines) == ("", ["INFO:absl:I am still here"])
     assert process.returncode == 0
 
 

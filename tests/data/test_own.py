@@ -33,13 +33,21 @@ def save(path, **changes):
     return given
 
 
-def test_npz_without_validation_gives_its_tail_tenth(tmp_path):
+def test_npz_without_validation_gives_a_tenth(tmp_path):
     path = tmp_path / "mine.npz"
     given = save(path)
     data = load(str(path))
-    np.testing.assert_array_equal(data.train_images, given["train_images"][:36])
-    np.testing.assert_array_equal(data.validation_images, given["train_images"][36:])
-    np.testing.assert_array_equal(data.validation_labels, given["train_labels"][36:])
+    places = [
+        [given["train_images"].tolist().index(image) for image in images.tolist()]
+        for images in (data.train_images, data.validation_images)
+    ]
+    assert sorted(places[0] + places[1]) == list(range(40)) and len(places[1]) == 4
+    for of, labels in zip(
+        places, (data.train_labels, data.validation_labels), strict=True
+    ):
+        assert of == sorted(of)  # in the order of the file
+        np.testing.assert_array_equal(labels, given["train_labels"][of])
+    assert data.inputs == {"data": data.sha256, "split": "drawn by seed 0, stratified"}
     np.testing.assert_array_equal(data.test_images, given["test_images"])
     assert all(array.dtype == np.uint8 for array in data[:6])
     assert (data.name, data.source, data.num_classes) == ("mine", str(path), 3)
@@ -55,20 +63,24 @@ def test_npz_with_validation_keeps_it(tmp_path):
     data = load(str(tmp_path / "mine.npz"), train_size=40)
     np.testing.assert_array_equal(data.train_images, given["train_images"])
     np.testing.assert_array_equal(data.validation_images, validation)
+    assert data.inputs == {"data": data.sha256}
 
 
-def test_more_than_55000_images_are_all_used(tmp_path):
-    images = np.zeros((60_010, 1, 1), np.uint8)
-    save(
-        tmp_path / "large.npz",
-        train_images=images,
-        train_labels=np.zeros(60_010, int),
-        test_images=images[:5],
-        test_labels=np.zeros(5, int),
-    )
-    assert len(load(str(tmp_path / "large.npz")).train_labels) == 54_009
-    with pytest.raises(UserError, match="1 to that many"):
-        load(str(tmp_path / "large.npz"), train_size=54_010)
+def test_any_number_of_images_can_be_asked_for(tmp_path):
+    path, labels = str(tmp_path / "large.npz"), np.arange(70_000) % 2
+    images = np.zeros((70_000, 1, 1), np.uint8)
+    test = {"test_images": images[:5], "test_labels": labels[:5]}
+    save(path, train_images=images, train_labels=labels, **test)
+    sizes = {0: 63_000, 54_999: 54_999, 55_000: 55_000, 60_000: 60_000, 63_000: 63_000}
+    for asked, there in sizes.items():
+        found = load(path, train_size=asked)
+        assert (
+            len(found.train_labels) == there and len(found.validation_labels) == 7_000
+        )
+        said = "trains on 55,000 of the 63,000 training images of large; 0 is all"
+        assert (said in "".join(found.remarks)) == (asked == 55_000)
+    with pytest.raises(UserError, match="has 63000 training images; choose 1 to that"):
+        load(path, train_size=63_001)
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -95,7 +107,7 @@ IMAGES = np.zeros((4, 5, 7), np.uint8)
 BAD = {
     "absent": ({"test_labels": None}, "has no test_labels; it has test_images, train"),
     "half a validation": ({"validation_images": IMAGES}, "has no validation_labels"),
-    "float": ({"test_images": IMAGES / 255}, "test_images: float64 .* must be uint8"),
+    "float": ({"test_images": IMAGES / 255}, r"must be uint8 \(n, .*\(images \* 255\)"),
     "flat": ({"test_images": IMAGES.reshape(4, 35)}, r"test_images: uint8 \(4, 35\)"),
     "none": ({"test_images": IMAGES[:0]}, r"test_images: uint8 \(0, 5, 7\)"),
     "size": (
@@ -103,15 +115,19 @@ BAD = {
         r"test_images are \(4, 7\), train_images \(5, 7\)",
     ),
     "count": ({"test_labels": np.arange(5)}, r"test_labels: int64 \(5,\).*\(6,\)"),
-    "one-hot": ({"test_labels": np.eye(6, dtype=int)}, r"test_labels: int64 \(6, 6\)"),
+    "one-hot": ({"test_labels": np.eye(6, dtype=int)}, r"int64 \(6, 6\).*argmax\(1\)"),
     "float labels": ({"test_labels": np.zeros(6)}, "test_labels: float64"),
     "negative": ({"test_labels": np.arange(6) - 1}, "test_labels: -1 to 4.*0 to 255"),
     "large": ({"train_labels": np.arange(40) + 250}, "train_labels: 250 to 289"),
-    "new class": ({"test_labels": np.arange(6)}, "test_labels go up to 5.*only to 2"),
     "one image": (
         {"train_images": IMAGES[:1], "train_labels": [2]},
-        "one training image cannot be split",
+        "are all 2: there",
     ),
+    "one class": ({"train_labels": np.full(40, 4)}, "train_labels are all 4"),
+    "a column": ({"test_labels": np.ones((6, 1), int)}, r"give labels\[:, 0\]"),
+    "channels": ({"test_images": IMAGES[..., None]}, r"give images\[\.\.\., 0\]"),
+    "colors": ({"test_images": np.zeros((4, 5, 7, 3), np.uint8)}, "there are 3 colors"),
+    "new class": ({"test_labels": np.arange(6)}, "test_labels go up to 5.*only to 2"),
 }
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from dropout_jax.config.errors import UserError
+from dropout_jax.reports import __main__ as command
 from dropout_jax.reports import (
     as_json,
     choose,
@@ -167,11 +168,26 @@ def test_only_knobs_may_differ(ledger, trial):
         ((0.1,),),
         ((0.2,),),
     )
-    with pytest.raises(UserError, match="second result for seed 0"):
+    cure = r".* choose among them with --knobs noise\.rates \(in Python: knobs="
+    with pytest.raises(UserError, match="second result for seed 0" + cure):
         load_study(ledger(lines))
     lines[1]["seed"] = lines[1]["config"]["seed"] = 1
-    with pytest.raises(UserError, match=r"noise\.rates: .* name the fields as knobs"):
+    with pytest.raises(UserError, match=r"noise\.rates:" + cure):
         load_study(ledger(lines))
+
+
+def test_the_cure_for_a_grid_names_every_field_of_it(ledger, trial, tmp_path, capsys):
+    """So that the command it names works at once."""
+    lines = [tried(trial, "a", rate, 0, 90, 90) for rate in (0.1, 0.2)]
+    lines += [tried(trial, "b", rate, 0, 90, 90) for rate in (0.1, 0.2)]
+    for line, width in zip(lines[2:], (8, 9), strict=True):
+        line["config"] = {**line["config"], "model": {"widths": [width]}}
+    flags = [f"--ledger={ledger(lines)}", f"--out={tmp_path}", "--baseline=a"]
+    assert command.main(flags) == 2
+    said = capsys.readouterr().err
+    named = said.partition("--knobs ")[2].partition(" (in")[0].split()
+    assert sorted(named) == ["model.widths", "noise.rates"]
+    assert command.main([*flags, "--knobs", *named]) == 0
 
 
 def test_of_settings_equal_in_accuracy_the_smaller_loss_is_chosen(ledger, trial):

@@ -102,10 +102,23 @@ def test_lines_that_do_not_know_an_input(trial, line, ledger):
     study = load_study(ledger([old, line("none", 1)]))
     assert len(study.done("none")) == 2 and study.notes == ()
     # With which of two values they were computed is not known.
+    two = [old, line("none", 1), line("none", 2, plugin="d" * 64)]
+    study = load_study(ledger(two), accept_changes=True)
+    names = ("none [plugin unknown]", "none", "none [plugin dddddddd]")
+    assert study.arms == names
+
+
+def test_lines_of_format_1_count_as_computed_with_the_settings_of_jax(
+    trial, line, ledger
+):
+    old = {**trial("none", 0), "data_sha256": "a" * 64}
+    old["config"]["plugin"] = "plug.py"
     two = [old, line("none", 1), line("none", 2, jax_enable_x64=True)]
     study = load_study(ledger(two), accept_changes=True)
-    names = ("none [jax_enable_x64=unknown]", "none", "none [jax_enable_x64=True]")
-    assert study.arms == names
+    assert study.arms == ("none", "none [jax_enable_x64=True]")
+    assert len(study.done("none")) == 2
+    with pytest.raises(UserError, match="must not be averaged or compared"):
+        load_study(ledger([old, line("none", 2, jax_enable_x64=True)]))
 
 
 def test_a_run_that_mixes_inputs_is_neither(line, ledger):

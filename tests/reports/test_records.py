@@ -64,7 +64,7 @@ def test_an_older_line_has_the_set_that_was_kept(ledger, trial, keep, name):
     assert found.sets[name].noise == line["noise"]
 
 
-@pytest.mark.parametrize("status", ["diverged", "pruned", "failed"])
+@pytest.mark.parametrize("status", ["diverged", "pruned"])
 def test_a_run_that_did_not_get_to_its_end_has_no_results(ledger, trial, status):
     line = with_sets(trial("a", 0))
     line["result"]["status"] = status

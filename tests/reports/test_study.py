@@ -35,7 +35,7 @@ def test_several_files_make_one_study_and_a_repeated_trial_counts_once(ledger, t
 
 
 def test_a_result_stands_before_a_failure_of_the_same_trial(ledger, trial):
-    for lines in ([trial("a", 0, "failed"), trial("a", 0)], [trial("a", 0)] * 2):
+    for lines in ([trial("a", 0, "diverged"), trial("a", 0)], [trial("a", 0)] * 2):
         assert [t.status for t in load_study(ledger(lines)).trials] == ["done"]
 
 
@@ -95,6 +95,7 @@ def broken(line, path, value):
         ("config", [], "config is .*: expected dict"),
         ("result", None, "result is None"),
         ("result.status", "<b>", "status is '<b>': expected one of done"),
+        ("result.status", "failed", "status is .failed.: expected one of done"),
         ("result.test", 3, "test is 3: expected dict"),
         ("result.test.nll", "low", "nll is 'low': expected a number"),
         ("result.test.accuracy", 90.5, "accuracy is 90.5: expected a fraction"),
@@ -150,7 +151,7 @@ def test_a_field_newer_than_a_line_has_its_default(ledger, trial):
 def test_one_name_with_two_configurations_is_refused(ledger, trial):
     other = broken(trial("a", 1), "config.optimizer.learning_rate", 0.1)
     with pytest.raises(
-        UserError, match=r"differs .* in optimizer\.learning_rate: give"
+        UserError, match=r"differs .* in optimizer\.learning_rate: if these are"
     ):
         load_study(ledger([trial("a", 0), other]))
     with pytest.raises(UserError, match="second result for seed 0"):

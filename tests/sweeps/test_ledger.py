@@ -7,6 +7,7 @@ import pytest
 
 import pretended
 from dropout_jax.config import UserError, canonical, defaults
+from dropout_jax.config.identity import stored_id
 from dropout_jax.config.loading import override
 from dropout_jax.stored import FORMAT, Damaged, OtherVersion
 from dropout_jax.sweeps import Ledger, plan
@@ -63,7 +64,6 @@ def test_a_broken_line_before_the_last_is_named(tmp_path):
     "change",
     [
         {"config": {"seed": float("nan")}},
-        {"config": {"no_such_field": 1}},
         {"config": [1]},
         {"arm": None},
         {"history": "none"},
@@ -160,3 +160,28 @@ def test_a_number_that_is_none_is_refused(tmp_path):
     with pytest.raises(ValueError):
         ledger.append(lines(1)[0] | {"noise": float("nan")})
     assert not ledger.path.exists() or ledger.lines() == []
+
+
+def test_a_field_of_a_newer_version_is_said_to_be_that(tmp_path):
+    """Nobody is told to remove the line, or the directory."""
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    (line,) = lines(1)
+    line["config"] = {**line["config"], "model": {"heads": 4}}
+    ledger.path.write_text(json.dumps(line) + "\n")
+    with pytest.raises(OtherVersion) as caught:
+        ledger.lines()
+    said = str(caught.value)
+    assert "line 1: config.model.heads=4 is no field of this version" in said
+    assert "update dropout_jax" in said and "remove" not in said
+
+
+def test_of_two_results_of_a_trial_the_first_counts_as_in_a_report(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    one, other = lines(2)
+    failed = {**one, "result": pretended.result("diverged", reason="NaN")}
+    again = {**one, "result": {**one["result"], "seconds": 9.0}}
+    for line in (failed, one, again, other):
+        ledger.append(line)
+    first, second = ledger.by_trial().values()
+    assert first == one and second == other
+    assert ledger.results()[stored_id(one["config"])] == [one, again, failed]

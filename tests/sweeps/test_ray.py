@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Studies on a real Ray cluster of several nodes: losses, kills, Ctrl-C (test-ray)."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -201,6 +202,9 @@ def test_workers_and_a_node_killed_nothing_is_lost_or_doubled(
         processes.kill(lost := processes.offspring(node))
         assert len(lost) > 2
     finally:
+        for _, process in held:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
         code, said = end(driver)
     assert code == 0, said
     assert results(study) == undisturbed, said

@@ -112,9 +112,9 @@ def refused(call, capsys, *arguments):
 def test_data_that_change_under_a_study(call, capsys):
     """The reproduction: a file is replaced, and the study extended by a seed."""
     assert call(*RUN, "--seeds=2") == 0
-    old = content.sha256("own.npz")
+    old = content.inputs("own.npz")["data"]
     write_data("own.npz", seed=1)
-    new = content.sha256("own.npz")
+    new = content.inputs("own.npz")["data"]
     for again in ((*RUN, "--seeds=3"), (*RUN, "--seeds=2"), ("resume", "--study=s")):
         said = refused(call, capsys, *again)
         assert f"data own.npz {old:.12}..., and this process has" in said
@@ -160,7 +160,7 @@ def test_what_was_never_computed_is_not_compared(call, capsys, monkeypatch):
     write_data("own.npz", seed=1)
     assert call("resume", "--study=s") == 0
     about = StudyDirectory("s").about()
-    assert about["inputs"]["data own.npz"] == content.sha256("own.npz")
+    assert about["inputs"]["data own.npz"] == content.inputs("own.npz")["data"]
 
 
 def test_a_checkpoint_of_other_data_is_seen_before_anything_runs(call, capsys):

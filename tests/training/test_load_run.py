@@ -138,3 +138,33 @@ def test_data_of_another_shape_are_another_program(finished, tmp_path):
 def test_loading_nothing_is_refused(tmp_path):
     with pytest.raises(UserError, match="holds no run; give the --workdir"):
         load_run(tmp_path)
+
+
+@pytest.mark.parametrize("use", ["predict", "sample"])
+def test_other_images_than_it_was_trained_on_are_refused(finished, use):
+    """Scaled images scored .100 where these score .862: they were scaled again."""
+    run = load_run(finished.workdir)
+    images = data.load("synthetic").test_images
+
+    def call(images):
+        if use == "predict":
+            return run.predict(images)
+        return run.sample(images, jax.random.key(0), 2)
+
+    wrong = (images / 255.0, images > 99, images[0], images[:, 1:], images[:0])
+    for given in (*wrong, jnp.asarray(images) / 255.0, [[1, 2], [3]], None):
+        with pytest.raises(UserError, match=r"^images: ") as caught:
+            call(given)
+        assert "\n" not in str(caught.value)
+    np.testing.assert_array_equal(call(list(images[:4])), call(images[:4]))
+
+
+def test_images_are_checked_under_jit(finished):
+    run, images = load_run(finished.workdir), data.load("synthetic").test_images[:3]
+    np.testing.assert_allclose(
+        jax.jit(run.predict)(images), run.predict(images), rtol=1e-5
+    )
+    with pytest.raises(
+        UserError, match=r"images: float32 \(3, 28, 28\); must be uint8"
+    ):
+        jax.jit(run.predict)(images / 255.0)

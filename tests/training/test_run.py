@@ -172,7 +172,7 @@ def test_a_directory_that_cannot_be_is_refused(tiny, tmp_path):
         ({"train.batch_size": 97}, "train.batch_size=97"),
         (
             {"data.train_size": 55000, "train.batch_size": 513},
-            r"batch_size=513 is larger than the 512 training images",
+            "batch_size=513: must be at most the number of training images, 512",
         ),
         ({"data.train_size": 513}, "data.train_size=513.*512"),
         (

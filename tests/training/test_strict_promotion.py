@@ -68,10 +68,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _strict():
-    with jax.numpy_dtype_promotion("strict"):
-        yield
+pytestmark = pytest.mark.usefixtures("strict_promotion")
 
 
 @pytest.mark.parametrize(("model", "fields"), CASES, ids=str)

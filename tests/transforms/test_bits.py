@@ -10,6 +10,8 @@ import pytest
 
 from dropout_jax.transforms import bernoulli_mask, bits
 
+pytestmark = pytest.mark.usefixtures("strict_promotion")
+
 PAIRS = {
     "bits": (bits.bits, jax.random.bits),
     "uniform": (bits.uniform, jax.random.uniform),
@@ -79,6 +81,20 @@ def test_other_generators_fall_back(name):
     key = jax.random.key(1)
     with jax.threefry_partitionable(False):
         np.testing.assert_array_equal(ours(key, (5, 3)), theirs(key, (5, 3)))
+
+
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg"])
+@pytest.mark.parametrize("partitionable", [True, False])
+def test_words_have_32_bits_whatever_the_precision(impl, partitionable):
+    """`jax.random.bits` draws 64 of them under x64, unless it is told."""
+    with jax.threefry_partitionable(partitionable):
+        key = jax.random.key(3, impl=impl)
+        wanted = bits.bits(key, (5, 3)), bernoulli_mask(key, 0.3, (5, 3))
+        with jax.enable_x64(True):
+            found = bits.bits(key, (5, 3)), bernoulli_mask(key, 0.3, (5, 3))
+    assert found[0].dtype == jnp.uint32
+    for one, other in zip(wanted, found, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_more_than_a_32_bit_counter_falls_back():

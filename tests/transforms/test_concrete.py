@@ -15,6 +15,8 @@ from dropout_jax.transforms import (
     kl_bernoulli,
 )
 
+pytestmark = pytest.mark.usefixtures("strict_promotion")
+
 KEY = jax.random.key(81)
 X = jnp.asarray(np.random.default_rng(4).normal(size=(16, 10)), "f4")
 UNIFORMS = np.asarray(jax.random.uniform(KEY, X.shape), np.float64)
