@@ -95,7 +95,8 @@ def test_learned_noise_is_a_parameter_with_a_kl():
 def test_the_kl_is_that_of_the_linen_layer(kind, options):
     layer = NNXNoise(kind, features=3, rngs=nnx.Rngs(dropout=0), **options)
     twin = Noise(kind=kind, name="noise", **options)
-    _, state = twin.init_with_output(jax.random.key(0), X, deterministic=True)
+    variables = twin.init(jax.random.key(0), X, deterministic=True)
+    _, state = twin.apply(variables, X, deterministic=True, mutable=["kl"])
     (expected,) = jax.tree.leaves(state["kl"])
     np.testing.assert_allclose(layer.kl(X.shape), expected, rtol=1e-6)
 
