@@ -217,7 +217,7 @@ def test_variational_settings_reach_the_layer():
 
 def test_an_unknown_model_names_the_nearest():
     config = override(defaults(), {"plugin": "x", "model.name": "mpl"})
-    with pytest.raises(ValueError, match=r"'mpl' is not registered.*mean 'mlp'\?"):
+    with pytest.raises(ValueError, match=r"'mpl' is not registered.*mean mlp\?"):
         nn.build_model(config)
 
 

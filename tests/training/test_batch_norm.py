@@ -155,7 +155,9 @@ def test_a_loaded_run_predicts_what_was_validated_and_tested(whole):
         labels = jnp.asarray(getattr(dataset, f"{split}_labels"), jnp.int32)
         found = metrics.summary(run.predict(images), labels)
         wanted = result.values[split]
-        assert {name: float(value) for name, value in found.items()} == wanted
+        # The metrics are in a program of their own here: the last bit may differ.
+        found = {name: float(value) for name, value in found.items()}
+        assert found == pytest.approx(wanted, rel=1e-6)
 
 
 def test_interrupted_and_resumed_to_the_same_bits(
