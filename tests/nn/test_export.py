@@ -9,6 +9,8 @@ from jax import export
 
 from dropout_jax.nn import CNN, MLP, RNN, NNXNoise, Noise, NoiseConfig, RecurrentLayer
 
+pytestmark = pytest.mark.long
+
 KEY = jax.random.key(1)
 IMAGES = jnp.asarray(np.random.default_rng(0).random((5, 8, 8)), jnp.float32)
 

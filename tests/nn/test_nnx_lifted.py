@@ -18,6 +18,8 @@ from flax.nnx import bridge
 from dropout_jax.nn import Noise
 from twins import Block, X, check
 
+pytestmark = pytest.mark.long
+
 SCENES = []
 
 

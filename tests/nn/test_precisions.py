@@ -14,6 +14,8 @@ from flax import nnx
 from dropout_jax.nn import CNN, MLP, RNN, NNXNoise, NoiseConfig, RecurrentLayer
 from dropout_jax.nn.convolution import Conv
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 KEY = jax.random.key(0)
 IMAGES = np.random.default_rng(0).integers(0, 3, (2, 8, 8))

@@ -8,6 +8,8 @@ import pytest
 
 from dropout_jax.nn import InnerNoise, RecurrentLayer
 
+pytestmark = pytest.mark.long
+
 TIME, BATCH, UNITS = 6, 3, 4
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.normal(size=(BATCH, TIME, 5)), jnp.float32)

@@ -68,7 +68,7 @@ CASES = [
 ]
 
 
-pytestmark = pytest.mark.usefixtures("strict_promotion")
+pytestmark = [pytest.mark.usefixtures("strict_promotion"), pytest.mark.long]
 
 
 @pytest.mark.parametrize(("model", "fields"), CASES, ids=str)

@@ -9,6 +9,8 @@ from jax import export
 
 from cases import apply, distinct, every, fit, settings
 
+pytestmark = pytest.mark.long
+
 KEY = jax.random.key(7)
 
 
