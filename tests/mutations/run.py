@@ -26,6 +26,7 @@ from planted import MUTATIONS, Mutation
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "mutations.md"
 COPIED = ("dropout_jax", "tests", "configs", "benchmarks", "pyproject.toml", "train.py")
+COPIED += ("Makefile",)  # whose targets messages name
 COPIED += ("docs/reproducibility.md",)  # which test_determinism.py holds us to
 COPIED += ("experiments", "results/evidence", "results/small_data.jsonl")
 COPIED += ("docs/claims.md", "docs/claims.html")  # which test_claims.py compares
