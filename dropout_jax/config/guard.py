@@ -60,7 +60,7 @@ def _ended(command: Callable[[], int | None]) -> int:
         try:
             return command() or 0
         except BaseException as error:
-            signals.heeded = False
+            signals.active = False
             if isinstance(error, UserError):
                 _say(f"error: {error}")
                 return 2

@@ -33,12 +33,12 @@ class Signals:
 
     Attributes:
       numbers: of the signals, in order.
-      heeded: whether they interrupt; set to False by who tells of the first, which a
+      active: whether they interrupt; set to False by who tells of the first, which a
         second one must not cut short.
     """
 
     numbers: list[int] = dataclasses.field(default_factory=list)
-    heeded: bool = True
+    active: bool = True
 
 
 @contextlib.contextmanager
@@ -56,7 +56,7 @@ def caught() -> Iterator[Signals]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         if not looks.arrived():
             signals.numbers.append(number)
-        if looks.under_way or not signals.heeded:
+        if looks.under_way or not signals.active:
             return
         if looks.patient() and _importing(frame):
             looks.send(number)
@@ -65,7 +65,7 @@ def caught() -> Iterator[Signals]:
 
     def dropped(unraisable: Any) -> None:
         interrupted = issubclass(unraisable.exc_type, KeyboardInterrupt)
-        if signals.numbers and signals.heeded and interrupted:
+        if signals.numbers and signals.active and interrupted:
             looks.send(signals.numbers[-1])
         else:
             report(unraisable)
@@ -78,7 +78,7 @@ def caught() -> Iterator[Signals]:
     try:
         yield signals
     finally:
-        signals.heeded = False
+        signals.active = False
         looks.cancel()
         for number, handler in previous.items():
             signal.signal(number, handler)
